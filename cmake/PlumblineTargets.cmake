@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# One function per kind of target, so that a folder's CMakeLists.txt is a list of files.
+
+include(GoogleTest)
+
+# plumb_library(NAME SOURCES a.cc ... [LINK libs ...])
+# Headers are included as "folder/file.h" from the project's root.
+function(plumb_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_include_directories(${name} PUBLIC "${PROJECT_SOURCE_DIR}")
+  target_link_libraries(${name} PUBLIC ${ARG_LINK} PRIVATE plumb_flags ${ARG_PRIVATE_LINK})
+endfunction()
+
+# plumb_test(NAME SOURCES a_test.cc ... [LINK libs ...]): one ctest entry per binary; the binary
+# runs from the project's root, so that fixtures are named relative to it.
+function(plumb_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE plumb_flags ${ARG_LINK} GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
+endfunction()
+
+# plumb_tool(NAME SOURCES main.cc ... [LINK libs ...])
+function(plumb_tool name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE plumb_flags ${ARG_LINK})
+endfunction()
+
+# plumb_fuzz_target(NAME SOURCES fuzz_x.cc ... [LINK libs ...]): only with PLUMB_FUZZ.
+function(plumb_fuzz_target name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE plumb_flags ${ARG_LINK})
+  target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+endfunction()
