@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <string_view>
+
+namespace plumb {
+
+// Prints one line to stderr and ends the process with status 3: the harness itself is wrong.
+[[noreturn]] void check_failed(const char* file, int line, std::string_view condition);
+
+}  // namespace plumb
+
+// Stays on in release builds. For our own errors only: bad input is a Result, a wrong JIT a
+// Finding.
+#define PLUMB_CHECK(condition) \
+  ((condition) ? void(0) : ::plumb::check_failed(__FILE__, __LINE__, #condition))

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace plumb {
+
+// The points in which real JITs differ legitimately. The oracle runs under the contract of the JIT
+// that it judges. Nothing here can loosen what the platform's ABI or the kernel promises.
+struct Contract {
+  // Does an attempt to tail-call an empty slot count towards the limit of 33? x86-64 before 6.12,
+  // arm64 before 6.12, riscv64 and the interpreter: yes.
+  bool empty_slot_consumes_count = false;
+  // Alignment in bytes of the stack pointer just before a call instruction. The kernel's x86-64
+  // code is compiled with an 8-byte stack boundary.
+  int call_alignment = 8;
+  // How many bits of the main program's R0 are the result.
+  int result_bits = 64;
+  // The BPF stack of one frame is rounded up to a multiple of this many bytes.
+  int frame_rounding = 8;
+
+  bool operator==(const Contract&) const = default;
+};
+
+// Where the JIT keeps BPF's registers, by hardware register number (x86: rax 0, rcx 1, rdx 2, rbx
+// 3, rsp 4, rbp 5, rsi 6, rdi 7, r8 ... r15).
+struct RegisterMap {
+  std::array<std::uint8_t, 11> bpf{};  // native register of R0 ... R10
+  std::uint8_t frame_pointer = 0;      // heads the chain of frame records
+  std::int32_t r10_bias = 0;           // R10 = value of bpf[10] + r10_bias
+
+  bool operator==(const RegisterMap&) const = default;
+};
+
+}  // namespace plumb

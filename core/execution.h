@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/event.h"
+#include "core/value.h"
+
+namespace plumb {
+
+// A pointer that lies in memory: eight bytes at offset.
+struct StoredPointer {
+  std::uint32_t offset = 0;
+  Value value;
+
+  bool operator==(const StoredPointer&) const = default;
+};
+
+struct MemoryImage {
+  std::vector<std::uint8_t> bytes;      // the bytes of a stored pointer are 0 here
+  std::vector<StoredPointer> pointers;  // by increasing offset
+
+  bool operator==(const MemoryImage&) const = default;
+};
+
+// What the oracle says about a case.
+struct Execution {
+  // Undefined: the case uses something that a verifier would have refused. Never compared.
+  bool defined = false;
+  std::string undefined_reason;  // a phrase without numbers, groups cases in statistics
+  Place undefined_at;
+
+  Value result;  // R0 at the end of the invocation, under the contract
+  MemoryImage context;
+  std::vector<MemoryImage> regions;
+  std::vector<Event> trace;
+  std::uint32_t activations = 0;   // how many there were; ordinals count from 0
+  std::uint64_t instructions = 0;  // executed
+  std::uint32_t tail_calls = 0;    // taken
+  std::vector<std::uint32_t>
+      activation_function;  // per activation: program * kMaxFunctions + function
+
+  bool operator==(const Execution&) const = default;
+};
+
+}  // namespace plumb

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/event.h"
+
+namespace plumb {
+
+// One invariant that one run broke.
+struct Violation {
+  std::string_view invariant;  // a name of the invariant table
+  std::string role;            // frame role: "main", "subprogram", "callback", "tail-callee", "-"
+  Place at;
+  std::int32_t event = -1;  // index in MachineRun::events, or -1
+  std::string message;      // one line for people
+
+  bool operator==(const Violation&) const = default;
+};
+
+enum class Verdict : std::uint8_t {
+  kConforms,
+  kNotApplicable,  // the JIT announces that it lacks what the case needs
+  kUndefined,      // the oracle does not define the case
+  kViolation,      // an invariant is broken
+  kRefused,        // the JIT did not compile what it should have
+  kCrash,          // JIT, emulator or plugin died or reported an internal error
+};
+
+[[nodiscard]] std::string_view verdict_name(Verdict verdict);
+
+// "<invariant>.<family>.<arch>.<role>": file name and key of a finding.
+struct Signature {
+  std::string invariant;
+  std::string family;
+  std::string arch;
+  std::string role;
+
+  bool operator==(const Signature&) const = default;
+  [[nodiscard]] std::string str() const;
+};
+
+// The verdict on one case under one JIT.
+struct Judgement {
+  Verdict verdict = Verdict::kConforms;
+  Signature signature;                // of the first violation; empty fields when it conforms
+  std::vector<Violation> violations;  // most telling first
+  std::string reason;                 // not applicable, undefined, refused, crash: why
+};
+
+}  // namespace plumb

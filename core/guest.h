@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+// Where things lie in the guest. The JIT bakes addresses of map values into code, the machine maps
+// memory there: both read this file. All above 4 GiB, so that a truncated pointer is noticed; all
+// below 2^47, so that they are canonical. Code and prog arrays lie in the plugin's arena.
+//
+//   0x0000'4000'0000 ...   arenas (below 2 GiB)
+//   0x0051'0000'0000       exit page: the invocation returns here; nothing is mapped around it
+//   0x0052'0000'0000       context, at the end of its page
+//   0x0053'0000'0000 + i * 64 KiB   region i, at the end of its page
+//   0x0054'0000'0000       stack, kStackSize bytes, unmapped pages on both sides
+namespace plumb::guest {
+
+inline constexpr std::uint64_t kPage = 4096;
+inline constexpr std::uint64_t kExitAddress = 0x51'0000'0000 + 0x10;
+inline constexpr std::uint64_t kContextPage = 0x52'0000'0000;
+inline constexpr std::uint64_t kRegionPages = 0x53'0000'0000;
+inline constexpr std::uint64_t kRegionStride = 0x10000;
+inline constexpr std::uint64_t kStackBase = 0x54'0000'0000;
+inline constexpr std::uint64_t kStackSize = 0x10000;
+inline constexpr std::uint64_t kStackTop = kStackBase + kStackSize;
+
+// An object lies against the end of its page, rounded to 8 bytes: one element too far faults.
+[[nodiscard]] constexpr std::uint64_t object_address(std::uint64_t page, std::size_t size) {
+  return page + kPage - ((size + 7) & ~std::size_t{7});
+}
+[[nodiscard]] constexpr std::uint64_t context_address(std::size_t size) {
+  return object_address(kContextPage, size);
+}
+[[nodiscard]] constexpr std::uint64_t region_address(std::size_t index, std::size_t size) {
+  return object_address(kRegionPages + index * kRegionStride, size);
+}
+
+}  // namespace plumb::guest

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/arch.h"
+#include "core/contract.h"
+
+namespace plumb {
+
+struct Range {
+  std::uint64_t address = 0;
+  std::uint64_t size = 0;
+
+  bool operator==(const Range&) const = default;
+  [[nodiscard]] bool contains(std::uint64_t a) const { return a - address < size; }
+};
+
+struct NativeFunction {
+  int program = 0;
+  int function = 0;
+  std::uint64_t address = 0;                     // where a call enters
+  std::uint32_t size = 0;                        // bytes of code
+  std::optional<std::uint32_t> tail_call_entry;  // offset where a tail call lands
+  std::uint32_t stack_size = 0;                  // bytes of BPF stack in the frame, rounded
+  bool tail_call_reachable = false;
+  // Offset at which the code of each BPF slot begins, and one more: where the body ends. Before
+  // insn_offsets[0] is the prologue; the epilogue stands at the exit instructions or behind the
+  // end.
+  std::vector<std::uint32_t> insn_offsets;
+
+  bool operator==(const NativeFunction&) const = default;
+};
+
+struct Symbol {
+  std::string name;
+  std::uint64_t address = 0;
+  bool is_thunk = false;
+
+  bool operator==(const Symbol&) const = default;
+};
+
+// Native code of one case, lying in the arena of the JIT that made it.
+struct Image {
+  Arch arch = Arch::kX86_64;
+  std::string jit;     // "linux-6.12-x86_64"
+  std::string family;  // "linux"
+  Contract contract;
+  RegisterMap registers;
+  Range arena;                  // guest and host address alike
+  std::uint64_t stub_base = 0;  // stub of helper n: stub_base + n * 16
+  std::uint64_t entry = 0;      // address of the main function of the case's entry program
+  std::vector<NativeFunction> functions;
+  std::vector<Range> code;    // where load() wrote code
+  std::vector<Range> arrays;  // guest object of each prog array
+  std::vector<Symbol> symbols;
+
+  bool operator==(const Image&) const = default;
+  // The function whose code holds the address, or null.
+  [[nodiscard]] const NativeFunction* function_at(std::uint64_t address) const;
+  [[nodiscard]] const NativeFunction* find_function(int program, int function) const;
+};
+
+// Slot of the BPF instruction whose code holds the offset: -1 in the prologue, insns.size() behind
+// the body. Only for offsets inside the function.
+[[nodiscard]] int slot_at(const NativeFunction& function, std::uint32_t offset);
+
+}  // namespace plumb

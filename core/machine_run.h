@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/event.h"
+
+namespace plumb {
+
+enum class Depth : std::uint8_t {
+  kFast,  // calls, returns, helpers, stores to the stack, exits
+  kFull,  // every instruction and every access
+};
+
+enum class StopReason : std::uint8_t {
+  kReturned,        // reached the exit address
+  kBudget,          // ran out of instructions
+  kTailCallBound,   // took more tail calls than any program may
+  kFault,           // access to unmapped memory, or execution outside the image
+  kInvalidInsn,     // undefined instruction or trap
+  kWildJump,        // control arrived somewhere that is no entry, return site or stub
+  kEmulatorFailed,  // the emulator refused or aborted
+};
+
+[[nodiscard]] std::string_view stop_reason_name(StopReason reason);
+
+// One BPF function running: entered by the kernel, by a call, by a callback or by a tail call. Its
+// ordinal is its index in MachineRun::activations and counts exactly as in Execution.
+struct Activation {
+  int program = 0;
+  int function = 0;
+  std::int32_t caller = -1;    // activation that called it; -1: the kernel; a tail call's target
+                               // inherits the caller of the activation that it replaces
+  std::int32_t replaced = -1;  // activation that tail-called it, or -1
+  std::uint64_t entry_sp = 0;  // stack pointer on arrival: points at the return address (x86) for
+                               // a call; for a tail call, at the landing point
+  std::uint64_t return_address = 0;  // where it has to return
+  std::uint64_t r10 = 0;             // BPF frame pointer; 0 until the first event in its body
+
+  bool operator==(const Activation&) const = default;
+};
+
+// One step of the walk along the frame pointers.
+struct FrameRecord {
+  std::uint64_t frame_pointer = 0;   // address of the record
+  std::uint64_t saved = 0;           // the frame pointer stored in it
+  std::uint64_t return_address = 0;  // the return address stored in it
+
+  bool operator==(const FrameRecord&) const = default;
+};
+
+inline constexpr int kMaxNativeRegisters = 32;
+// Native registers by hardware number.
+using RegisterFile = std::array<std::uint64_t, kMaxNativeRegisters>;
+
+// What the machine saw, without interpretation. Kinds and order are those of the oracle's Event.
+struct MachineEvent {
+  EventKind kind = EventKind::kCall;
+  std::uint32_t activation = 0;  // as in Event
+  Place at;
+  std::int32_t target = 0;   // as in Event
+  std::uint64_t pc = 0;      // kCall, kHelperCall, kCallback: return address of the call;
+                             // kReturn: where control returned to
+  std::uint64_t sp = 0;      // just before the call instruction pushed anything; kReturn, refused
+                             // tail calls and exits: current; taken tail calls: at the landing
+  RegisterFile registers{};  // at the event; those of a call are the caller's
+  std::uint32_t chain_begin =
+      0;                         // range in MachineRun::frames: the walk from the frame pointer, at
+  std::uint32_t chain_size = 0;  // calls, helper calls and callbacks
+};
+
+// The walk ended at an address that is no readable record: the last FrameRecord has return_address
+// and saved 0 and the address that could not be read.
+inline constexpr std::uint64_t kPoisonFramePointer =
+    0;  // heads the chain at entry: end of the walk
+
+enum class AccessKind : std::uint8_t { kWrite, kRead };
+
+// A store to the stack (kFast) or any access to it (kFull), in order.
+struct StackAccess {
+  std::uint64_t pc = 0;  // 0 for a store that a helper made
+  std::uint64_t address = 0;
+  std::uint64_t sp = 0;  // before the instruction
+  std::uint32_t activation = 0;
+  std::uint8_t size = 0;
+  AccessKind kind = AccessKind::kWrite;
+  bool is_push = false;  // the instruction is a push or a call
+};
+
+struct MachineRun {
+  StopReason stop = StopReason::kReturned;
+  std::string detail;  // one line for people; no host address
+  std::uint64_t fault_pc = 0;
+  std::uint64_t fault_address = 0;
+
+  std::uint64_t result = 0;  // native register of R0 at the exit
+  RegisterFile entry_registers{};
+  RegisterFile exit_registers{};
+  std::uint64_t entry_sp = 0;  // on arrival at the entry: points at the return address (x86)
+  std::uint64_t exit_sp = 0;
+  std::vector<std::uint8_t> context;
+  std::vector<std::vector<std::uint8_t>> regions;
+  bool object_padding_intact = true;  // bytes before and behind context and regions on their pages
+
+  std::vector<MachineEvent> events;
+  std::vector<Activation> activations;
+  std::vector<FrameRecord> frames;
+  std::vector<StackAccess> accesses;
+  std::uint32_t tail_calls = 0;    // taken
+  std::uint64_t lowest_sp = 0;     // lowest stack address that was written
+  std::uint64_t instructions = 0;  // exact at kFull, else blocks
+};
+
+}  // namespace plumb

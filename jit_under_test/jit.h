@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/case.h"
+#include "core/image.h"
+#include "core/result.h"
+
+namespace plumb::jit {
+
+struct JitInfo {
+  std::string name;     // "linux-6.12-x86_64"
+  std::string family;   // "linux"
+  std::string version;  // "6.12.117"
+  std::string origin;
+  Arch arch = Arch::kX86_64;
+  std::uint64_t capabilities = 0;  // or of enum plumb_capability
+  Contract contract;
+  RegisterMap registers;
+};
+
+// An image that stays loaded as long as this object lives. One per Jit at a time.
+class LoadedImage {
+ public:
+  virtual ~LoadedImage() = default;
+  [[nodiscard]] virtual const Image& image() const = 0;
+};
+
+struct LoadOutcome {
+  enum class Status : std::uint8_t { kLoaded, kNotApplicable, kRefused, kBroken };
+  Status status = Status::kBroken;
+  std::string reason;                  // not loaded: one line
+  std::unique_ptr<LoadedImage> image;  // kLoaded
+};
+
+class Jit {
+ public:
+  virtual ~Jit() = default;
+  [[nodiscard]] virtual const JitInfo& info() const = 0;
+  [[nodiscard]] virtual LoadOutcome load(const Case& value) = 0;
+};
+
+// A JIT that could be there: what "plumb jits" lists.
+struct JitEntry {
+  std::string name;
+  bool available = false;
+  std::string reason;  // why not available
+  std::string path;    // plugin file
+};
+
+// Plugins are the files <name>.so of a directory.
+[[nodiscard]] std::vector<JitEntry> list_jits(const std::string& plugin_directory);
+[[nodiscard]] Result<std::unique_ptr<Jit>> open_plugin(const std::string& path);
+
+// Names or globs, comma-separated, or "all". Every name must match something.
+[[nodiscard]] Result<std::vector<std::unique_ptr<Jit>>> open_jits(
+    const std::string& plugin_directory, const std::string& names);
+
+}  // namespace plumb::jit

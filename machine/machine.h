@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/case.h"
+#include "core/image.h"
+#include "core/machine_run.h"
+
+namespace plumb::machine {
+
+struct RunOptions {
+  Depth depth = Depth::kFast;
+  std::uint64_t block_budget = 200'000;  // basic blocks (kFast) or instructions (kFull)
+};
+
+// Runs images of one architecture. One engine, kept and restored between runs; one per thread.
+class Machine {
+ public:
+  virtual ~Machine() = default;
+  // The case gives the initial memory and the meaning of the image's functions. Never fails: what
+  // goes wrong is in MachineRun::stop. The same arguments give the same result, whatever ran
+  // before. The returned reference stays valid until the next run.
+  [[nodiscard]] virtual const MachineRun& run(const Case& value, const Image& image,
+                                              const RunOptions& options) = 0;
+  // The image alone on the bare emulator, no hooks but the helper stubs: what run() is measured
+  // against. Returns the native result register.
+  virtual std::uint64_t run_bare(const Case& value, const Image& image,
+                                 const RunOptions& options) = 0;
+};
+
+[[nodiscard]] std::unique_ptr<Machine> make_machine(Arch arch);
+
+struct DisassembledInsn {
+  std::uint64_t address = 0;
+  std::vector<std::uint8_t> bytes;
+  std::string text;  // "mov rbp, rsp"
+};
+
+// Disassembles [address, address + size) of host memory that lies in an arena. Bytes that are no
+// instruction come out one by one as ".byte".
+[[nodiscard]] std::vector<DisassembledInsn> disassemble(Arch arch, std::uint64_t address,
+                                                        std::uint64_t size);
+
+}  // namespace plumb::machine
