@@ -42,7 +42,7 @@ inline constexpr std::uint64_t kLoopBadFlags = static_cast<std::uint64_t>(-22);
 struct HelperCall {
   std::int32_t number = 0;
   std::uint64_t ordinal = 0;               // how many helpers this invocation called before
-  std::array<std::uint64_t, 5> scalars{};  // 0 for arguments that are not scalars
+  std::array<std::uint64_t, 5> scalars{};  // of Any and Size arguments, else 0
   std::span<const std::uint8_t> read[2];   // bytes behind ReadMem arguments, in order
   std::span<std::uint8_t> write;           // bytes behind the WriteMem argument, to be filled
 };
