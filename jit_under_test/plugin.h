@@ -2,9 +2,10 @@
 /*
  * The C ABI between Plumbline and a JIT under test.
  *
- * A plugin is a shared object, loaded with dlopen(RTLD_NOW | RTLD_LOCAL), that exports one function,
- * plumb_plugin_entry(). It receives BPF programs as the verifier would have accepted them, compiles
- * them into an arena that the host has mapped, and describes the native code that came out.
+ * A plugin is a shared object, loaded with dlopen(RTLD_NOW | RTLD_LOCAL), that exports one
+ * function, plumb_plugin_entry(). It receives BPF programs as the verifier would have accepted
+ * them, compiles them into an arena that the host has mapped, and describes the native code that
+ * came out.
  *
  * Guest addresses are host addresses: the emulator maps the arena at the address it has in this
  * process. The arena lies below 2 GiB, so a sign-extended 32-bit displacement reaches all of it.
@@ -54,9 +55,9 @@ enum plumb_capability {
 struct plumb_contract {
   uint32_t struct_size;
   uint8_t empty_slot_consumes_count;
-  uint8_t call_alignment;   /* bytes: the stack pointer's alignment just before a call instruction */
-  uint8_t result_bits;      /* 32 or 64: how much of the main program's R0 is the result */
-  uint8_t frame_rounding;   /* bytes: the BPF stack of a frame is rounded up to a multiple of this */
+  uint8_t call_alignment; /* bytes: the stack pointer's alignment just before a call instruction */
+  uint8_t result_bits;    /* 32 or 64: how much of the main program's R0 is the result */
+  uint8_t frame_rounding; /* bytes: the BPF stack of a frame is rounded up to a multiple of this */
   uint8_t bpf_register[11]; /* native register (hardware number) that holds R0 ... R10 */
   uint8_t frame_pointer;    /* native register (hardware number) that heads the chain of frames */
   int32_t r10_bias;         /* R10 = value of bpf_register[10] + r10_bias */
@@ -65,10 +66,10 @@ struct plumb_contract {
 struct plumb_plugin_info {
   uint32_t struct_size;
   uint32_t arch;         /* enum plumb_arch */
-  const char *name;      /* "linux-6.12-x86_64" */
-  const char *family;    /* "linux": what signatures are grouped by */
-  const char *version;   /* "6.12.117" */
-  const char *origin;    /* where the JIT's source came from, for people; no machine path */
+  const char* name;      /* "linux-6.12-x86_64" */
+  const char* family;    /* "linux": what signatures are grouped by */
+  const char* version;   /* "6.12.117" */
+  const char* origin;    /* where the JIT's source came from, for people; no machine path */
   uint64_t capabilities; /* or of enum plumb_capability */
   uint64_t arena_base;   /* where the plugin wants its arena: page-aligned, below 2 GiB */
   uint64_t arena_size;   /* bytes */
@@ -99,8 +100,8 @@ enum plumb_function_flags {
 struct plumb_function {
   uint32_t struct_size;
   uint32_t flags;
-  const char *name;
-  const struct plumb_insn *insns;
+  const char* name;
+  const struct plumb_insn* insns;
   uint32_t insn_count;  /* slots */
   uint32_t stack_depth; /* bytes below R10, not rounded: what the verifier would have computed */
 };
@@ -108,39 +109,39 @@ struct plumb_function {
 struct plumb_program {
   uint32_t struct_size;
   uint32_t function_count; /* function 0 is the main function */
-  const char *name;
-  const struct plumb_function *functions;
+  const char* name;
+  const struct plumb_function* functions;
 };
 
 struct plumb_prog_array {
   uint32_t struct_size;
   uint32_t slot_count;
-  const int32_t *slots; /* index of a program, or -1 for an empty slot */
+  const int32_t* slots; /* index of a program, or -1 for an empty slot */
 };
 
 struct plumb_load_request {
   uint32_t struct_size;
   uint32_t program_count;
-  const struct plumb_program *programs;
+  const struct plumb_program* programs;
   uint32_t array_count;
   uint32_t region_count;
-  const struct plumb_prog_array *arrays;
-  const uint64_t *region_addresses; /* guest address of each map value */
+  const struct plumb_prog_array* arrays;
+  const uint64_t* region_addresses; /* guest address of each map value */
 };
 
 struct plumb_native_function {
   uint32_t struct_size;
   uint32_t program;
   uint32_t function;
-  uint32_t size;              /* bytes of native code from address on */
-  uint64_t address;           /* where a bpf-to-bpf call or the kernel enters it */
-  uint32_t tail_call_entry;   /* offset from address where a tail call lands; UINT32_MAX: never */
-  uint32_t stack_size;        /* bytes of BPF stack in the frame, as the JIT rounds them */
+  uint32_t size;            /* bytes of native code from address on */
+  uint64_t address;         /* where a bpf-to-bpf call or the kernel enters it */
+  uint32_t tail_call_entry; /* offset from address where a tail call lands; UINT32_MAX: never */
+  uint32_t stack_size;      /* bytes of BPF stack in the frame, as the JIT rounds them */
   uint32_t tail_call_reachable;
   uint32_t insn_offset_count; /* insn_count + 1 */
   /* Native offset where the code of each BPF slot begins; the last one is where the body ends. For
    * the second slot of lddw: the offset of the next instruction. */
-  const uint32_t *insn_offsets;
+  const uint32_t* insn_offsets;
 };
 
 enum plumb_symbol_kind { PLUMB_SYMBOL_THUNK = 1, PLUMB_SYMBOL_DATA = 2 };
@@ -148,7 +149,7 @@ enum plumb_symbol_kind { PLUMB_SYMBOL_THUNK = 1, PLUMB_SYMBOL_DATA = 2 };
 struct plumb_symbol {
   uint32_t struct_size;
   uint32_t kind;
-  const char *name;
+  const char* name;
   uint64_t address;
 };
 
@@ -160,7 +161,7 @@ struct plumb_range {
 /* One write that the JIT makes to running code when a prog-array slot changes, in order. */
 struct plumb_patch_step {
   uint32_t struct_size;
-  uint32_t size;           /* bytes, at most 16; 0: no write, a grace period is awaited here */
+  uint32_t size; /* bytes, at most 16; 0: no write, a grace period is awaited here */
   uint64_t address;
   uint8_t expected[16];
   uint8_t replacement[16];
@@ -170,15 +171,15 @@ struct plumb_patch_step {
 struct plumb_image {
   uint32_t struct_size;
   uint32_t function_count;
-  const struct plumb_native_function *functions;
+  const struct plumb_native_function* functions;
   uint32_t code_range_count; /* every range that load() wrote code to */
   uint32_t array_count;
-  const struct plumb_range *code_ranges;
-  const struct plumb_range *array_objects; /* guest object behind each prog array */
+  const struct plumb_range* code_ranges;
+  const struct plumb_range* array_objects; /* guest object behind each prog array */
   uint32_t symbol_count;
   uint32_t reserved;
-  const struct plumb_symbol *symbols;
-  void *handle; /* the plugin's own */
+  const struct plumb_symbol* symbols;
+  void* handle; /* the plugin's own */
 };
 
 enum plumb_status {
@@ -191,24 +192,24 @@ enum plumb_status {
 struct plumb_plugin {
   uint32_t struct_size;
   uint32_t abi; /* PLUMB_PLUGIN_ABI */
-  const struct plumb_plugin_info *info;
+  const struct plumb_plugin_info* info;
 
   /* Called once, before anything else, with the arena mapped readable and writable. 0 or -1. */
-  int (*open)(uint64_t arena_base, uint64_t arena_size, char *error, size_t error_size);
+  int (*open)(uint64_t arena_base, uint64_t arena_size, char* error, size_t error_size);
 
   /* enum plumb_status. On anything but PLUMB_LOADED, error holds one line. */
-  int (*load)(const struct plumb_load_request *request, struct plumb_image *image, char *error,
+  int (*load)(const struct plumb_load_request* request, struct plumb_image* image, char* error,
               size_t error_size);
-  void (*unload)(struct plumb_image *image);
+  void (*unload)(struct plumb_image* image);
 
   /* May be null. Puts program (or -1) into the slot and returns the pokes that the JIT made, up to
    * capacity of them, without applying them when apply is 0. The count, or -1 with error set. */
-  int (*update_slot)(struct plumb_image *image, uint32_t array, uint32_t slot, int32_t program,
-                     int apply, struct plumb_patch_step *steps, uint32_t capacity, char *error,
+  int (*update_slot)(struct plumb_image* image, uint32_t array, uint32_t slot, int32_t program,
+                     int apply, struct plumb_patch_step* steps, uint32_t capacity, char* error,
                      size_t error_size);
 };
 
-const struct plumb_plugin *plumb_plugin_entry(void);
+const struct plumb_plugin* plumb_plugin_entry(void);
 
 #ifdef __cplusplus
 }

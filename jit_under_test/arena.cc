@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "jit_under_test/arena.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace plumb::jit {
+namespace {
+
+constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kLimit = std::uint64_t{1} << 31;
+
+void* pointer(std::uint64_t address) {
+  return reinterpret_cast<void*>(static_cast<std::uintptr_t>(address));
+}
+
+}  // namespace
+
+Result<Arena> Arena::map(Range range) {
+  const bool aligned = range.address % kPage == 0 && range.size % kPage == 0;
+  if (!aligned || range.size == 0 || range.address == 0 || range.size > kLimit ||
+      range.address > kLimit - range.size) {
+    return fail(fmt::format("arena of {:#x} bytes at {:#x} is not page-aligned below 2 GiB",
+                            range.size, range.address));
+  }
+  void* got = mmap(pointer(range.address), range.size, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  if (got == MAP_FAILED) {
+    return fail(
+        fmt::format("arena at {:#x} cannot be mapped: {}", range.address, std::strerror(errno)));
+  }
+  if (got != pointer(range.address)) {
+    munmap(got, range.size);
+    return fail(fmt::format("arena at {:#x} is already in use", range.address));
+  }
+  return Arena(range);
+}
+
+Arena::Arena(Arena&& other) noexcept : range_(std::exchange(other.range_, {})) {}
+
+Arena& Arena::operator=(Arena&& other) noexcept {
+  std::swap(range_, other.range_);
+  return *this;
+}
+
+Arena::~Arena() {
+  if (range_.size != 0) munmap(pointer(range_.address), range_.size);
+}
+
+}  // namespace plumb::jit

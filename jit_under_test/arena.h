@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "core/image.h"
+#include "core/result.h"
+
+namespace plumb::jit {
+
+// Anonymous memory at a fixed address, for as long as the object lives.
+class Arena {
+ public:
+  // Fails when the range is not page-aligned, not below 2 GiB, or already in use.
+  [[nodiscard]] static Result<Arena> map(Range range);
+
+  Arena(Arena&& other) noexcept;
+  Arena& operator=(Arena&& other) noexcept;
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+  ~Arena();
+
+  [[nodiscard]] Range range() const { return range_; }
+
+ private:
+  explicit Arena(Range range) : range_(range) {}
+
+  Range range_;  // size 0: nothing is mapped
+};
+
+}  // namespace plumb::jit

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "jit_under_test/image_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <span>
+
+namespace plumb::jit {
+namespace {
+
+bool inside(Range arena, std::uint64_t address, std::uint64_t size) {
+  return address >= arena.address && size <= arena.size &&
+         address - arena.address <= arena.size - size;
+}
+
+Result<NativeFunction> read_function(const plumb_native_function& from, const Case& value,
+                                     Range arena) {
+  if (from.struct_size < sizeof(plumb_native_function))
+    return fail("a function entry is too short");
+  if (from.program >= value.programs.size() ||
+      from.function >= value.programs[from.program].functions.size()) {
+    return fail(fmt::format("no function {} of program {}", from.function, from.program));
+  }
+  const Function& function = value.programs[from.program].functions[from.function];
+  if (!inside(arena, from.address, from.size) || from.size == 0) {
+    return fail(fmt::format("code of function '{}' lies outside the arena", function.name));
+  }
+  const std::span offsets(from.insn_offsets, from.insn_offset_count);
+  if (offsets.size() != function.insns.size() + 1 || !std::ranges::is_sorted(offsets) ||
+      offsets.back() > from.size) {
+    return fail(fmt::format("instruction offsets of function '{}' are wrong", function.name));
+  }
+  NativeFunction out;
+  out.program = static_cast<int>(from.program);
+  out.function = static_cast<int>(from.function);
+  out.address = from.address;
+  out.size = from.size;
+  if (from.tail_call_entry != std::numeric_limits<std::uint32_t>::max()) {
+    if (from.tail_call_entry >= from.size) {
+      return fail(fmt::format("tail-call entry of function '{}' is outside", function.name));
+    }
+    out.tail_call_entry = from.tail_call_entry;
+  }
+  out.stack_size = from.stack_size;
+  out.tail_call_reachable = from.tail_call_reachable != 0;
+  out.insn_offsets.assign(offsets.begin(), offsets.end());
+  return out;
+}
+
+Result<void> read_functions(const plumb_image& from, const Case& value, Range arena, Image& out) {
+  std::size_t expected = 0;
+  for (const Program& program : value.programs) expected += program.functions.size();
+  if (from.function_count != expected) {
+    return fail(fmt::format("{} functions compiled, {} asked for", from.function_count, expected));
+  }
+  out.functions.reserve(expected);
+  for (const plumb_native_function& entry : std::span(from.functions, from.function_count)) {
+    Result<NativeFunction> function = read_function(entry, value, arena);
+    if (!function) return std::unexpected(function.error());
+    if (out.find_function(function->program, function->function) != nullptr) {
+      return fail(fmt::format("function {} of program {} is there twice", function->function,
+                              function->program));
+    }
+    out.functions.push_back(std::move(*function));
+  }
+  return {};
+}
+
+Result<void> read_ranges(std::span<const plumb_range> from, Range arena, std::vector<Range>& out) {
+  for (const plumb_range& range : from) {
+    if (!inside(arena, range.address, range.size)) return fail("a range lies outside the arena");
+    out.push_back({range.address, range.size});
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Image> read_image(const plumb_image& from, const Case& value, const JitInfo& info,
+                         Range arena) {
+  Image out;
+  out.arch = info.arch;
+  out.jit = info.name;
+  out.family = info.family;
+  out.contract = info.contract;
+  out.registers = info.registers;
+  out.arena = arena;
+  out.stub_base = arena.address;
+  const std::size_t arrays = value.arrays.size();
+  if (from.array_count != arrays) return fail("prog arrays are missing");
+  Result<void> read = read_functions(from, value, arena, out);
+  if (read) read = read_ranges({from.code_ranges, from.code_range_count}, arena, out.code);
+  if (read) read = read_ranges({from.array_objects, from.array_count}, arena, out.arrays);
+  if (!read) return std::unexpected(read.error());
+  for (const plumb_symbol& symbol : std::span(from.symbols, from.symbol_count)) {
+    out.symbols.push_back({.name = symbol.name,
+                           .address = symbol.address,
+                           .is_thunk = symbol.kind == PLUMB_SYMBOL_THUNK});
+  }
+  out.entry = out.find_function(value.enter, 0)->address;
+  return out;
+}
+
+}  // namespace plumb::jit

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include "jit_under_test/jit.h"
+
+namespace plumb::jit {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> split(std::string_view text) {
+  std::vector<std::string> parts;
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    if (comma != 0) parts.emplace_back(text.substr(0, comma));
+    if (comma == std::string_view::npos) break;
+    text.remove_prefix(comma + 1);
+  }
+  return parts;
+}
+
+// Plugin files by name, not opened.
+std::vector<JitEntry> find_plugins(const std::string& directory) {
+  std::vector<JitEntry> entries;
+  std::error_code error;
+  for (const auto& file : fs::directory_iterator(directory, error)) {
+    if (file.path().extension() != ".so") continue;
+    entries.push_back({.name = file.path().stem().string(),
+                       .available = false,
+                       .reason = {},
+                       .path = file.path().string()});
+  }
+  std::ranges::sort(entries, {}, &JitEntry::name);
+  return entries;
+}
+
+std::string known_names(const std::vector<JitEntry>& entries) {
+  std::string names;
+  for (const JitEntry& entry : entries) names += (names.empty() ? "" : ", ") + entry.name;
+  return names.empty() ? "none" : names;
+}
+
+}  // namespace
+
+std::vector<JitEntry> list_jits(const std::string& plugin_directory) {
+  std::vector<JitEntry> entries = find_plugins(plugin_directory);
+  for (JitEntry& entry : entries) {
+    const Result<std::unique_ptr<Jit>> jit = open_plugin(entry.path);
+    entry.available = jit.has_value();
+    if (!jit) entry.reason = jit.error().message;
+  }
+  return entries;
+}
+
+Result<std::vector<std::unique_ptr<Jit>>> open_jits(const std::string& plugin_directory,
+                                                    const std::string& names) {
+  const std::vector<JitEntry> entries = find_plugins(plugin_directory);
+  std::vector<bool> wanted(entries.size(), false);
+  for (const std::string& pattern : split(names)) {
+    const std::string glob = pattern == "all" ? "*" : pattern;
+    bool matched = false;
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (fnmatch(glob.c_str(), entries[i].name.c_str(), 0) != 0) continue;
+      wanted[i] = matched = true;
+    }
+    if (!matched) {
+      return fail(fmt::format("no JIT is called '{}'; known: {}", pattern, known_names(entries)));
+    }
+  }
+  std::vector<std::unique_ptr<Jit>> jits;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    if (!wanted[i]) continue;
+    Result<std::unique_ptr<Jit>> jit = open_plugin(entries[i].path);
+    if (!jit) return std::unexpected(jit.error());
+    jits.push_back(std::move(*jit));
+  }
+  if (jits.empty()) return fail("no JIT is named");
+  return jits;
+}
+
+}  // namespace plumb::jit

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "jit_under_test/request.h"
+
+#include <type_traits>
+
+#include "core/guest.h"
+#include "core/opcode.h"
+
+namespace plumb::jit {
+namespace {
+
+static_assert(std::is_same_v<decltype(ProgArray::slots)::value_type, std::int32_t>);
+
+plumb_insn encode(const Insn& insn) {
+  return {.opcode = insn.opcode,
+          .registers = static_cast<std::uint8_t>(insn.dst | (insn.src << 4)),
+          .offset = insn.offset,
+          .immediate = insn.immediate};
+}
+
+// Sets the callback flag of every function of the program whose address is taken.
+void mark_callbacks(const Program& program, plumb_function* functions) {
+  for (const Function& function : program.functions) {
+    for (std::size_t i = 0; i < function.insns.size();
+         i += static_cast<std::size_t>(slot_count(function.insns[i]))) {
+      const Insn& insn = function.insns[i];
+      if (insn.opcode == kWideLoadOpcode && insn.src == kPseudoFunction) {
+        functions[insn.immediate].flags |= PLUMB_FUNCTION_CALLBACK;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void RequestBuilder::add_programs(const Case& value) {
+  // All slots first: pointers into the vectors are taken only when they no longer grow.
+  for (const Program& program : value.programs) {
+    for (const Function& function : program.functions) {
+      for (const Insn& insn : function.insns) insns_.push_back(encode(insn));
+      functions_.push_back({.struct_size = sizeof(plumb_function),
+                            .flags = 0,
+                            .name = function.name.c_str(),
+                            .insns = nullptr,
+                            .insn_count = static_cast<std::uint32_t>(function.insns.size()),
+                            .stack_depth = static_cast<std::uint32_t>(function.stack_depth)});
+    }
+  }
+  const plumb_insn* insns = insns_.data();
+  for (plumb_function& function : functions_) {
+    function.insns = insns;
+    insns += function.insn_count;
+  }
+  plumb_function* functions = functions_.data();
+  for (const Program& program : value.programs) {
+    programs_.push_back({.struct_size = sizeof(plumb_program),
+                         .function_count = static_cast<std::uint32_t>(program.functions.size()),
+                         .name = program.name.c_str(),
+                         .functions = functions});
+    mark_callbacks(program, functions);
+    functions += program.functions.size();
+  }
+}
+
+const plumb_load_request& RequestBuilder::build(const Case& value) {
+  insns_.clear();
+  functions_.clear();
+  programs_.clear();
+  arrays_.clear();
+  regions_.clear();
+  add_programs(value);
+  for (const ProgArray& array : value.arrays) {
+    arrays_.push_back({.struct_size = sizeof(plumb_prog_array),
+                       .slot_count = static_cast<std::uint32_t>(array.slots.size()),
+                       .slots = array.slots.data()});
+  }
+  for (std::size_t i = 0; i < value.regions.size(); ++i) {
+    regions_.push_back(guest::region_address(i, value.regions[i].bytes.size()));
+  }
+  request_ = {.struct_size = sizeof(plumb_load_request),
+              .program_count = static_cast<std::uint32_t>(programs_.size()),
+              .programs = programs_.data(),
+              .array_count = static_cast<std::uint32_t>(arrays_.size()),
+              .region_count = static_cast<std::uint32_t>(regions_.size()),
+              .arrays = arrays_.data(),
+              .region_addresses = regions_.data()};
+  return request_;
+}
+
+}  // namespace plumb::jit
