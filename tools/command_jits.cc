@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <string_view>
+#include <utility>
+
+#include "core/arch.h"
+#include "jit_under_test/jit.h"
+#include "jit_under_test/plugin.h"
+#include "tools/session.h"
+
+namespace plumb::tools {
+namespace {
+
+constexpr std::array kCapabilities{
+    std::pair{PLUMB_CAN_CALL_SUBPROGRAMS, std::string_view("subprograms")},
+    std::pair{PLUMB_CAN_TAIL_CALL, std::string_view("tail-calls")},
+    std::pair{PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM, std::string_view("tail-calls-in-subprograms")},
+    std::pair{PLUMB_CAN_CALL_BACK, std::string_view("callbacks")},
+    std::pair{PLUMB_CAN_ATOMICS, std::string_view("atomics")},
+    std::pair{PLUMB_CAN_V4, std::string_view("v4")},
+    std::pair{PLUMB_CAN_THROW, std::string_view("exceptions")},
+    std::pair{PLUMB_CAN_TRAMPOLINE, std::string_view("trampolines")},
+    std::pair{PLUMB_CAN_POKE, std::string_view("pokes")},
+};
+
+nlohmann::ordered_json describe(const jit::JitEntry& entry) {
+  nlohmann::ordered_json out{
+      {"name", entry.name}, {"available", entry.available}, {"reason", entry.reason}};
+  if (!entry.available) return out;
+  const auto opened = jit::open_plugin(entry.path);
+  if (!opened) return out;
+  const jit::JitInfo& info = (*opened)->info();
+  out["arch"] = arch_name(info.arch);
+  out["family"] = info.family;
+  out["version"] = info.version;
+  out["origin"] = info.origin;
+  auto capabilities = nlohmann::ordered_json::array();
+  for (const auto& [bit, name] : kCapabilities) {
+    if ((info.capabilities & bit) != 0) capabilities.push_back(name);
+  }
+  out["capabilities"] = capabilities;
+  out["contract"] = {{"empty_slot_consumes_count", info.contract.empty_slot_consumes_count},
+                     {"call_alignment", info.contract.call_alignment},
+                     {"result_bits", info.contract.result_bits},
+                     {"frame_rounding", info.contract.frame_rounding}};
+  return out;
+}
+
+void print_entry(const nlohmann::ordered_json& jit) {
+  fmt::print("{}\n", jit["name"].get<std::string>());
+  if (!jit["available"].get<bool>()) {
+    fmt::print("  not available: {}\n", jit["reason"].get<std::string>());
+    return;
+  }
+  std::string capabilities;
+  for (const auto& name : jit["capabilities"]) {
+    capabilities += (capabilities.empty() ? "" : " ") + name.get<std::string>();
+  }
+  const auto& contract = jit["contract"];
+  fmt::print("  architecture  {}\n  origin        {}, version {}\n  capabilities  {}\n",
+             jit["arch"].get<std::string>(), jit["origin"].get<std::string>(),
+             jit["version"].get<std::string>(), capabilities);
+  fmt::print("  contract      an empty slot {} the count; calls at sp % {} = 0; result {} bits\n",
+             contract["empty_slot_consumes_count"].get<bool>() ? "consumes" : "does not consume",
+             contract["call_alignment"].get<int>(), contract["result_bits"].get<int>());
+}
+
+int print_jits(const Session& session) {
+  auto jits = nlohmann::ordered_json::array();
+  for (const jit::JitEntry& entry : jit::list_jits(session.plugin_directory)) {
+    jits.push_back(describe(entry));
+  }
+  if (session.json) {
+    fmt::print("{}\n", jits.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  } else {
+    for (const auto& jit : jits) print_entry(jit);
+  }
+  if (jits.empty()) return unusable("no JIT plugins in " + session.plugin_directory);
+  return kStatusConforms;
+}
+
+}  // namespace
+
+void add_jits_command(CLI::App& app, Session& session) {
+  CLI::App* command = app.add_subcommand("jits", "List the JITs that can be tested");
+  command->callback([&session] { session.action = [&session] { return print_jits(session); }; });
+}
+
+}  // namespace plumb::tools

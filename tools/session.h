@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+namespace plumb::tools {
+
+// Exit statuses of every command (docs/command-line.md).
+inline constexpr int kStatusConforms = 0;
+inline constexpr int kStatusFinding = 1;
+inline constexpr int kStatusUnusable = 2;
+inline constexpr int kStatusHarnessFailed = 3;
+
+// What all commands share. A command adds itself to the application and sets `action` when it is
+// the one that was asked for; main() runs the action and returns its status.
+struct Session {
+  bool json = false;             // --format json
+  std::string plugin_directory;  // where the JIT plugins lie: plugins/ beside the command
+  std::string known_directory;   // case files with waivers: corpus/known
+  std::function<int()> action;
+};
+
+// Prints "plumb: MESSAGE" to stderr and returns kStatusUnusable.
+[[nodiscard]] int unusable(const std::string& message);
+
+// Writes the file whole or not at all (a temporary file beside it, then a rename). Returns an empty
+// string, or why it could not.
+[[nodiscard]] std::string write_file(const std::string& path, const std::string& text);
+
+void add_jits_command(CLI::App& app, Session& session);
+void add_gen_command(CLI::App& app, Session& session);
+void add_check_commands(CLI::App& app, Session& session);  // check, replay
+void add_fuzz_command(CLI::App& app, Session& session);
+void add_minimize_command(CLI::App& app, Session& session);
+void add_explain_command(CLI::App& app, Session& session);
+
+}  // namespace plumb::tools

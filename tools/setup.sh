@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Sourced by ./run, ./test and .ci/run: installs what is missing, configures and builds.
+# Everything here does nothing when there is nothing to do.
+
+say() { printf '\033[1m==\033[0m %s\n' "$*" >&2; }
+die() { printf 'plumbline: %s\n' "$*" >&2; exit 3; }
+
+# install_packages KIND...: the Debian packages of tools/packages.txt for these kinds.
+install_packages() {
+  local kinds=" $* " missing=() name kind
+  while read -r name kind; do
+    case "$name" in ''|'#'*) continue ;; esac
+    [[ $kinds == *" $kind "* ]] || continue
+    dpkg-query -W -f='${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing+=("$name")
+  done < tools/packages.txt
+  [ ${#missing[@]} -eq 0 ] && return 0
+  command -v apt-get >/dev/null || die "these Debian packages are needed: ${missing[*]}"
+  local as_root=()
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null ||
+      die "not root and no sudo; as root: apt-get install --no-install-recommends ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "installing ${#missing[@]} Debian packages: ${missing[*]}"
+  mkdir -p build
+  # An old package list is good enough when it works; a new one is fetched when it does not.
+  local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}")
+  if ! "${as_root[@]}" "${install[@]}" >build/apt.log 2>&1; then
+    "${as_root[@]}" apt-get update >build/apt.log 2>&1 ||
+      die "apt-get update failed (offline?); see build/apt.log"
+    "${as_root[@]}" "${install[@]}" >build/apt.log 2>&1 ||
+      die "apt-get install failed; see build/apt.log; wanted: ${missing[*]}"
+  fi
+}
+
+# build PRESET [TARGET...]: configures once, builds what changed.
+build() {
+  local preset=$1
+  shift
+  local log="build/$preset.log"
+  mkdir -p build
+  say "building preset '$preset' in build/$preset"
+  if [ ! -f "build/$preset/build.ninja" ]; then
+    cmake --preset "$preset" >"$log" 2>&1 || { tail -20 "$log" >&2; die "cmake failed; see $log"; }
+  fi
+  local targets=()
+  [ $# -gt 0 ] && targets=(--target "$@")
+  cmake --build --preset "$preset" "${targets[@]}" >"$log" 2>&1 ||
+    { tail -40 "$log" >&2; die "the build failed; see $log"; }
+}
