@@ -17,10 +17,12 @@ class Rng {
   }
   // Uniform enough in [0, bound); bound > 0.
   [[nodiscard]] std::uint64_t below(std::uint64_t bound) {
-    return static_cast<std::uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
+    return static_cast<std::uint64_t>((Wide{next()} * bound) >> 64);
   }
 
  private:
+  __extension__ using Wide = unsigned __int128;  // both compilers have it; -Wpedantic asks
+
   std::uint64_t state_;
 };
 
