@@ -23,7 +23,7 @@ inline constexpr int kMaxCallDepth = 8;                  // frames (MAX_CALL_FRA
 inline constexpr int kMaxCallerDepthWithTailCall = 256;  // bytes (kernel commit 7f6e4312e15a)
 inline constexpr int kTailCallLimit = 33;                // MAX_TAIL_CALL_CNT
 inline constexpr int kMaxCaseText = 1 << 20;             // bytes of a case file
-inline constexpr int kEmptySlot = -1;
+inline constexpr int kNoProgram = -1;
 
 struct Function {
   std::string name;
@@ -41,7 +41,7 @@ struct Program {
   bool operator==(const Program&) const = default;
 };
 
-// BPF_MAP_TYPE_PROG_ARRAY: what each slot holds at the start, an index of a program or kEmptySlot.
+// BPF_MAP_TYPE_PROG_ARRAY: what each slot holds at the start, an index of a program or kNoProgram.
 struct ProgArray {
   std::string name;
   std::vector<int> slots;

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
+
+#include <vector>
+
+#include "core/case_text.h"
+#include "core/opcode.h"
+#include "machine/machine.h"
+#include "reports/explain.h"
+
+namespace plumb::reports {
+namespace {
+
+constexpr int kLeftWidth = 44;
+
+// The name behind a native address: a function, a helper stub or a symbol.
+std::string name_of(const Explained& explained, std::uint64_t address) {
+  for (const NativeFunction& native : explained.image->functions) {
+    const Program& program = explained.value->programs[static_cast<std::size_t>(native.program)];
+    const std::string& function = program.functions[static_cast<std::size_t>(native.function)].name;
+    if (address == native.address) return program.name + "." + function;
+    if (native.tail_call_entry && address == native.address + *native.tail_call_entry) {
+      return program.name + "." + function + " (tail-call landing)";
+    }
+  }
+  const std::uint64_t stub = address - explained.image->stub_base;
+  if (address >= explained.image->stub_base && stub % 16 == 0 && stub / 16 < 4096) {
+    return fmt::format("helper {}", stub / 16);
+  }
+  for (const Symbol& symbol : explained.image->symbols) {
+    if (symbol.address == address) return symbol.name;
+  }
+  return {};
+}
+
+// "call 0x40012340" means nothing to people: branch targets become offsets or names.
+std::string readable(const Explained& explained, const NativeFunction& native,
+                     const std::string& text) {
+  const std::size_t at = text.rfind("0x");
+  if (at == std::string::npos || (text[0] != 'j' && !text.starts_with("call"))) return text;
+  std::uint64_t target = 0;
+  for (const char c : text.substr(at + 2)) {
+    const bool digit = c >= '0' && c <= '9';
+    if (!digit && (c < 'a' || c > 'f')) return text;
+    target = target * 16 + static_cast<std::uint64_t>(digit ? c - '0' : c - 'a' + 10);
+  }
+  const std::string name = name_of(explained, target);
+  if (!name.empty()) return text.substr(0, at) + name;
+  const std::uint64_t offset = target - native.address;
+  return offset < native.size ? fmt::format("{}+{:#x}", text.substr(0, at), offset) : text;
+}
+
+std::string line(std::string_view left, std::uint64_t offset, const std::string& right) {
+  return fmt::format("  {:<{}} | {:>5x}  {}\n", left, kLeftWidth, offset, right);
+}
+
+std::string function_text(const Explained& explained, const Program& program,
+                          const Function& function, const NativeFunction& native) {
+  std::string text = fmt::format("Code of {}.{}: {} bytes, BPF stack {}{}\n", program.name,
+                                 function.name, native.size, native.stack_size,
+                                 native.tail_call_reachable ? ", reaches a tail call" : "");
+  int shown = -2;
+  for (const auto& insn :
+       machine::disassemble(explained.image->arch, native.address, native.size)) {
+    const auto offset = static_cast<std::uint32_t>(insn.address - native.address);
+    const int slot = slot_at(native, offset);
+    std::string left;
+    if (slot != shown) {
+      const int count = static_cast<int>(function.insns.size());
+      // Instructions without code of their own stand on lines of their own.
+      for (int s = shown + 1; s < slot && s < count; ++s) {
+        if (s < 0 || native.insn_offsets[static_cast<std::size_t>(s)] != offset) continue;
+        if (s > 0 && slot_count(function.insns[static_cast<std::size_t>(s) - 1]) == 2) continue;
+        text += fmt::format("  {:<{}} |\n",
+                            fmt::format("{:>4}: {}", s,
+                                        print_insn(*explained.value, program, function,
+                                                   static_cast<std::size_t>(s))),
+                            kLeftWidth);
+      }
+      const bool second = slot > 0 && slot < count &&
+                          slot_count(function.insns[static_cast<std::size_t>(slot) - 1]) == 2;
+      if (slot < 0) {
+        left = "prologue";
+      } else if (slot < count && !second) {
+        left = fmt::format(
+            "{:>4}: {}", slot,
+            print_insn(*explained.value, program, function, static_cast<std::size_t>(slot)));
+      }
+      shown = slot;
+    }
+    text += line(left, offset, readable(explained, native, insn.text));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string code_text(const Explained& explained) {
+  std::string text;
+  for (const NativeFunction& native : explained.image->functions) {
+    const Program& program = explained.value->programs[static_cast<std::size_t>(native.program)];
+    const Function& function = program.functions[static_cast<std::size_t>(native.function)];
+    if (!text.empty()) text += "\n";
+    text += function_text(explained, program, function, native);
+  }
+  return text;
+}
+
+}  // namespace plumb::reports
