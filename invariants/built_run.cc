@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "invariants/built_run.h"
+
+#include "core/check.h"
+#include "core/guest.h"
+#include "core/helper_model.h"
+#include "core/opcode.h"
+
+namespace plumb::invariants {
+namespace {
+
+constexpr std::uint64_t kArena = 0x4000'0000;
+constexpr std::uint64_t kCode = kArena + 0x10000;
+constexpr std::uint64_t kLoopReturn = kArena + 0x8008;  // where callbacks return to
+constexpr std::uint32_t kPrologueSize = 0x20;
+constexpr std::uint32_t kInsnSize = 0x10;
+constexpr std::uint32_t kLanding = 12;
+constexpr std::size_t kRax = 0, kRbx = 3, kRsp = 4, kRbp = 5, kRdi = 7, kR13 = 13;
+
+Insn store_insn() { return make_insn(Opcode::kStoreImm64, 10, 0, -8, 1); }
+Insn helper_insn(std::int32_t number) { return make_insn(Opcode::kCallHelper, 0, 0, 0, number); }
+
+Case built_case() {
+  const Insn exit = make_insn(Opcode::kExit);
+  const Insn tail_call = helper_insn(kTailCallHelper);
+  Case value;
+  value.programs = {
+      Program{
+          .name = "entry",
+          .functions =
+              {Function{.name = "main",
+                        .insns = {store_insn(), make_insn(Opcode::kCallFunction, 0, 1, 0, 1),
+                                  helper_insn(7), tail_call, helper_insn(kLoopHelper), exit},
+                        .stack_depth = 16},
+               Function{.name = "sub", .insns = {store_insn(), tail_call, exit}, .stack_depth = 8},
+               Function{.name = "each", .insns = {store_insn(), exit}, .stack_depth = 8}}},
+      Program{.name = "next",
+              .functions = {Function{.name = "main",
+                                     .insns = {store_insn(), tail_call, helper_insn(7), exit},
+                                     .stack_depth = 32}}},
+  };
+  value.arrays = {ProgArray{.name = "jmp", .slots = {1, kNoProgram}}};
+  value.regions = {Region{.name = "map", .bytes = std::vector<std::uint8_t>(16)}};
+  value.context.resize(8);
+  return value;
+}
+
+Image built_image(const Case& value) {
+  Image image;
+  image.jit = "built";
+  image.family = "built";
+  // rax, rdi, rsi, rdx, rcx, r8, rbx, r13, r14, r15, rbp
+  image.registers = {.bpf = {0, 7, 6, 2, 1, 8, 3, 13, 14, 15, 5}, .frame_pointer = 5};
+  image.arena = {.address = kArena, .size = 0x20000};
+  image.stub_base = kArena;
+  image.arrays = {{.address = kArena + 0x18000, .size = 64}};
+  image.code = {{.address = kCode, .size = 0x4000}};
+  image.entry = kCode;
+  std::uint64_t address = kCode;
+  for (std::size_t p = 0; p < value.programs.size(); ++p) {
+    for (std::size_t f = 0; f < value.programs[p].functions.size(); ++f) {
+      const Function& function = value.programs[p].functions[f];
+      NativeFunction native;
+      native.program = static_cast<int>(p);
+      native.function = static_cast<int>(f);
+      native.address = address;
+      native.size = 0x400;
+      native.tail_call_entry = kLanding;
+      native.stack_size = static_cast<std::uint32_t>(function.stack_depth);
+      for (std::uint32_t slot = 0; slot <= function.insns.size(); ++slot) {
+        native.insn_offsets.push_back(kPrologueSize + slot * kInsnSize);
+      }
+      address += 0x400;
+      image.functions.push_back(native);
+    }
+  }
+  return image;
+}
+
+}  // namespace
+
+std::size_t BuiltRun::nth(EventKind kind, int n) const {
+  for (std::size_t i = 0; i < run.events.size(); ++i) {
+    if (run.events[i].kind == kind && n-- == 0) return i;
+  }
+  PLUMB_CHECK(!"the run has no such event");
+  return 0;
+}
+
+RunBuilder::RunBuilder() : sp_(guest::kStackTop - 64) {
+  built_.value = built_case();
+  built_.image = built_image(built_.value);
+  for (std::size_t i = 0; i < registers_.size(); ++i) registers_[i] = 0xdead'0000 + i;
+  registers_[kRbp] = kPoisonFramePointer;
+  registers_[kRdi] = guest::context_address(built_.value.context.size());
+  sp_ -= 8;
+  memory_[sp_] = guest::kExitAddress;
+  registers_[kRsp] = sp_;
+  built_.run.entry_sp = sp_;
+  built_.run.entry_registers = registers_;
+  open_.push_back({.activation = 0, .call_slot = 0, .call_sp = sp_ + 8, .saved = registers_});
+  enter(0, 0, guest::kExitAddress, -1);
+}
+
+const NativeFunction& RunBuilder::native() const {
+  const Activation& activation = built_.run.activations[open_.back().activation];
+  const NativeFunction* native =
+      built_.image.find_function(activation.program, activation.function);
+  PLUMB_CHECK(native != nullptr);
+  return *native;
+}
+
+std::uint64_t RunBuilder::pc_of(std::int32_t slot) const {
+  return native().address + native().insn_offsets[static_cast<std::size_t>(slot)];
+}
+
+void RunBuilder::push(std::uint64_t pc, std::uint64_t value) {
+  built_.run.accesses.push_back({.pc = pc,
+                                 .address = sp_ - 8,
+                                 .sp = sp_,
+                                 .activation = open_.back().activation,
+                                 .size = 8,
+                                 .kind = AccessKind::kWrite,
+                                 .is_push = true});
+  sp_ -= 8;
+  memory_[sp_] = value;
+}
+
+// The frame on top of open_ begins; sp points at its return address.
+void RunBuilder::enter(int program, int function, std::uint64_t return_address,
+                       std::int32_t replaced) {
+  auto& activations = built_.run.activations;
+  const std::int32_t caller =
+      open_.size() > 1 ? static_cast<std::int32_t>(open_[open_.size() - 2].activation) : -1;
+  open_.back().activation = static_cast<std::uint32_t>(activations.size());
+  activations.push_back({.program = program,
+                         .function = function,
+                         .caller = caller,
+                         .replaced = replaced,
+                         .entry_sp = sp_,
+                         .return_address = return_address,
+                         .r10 = 0});
+  built_.execution.activation_function.push_back(
+      static_cast<std::uint32_t>(program * kMaxFunctions + function));
+  if (replaced < 0) {
+    push(native().address + 5, registers_[kRbp]);
+    registers_[kRbp] = sp_;
+  }
+  prologue_behind_landing();
+}
+
+void RunBuilder::prologue_behind_landing() {
+  built_.run.activations[open_.back().activation].r10 = registers_[kRbp];
+  sp_ = registers_[kRbp] - native().stack_size;
+  for (const std::uint32_t offset : {20u, 21u}) push(native().address + offset, registers_[kRax]);
+  push(native().address + 23, registers_[kRbx]);
+  push(native().address + 24, registers_[kR13]);
+  // The body uses what it saved.
+  registers_[kRbx] = 0x6000 + open_.back().activation;
+  registers_[kR13] = 0x7000 + open_.back().activation;
+}
+
+MachineEvent& RunBuilder::record(EventKind kind, std::int32_t slot, std::int32_t target) {
+  const Open& top = open_.back();
+  const Activation& activation = built_.run.activations[top.activation];
+  const Place at{.program = static_cast<std::int16_t>(activation.program),
+                 .function = static_cast<std::int16_t>(activation.function),
+                 .slot = slot};
+  registers_[kRsp] = sp_;
+  MachineEvent event;
+  event.kind = kind;
+  event.activation = top.activation;
+  event.at = at;
+  event.target = target;
+  event.sp = sp_;
+  event.registers = registers_;
+  built_.run.events.push_back(event);
+  Event oracle;
+  oracle.kind = kind;
+  oracle.activation = top.activation;
+  oracle.at = at;
+  oracle.target = target;
+  built_.execution.trace.push_back(oracle);
+  return built_.run.events.back();
+}
+
+void RunBuilder::record_chain(MachineEvent& event) {
+  event.chain_begin = static_cast<std::uint32_t>(built_.run.frames.size());
+  for (std::uint64_t fp = registers_[kRbp]; fp != kPoisonFramePointer; fp = memory_[fp]) {
+    built_.run.frames.push_back(
+        {.frame_pointer = fp, .saved = memory_[fp], .return_address = memory_[fp + 8]});
+    ++event.chain_size;
+  }
+}
+
+void RunBuilder::store(std::int32_t slot, std::int64_t r10_offset) {
+  const Activation& activation = built_.run.activations[open_.back().activation];
+  built_.run.accesses.push_back({.pc = pc_of(slot),
+                                 .address = activation.r10 + static_cast<std::uint64_t>(r10_offset),
+                                 .sp = sp_,
+                                 .activation = open_.back().activation,
+                                 .size = 8,
+                                 .kind = AccessKind::kWrite,
+                                 .is_push = false});
+}
+
+void RunBuilder::call(std::int32_t slot, int function) {
+  const std::uint64_t return_address = pc_of(slot) + 5;
+  // R1 = the caller's R10 - 8, a pointer; R2 = 42.
+  registers_[kRdi] = built_.run.activations[open_.back().activation].r10 - 8;
+  registers_[6] = 42;
+  MachineEvent& event = record(EventKind::kCall, slot, function);
+  event.pc = return_address;
+  record_chain(event);
+  built_.execution.trace.back().args[0] =
+      Value::pointer(Space::kStack, open_.back().activation, -8);
+  built_.execution.trace.back().args[1] = Value::scalar(42);
+  const int program = built_.run.activations[open_.back().activation].program;
+  const Open frame{.activation = 0, .call_slot = slot, .call_sp = sp_, .saved = registers_};
+  push(pc_of(slot), return_address);
+  open_.push_back(frame);
+  enter(program, function, return_address, -1);
+}
+
+void RunBuilder::helper(std::int32_t slot, std::int32_t number) {
+  MachineEvent& event = record(EventKind::kHelperCall, slot, number);
+  event.pc = pc_of(slot) + 5;
+  record_chain(event);
+}
+
+void RunBuilder::callback(std::int32_t slot, int function) {
+  const RegisterFile before = registers_;
+  const std::uint64_t sp = sp_;
+  push(pc_of(slot), pc_of(slot) + 5);  // into the helper, which has a frame record of its own
+  push(kLoopReturn - 8, registers_[kRbp]);
+  registers_[kRbp] = sp_;
+  MachineEvent& event = record(EventKind::kCallback, slot, function);
+  event.pc = kLoopReturn;
+  record_chain(event);
+  const Open frame{
+      .activation = 0, .call_slot = slot, .call_sp = sp_, .saved = registers_, .is_callback = true};
+  push(kLoopReturn - 5, kLoopReturn);
+  open_.push_back(frame);
+  enter(0, function, kLoopReturn, -1);
+  leave();
+  registers_ = before;
+  sp_ = sp;
+}
+
+void RunBuilder::leave() {
+  const Open frame = open_.back();
+  open_.pop_back();
+  const std::uint64_t return_address = built_.run.activations[frame.activation].return_address;
+  const std::uint64_t result = 0x100 + frame.activation;
+  registers_ = frame.saved;
+  registers_[kRax] = result;
+  sp_ = frame.call_sp;
+  record(EventKind::kReturn, frame.call_slot, 0).pc = return_address;
+  built_.execution.trace.back().result = Value::scalar(result);
+}
+
+void RunBuilder::tail_call(std::int32_t slot, int program) {
+  const auto replaced = static_cast<std::int32_t>(open_.back().activation);
+  registers_[kRbx] = open_.back().saved[kRbx];
+  registers_[kR13] = open_.back().saved[kR13];
+  sp_ = registers_[kRbp];
+  record(EventKind::kTailCallTaken, slot, program);
+  ++built_.run.tail_calls;
+  ++built_.execution.tail_calls;
+  enter(program, 0, built_.run.activations[static_cast<std::size_t>(replaced)].return_address,
+        replaced);
+}
+
+void RunBuilder::refuse(std::int32_t slot, RefusalReason reason) {
+  record(EventKind::kTailCallRefused, slot, 0);
+  built_.execution.trace.back().reason = reason;
+}
+
+BuiltRun RunBuilder::exit(std::int32_t slot) {
+  const Open frame = open_.back();
+  registers_ = frame.saved;
+  sp_ = frame.call_sp;
+  registers_[kRax] = 7;
+  record(EventKind::kExit, slot, 0);
+  MachineRun& run = built_.run;
+  run.exit_registers = registers_;
+  run.exit_sp = sp_;
+  run.result = 7;
+  run.context = {1, 2, 3, 4, 5, 6, 7, 8};
+  // The region holds a pointer to the context, and a byte.
+  run.regions = {std::vector<std::uint8_t>(16)};
+  const std::uint64_t pointer = guest::context_address(8) + 4;
+  for (std::size_t i = 0; i < 8; ++i) {
+    run.regions[0][i] = static_cast<std::uint8_t>(pointer >> (8 * i));
+  }
+  run.regions[0][15] = 9;
+  Execution& execution = built_.execution;
+  execution.defined = true;
+  execution.result = Value::scalar(7);
+  execution.trace.back().result = Value::scalar(7);
+  execution.context = {.bytes = run.context, .pointers = {}};
+  execution.regions = {MemoryImage{.bytes = std::vector<std::uint8_t>(16), .pointers = {}}};
+  execution.regions[0].bytes[15] = 9;
+  execution.regions[0].pointers = {{.offset = 0, .value = Value::pointer(Space::kContext, 0, 4)}};
+  execution.activations = static_cast<std::uint32_t>(run.activations.size());
+  return built_;
+}
+
+BuiltRun good_run() {
+  RunBuilder builder;
+  builder.store(0, -8);
+  builder.call(1, 1);
+  builder.store(0, -8);
+  builder.tail_call(1, 1);
+  builder.store(0, -32);
+  builder.refuse(1, RefusalReason::kEmptySlot);
+  builder.helper(2, 7);
+  builder.leave();
+  builder.helper(2, 7);
+  builder.refuse(3, RefusalReason::kIndexOutOfRange);
+  builder.helper(4, kLoopHelper);
+  builder.callback(4, 2);
+  builder.callback(4, 2);
+  return builder.exit(5);
+}
+
+BuiltRun tail_call_chain(int count) {
+  RunBuilder builder;
+  builder.call(1, 1);
+  for (int i = 0; i < count; ++i) builder.tail_call(1, 1);
+  builder.refuse(1, RefusalReason::kLimitReached);
+  builder.leave();
+  return builder.exit(5);
+}
+
+}  // namespace plumb::invariants

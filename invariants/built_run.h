@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "core/case.h"
+#include "core/execution.h"
+#include "core/image.h"
+#include "core/machine_run.h"
+#include "invariants/invariants.h"
+
+namespace plumb::invariants {
+
+// A run made by hand, for tests: what oracle and machine would say if both were right, in the frame
+// layout of the 6.12 x86-64 kernel. Tests damage a copy of it.
+//
+//   entry.main: 0 store  1 call sub  2 helper 7  3 tail call  4 loop each  5 exit
+//   entry.sub:  0 store  1 tail call  2 exit
+//   entry.each: 0 store  1 exit
+//   next.main:  0 store  1 tail call  2 helper 7  3 exit
+struct BuiltRun {
+  Case value;
+  Image image;
+  Execution execution;
+  MachineRun run;
+  Depth depth = Depth::kFast;
+
+  [[nodiscard]] Subject subject() const { return {&value, &image, &execution, &run, depth}; }
+  // The n-th event (machine and oracle) of the kind, counting from 0.
+  [[nodiscard]] std::size_t nth(EventKind kind, int n = 0) const;
+  [[nodiscard]] MachineEvent& event(EventKind kind, int n = 0) { return run.events[nth(kind, n)]; }
+};
+
+// Plays the two sides step by step. Slots are those of the running function.
+class RunBuilder {
+ public:
+  RunBuilder();
+
+  void store(std::int32_t slot, std::int64_t r10_offset);
+  void call(std::int32_t slot, int function);
+  void helper(std::int32_t slot, std::int32_t number);
+  void callback(std::int32_t slot, int function);  // after helper(slot, 181)
+  void leave();                                    // return of a call or callback
+  void tail_call(std::int32_t slot, int program);
+  void refuse(std::int32_t slot, RefusalReason reason);
+  [[nodiscard]] BuiltRun exit(std::int32_t slot);
+
+ private:
+  struct Open {
+    std::uint32_t activation = 0;
+    std::int32_t call_slot = 0;
+    std::uint64_t call_sp = 0;
+    RegisterFile saved{};
+    bool is_callback = false;
+  };
+  const NativeFunction& native() const;
+  std::uint64_t pc_of(std::int32_t slot) const;
+  void push(std::uint64_t pc, std::uint64_t value);
+  void enter(int program, int function, std::uint64_t return_address, std::int32_t replaced);
+  void prologue_behind_landing();
+  MachineEvent& record(EventKind kind, std::int32_t slot, std::int32_t target);
+  void record_chain(MachineEvent& event);
+
+  BuiltRun built_;
+  std::vector<Open> open_;
+  std::map<std::uint64_t, std::uint64_t> memory_;  // of the stack
+  RegisterFile registers_{};
+  std::uint64_t sp_;
+};
+
+// One run with everything in it: calls, helpers, a callback, refused and taken tail calls.
+[[nodiscard]] BuiltRun good_run();
+// entry.main calls sub, which tail-calls next, which tail-calls itself: count times in all.
+[[nodiscard]] BuiltRun tail_call_chain(int count);
+
+}  // namespace plumb::invariants

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The chain of frame records that an unwinder would walk, at every event that has one.
+#include <fmt/format.h>
+
+#include "core/guest.h"
+#include "invariants/checkers.h"
+
+namespace plumb::invariants {
+namespace {
+
+constexpr std::uint64_t kRecordSize = 16;  // saved frame pointer and return address
+constexpr std::uint32_t kLongestWalk = 64;
+
+bool has_chain(const MachineEvent& event) {
+  return event.kind == EventKind::kCall || event.kind == EventKind::kHelperCall ||
+         event.kind == EventKind::kCallback;
+}
+
+// Why the walk at this event is none, or null.
+const char* broken_walk(const MachineRun& run, const MachineEvent& event) {
+  if (event.chain_size == 0) return "is empty";
+  if (event.chain_size > kLongestWalk) return "does not end within 64 records";
+  std::uint64_t lowest = guest::kStackBase;
+  for (std::uint32_t i = 0; i < event.chain_size; ++i) {
+    const FrameRecord& record = run.frames[event.chain_begin + i];
+    if (record.frame_pointer % 8 != 0) return "holds a frame pointer that is not a multiple of 8";
+    if (record.frame_pointer < guest::kStackBase ||
+        record.frame_pointer > guest::kStackTop - kRecordSize) {
+      return "leaves the stack";
+    }
+    if (record.frame_pointer < lowest) return "does not lead upwards";
+    if (record.return_address == 0) return "holds no return address";
+    lowest = record.frame_pointer + kRecordSize;
+  }
+  const FrameRecord& last = run.frames[event.chain_begin + event.chain_size - 1];
+  return last.saved == kPoisonFramePointer ? nullptr : "stops before the end mark";
+}
+
+// Hands out the return addresses of the calls in progress, innermost first.
+class ShadowWalk {
+ public:
+  ShadowWalk(const View& view, const MachineEvent& event)
+      : view_(view), activation_(static_cast<std::int32_t>(event.activation)) {
+    // The frame pointer is the helper's here, not yet the callback's.
+    if (event.kind == EventKind::kCallback) helper_event_ = helper_event_of(event);
+  }
+
+  [[nodiscard]] std::optional<std::uint64_t> next() {
+    if (helper_event_ >= 0) {
+      const std::int32_t helper = helper_event_;
+      helper_event_ = -1;
+      return view_.run().events[static_cast<std::size_t>(helper)].pc;
+    }
+    const Frame* frame = view_.frame(activation_);
+    if (frame == nullptr) return std::nullopt;
+    const auto index = static_cast<std::size_t>(activation_);
+    activation_ = frame->caller < activation_ ? frame->caller : -1;
+    if (frame->is_callback) helper_event_ = frame->helper_event;
+    return view_.run().activations[index].return_address;
+  }
+
+ private:
+  [[nodiscard]] std::int32_t helper_event_of(const MachineEvent& event) const {
+    const auto index = static_cast<std::size_t>(&event - view_.run().events.data());
+    const Frame* callback = view_.frame(view_.steps()[index].entered);
+    return callback != nullptr ? callback->helper_event : -1;
+  }
+
+  const View& view_;
+  std::int32_t activation_;
+  std::int32_t helper_event_ = -1;
+};
+
+}  // namespace
+
+std::optional<Violation> check_fp_chain_walkable(const View& view) {
+  const auto& events = view.run().events;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (!has_chain(events[i])) continue;
+    if (const char* problem = broken_walk(view.run(), events[i])) {
+      return view.at_event("fp-chain-walkable", i, events[i].activation,
+                           fmt::format("the walk along the frame pointers {}", problem));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Violation> check_fp_chain_matches_calls(const View& view) {
+  const auto& events = view.run().events;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (!has_chain(events[i])) continue;
+    ShadowWalk shadow(view, events[i]);
+    std::uint32_t step = 0;
+    for (; step < events[i].chain_size; ++step) {
+      const FrameRecord& record = view.run().frames[events[i].chain_begin + step];
+      const auto expected = shadow.next();
+      if (expected == record.return_address) continue;
+      return view.at_event(
+          "fp-chain-matches-calls", i, events[i].activation,
+          fmt::format("record {} of the walk returns to {}, the call in progress to {}", step,
+                      view.code_name(record.return_address),
+                      expected ? view.code_name(*expected) : "nowhere"));
+    }
+    if (const auto missing = shadow.next()) {
+      return view.at_event("fp-chain-matches-calls", i, events[i].activation,
+                           fmt::format("the walk ends after {} records and misses the return to {}",
+                                       step, view.code_name(*missing)));
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace plumb::invariants

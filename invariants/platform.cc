@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "invariants/platform.h"
+
+#include <initializer_list>
+
+namespace plumb::invariants {
+namespace {
+
+constexpr RegisterSet registers(std::initializer_list<int> numbers) {
+  RegisterSet set = 0;
+  for (const int number : numbers) set |= RegisterSet{1} << number;
+  return set;
+}
+
+// System V psABI for x86-64, section 3.2.3: rbx, rbp, r12 ... r15. The landing stands behind
+// "push rbp; mov rbp, rsp" in every kernel since 5.10 (kernel commit ebf7d1f508a7).
+constexpr Platform kX86_64{
+    .callee_saved = registers({3, 5, 12, 13, 14, 15}),
+    .result_register = 0,
+    .geometry = FrameGeometry{.return_slot = 8,
+                              .record_below_entry = 8,
+                              .landing_below_entry = 8,
+                              .constant_sp = true},
+};
+
+// AAPCS64, section 6.1.1: x19 ... x28 and the frame pointer x29.
+constexpr Platform kArm64{
+    .callee_saved = registers({19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29}),
+    .result_register = 0,
+    .geometry = std::nullopt,
+};
+
+// RISC-V psABI, integer calling convention: s0, s1 (x8, x9) and s2 ... s11 (x18 ... x27).
+constexpr Platform kRiscv64{
+    .callee_saved = registers({8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27}),
+    .result_register = 10,
+    .geometry = std::nullopt,
+};
+
+}  // namespace
+
+const Platform& platform(Arch arch) {
+  switch (arch) {
+    case Arch::kX86_64:
+      return kX86_64;
+    case Arch::kArm64:
+      return kArm64;
+    case Arch::kRiscv64:
+      return kRiscv64;
+  }
+  return kX86_64;
+}
+
+}  // namespace plumb::invariants

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
+
+#include <bit>
+
+#include "invariants/checkers.h"
+
+namespace plumb::invariants {
+namespace {
+
+RegisterSet bpf_saved(const Image& image) {
+  RegisterSet set = 0;
+  for (int number = 6; number <= 9; ++number) {
+    set |= RegisterSet{1} << image.registers.bpf[static_cast<std::size_t>(number)];
+  }
+  return set;
+}
+
+// The first register of the set that differs, or -1.
+int first_changed(RegisterSet set, const RegisterFile& before, const RegisterFile& after) {
+  for (; set != 0; set &= set - 1) {
+    const int number = std::countr_zero(set);
+    if (before[static_cast<std::size_t>(number)] != after[static_cast<std::size_t>(number)]) {
+      return number;
+    }
+  }
+  return -1;
+}
+
+// "native register 3 (R6)"
+std::string register_name(const View& view, int native) {
+  for (std::size_t number = 0; number < view.image().registers.bpf.size(); ++number) {
+    if (view.image().registers.bpf[number] == native) {
+      return fmt::format("native register {} (R{})", native, number);
+    }
+  }
+  return fmt::format("native register {}", native);
+}
+
+// The call event of a return, or null.
+const MachineEvent* call_of(const View& view, std::size_t index) {
+  if (view.run().events[index].kind != EventKind::kReturn) return nullptr;
+  const std::int32_t call = view.steps()[index].call;
+  return call < 0 ? nullptr : &view.run().events[static_cast<std::size_t>(call)];
+}
+
+}  // namespace
+
+std::optional<Violation> check_r6_r9_survive_calls(const View& view) {
+  const RegisterSet saved = bpf_saved(view.image());
+  const auto& events = view.run().events;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const MachineEvent* call = call_of(view, i);
+    if (call == nullptr || call->kind != EventKind::kCall) continue;
+    const int changed = first_changed(saved, call->registers, events[i].registers);
+    if (changed < 0) continue;
+    return view.at_event("r6-r9-survive-calls", i, view.steps()[i].entered,
+                         fmt::format("a call changes {}", register_name(view, changed)));
+  }
+  return std::nullopt;
+}
+
+std::optional<Violation> check_callee_saved_preserved(const View& view) {
+  const MachineRun& run = view.run();
+  const RegisterSet all = view.platform().callee_saved;
+  const RegisterSet others = all & ~bpf_saved(view.image());
+  for (std::size_t i = 0; i < run.events.size(); ++i) {
+    const MachineEvent* call = call_of(view, i);
+    if (call == nullptr) continue;
+    // A callback is called by the kernel: there R6 ... R9 are nothing but callee-saved registers.
+    const RegisterSet set = call->kind == EventKind::kCallback ? all : others;
+    const int changed = first_changed(set, call->registers, run.events[i].registers);
+    if (changed < 0) continue;
+    return view.at_event("callee-saved-preserved", i, view.steps()[i].entered,
+                         fmt::format("a call changes {}", register_name(view, changed)));
+  }
+  if (run.stop != StopReason::kReturned) return std::nullopt;
+  const int changed = first_changed(all, run.entry_registers, run.exit_registers);
+  if (changed < 0) return std::nullopt;
+  return view.at_end("callee-saved-preserved", fmt::format("the invocation returns with {} changed",
+                                                           register_name(view, changed)));
+}
+
+std::optional<Violation> check_r10_stable(const View& view) {
+  const auto& events = view.run().events;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    std::int64_t activation = events[i].activation;
+    switch (events[i].kind) {
+      case EventKind::kCall:
+      case EventKind::kHelperCall:
+      case EventKind::kTailCallRefused:
+        break;
+      case EventKind::kReturn: {
+        const MachineEvent* call = call_of(view, i);
+        if (call == nullptr || call->kind != EventKind::kCall) continue;
+        activation = call->activation;  // the registers are the caller's again
+        break;
+      }
+      case EventKind::kCallback:       // the registers are the helper's
+      case EventKind::kTailCallTaken:  // the target has not set up its own yet
+      case EventKind::kExit:
+        continue;
+    }
+    const Frame* frame = view.frame(activation);
+    if (frame == nullptr || frame->r10 == 0) continue;
+    const std::uint64_t r10 = view.bpf_register(events[i], kFramePointerRegister);
+    if (r10 == frame->r10) continue;
+    return view.at_event("r10-stable", i, activation,
+                         fmt::format("R10 has moved to {}", view.stack_name(r10, activation)));
+  }
+  return std::nullopt;
+}
+
+}  // namespace plumb::invariants

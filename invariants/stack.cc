@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Who writes where on the stack. A frame of the x86-64 kernel JIT:
+//
+//   | return address  |  entry sp
+//   | saved rbp       |  <- rbp = R10
+//   | BPF stack       |  [R10 - stack size, R10)
+//   | counter, saved  |  pushed by the prologue
+#include <fmt/format.h>
+
+#include <array>
+
+#include "core/guest.h"
+#include "invariants/checkers.h"
+
+namespace plumb::invariants {
+namespace {
+
+constexpr std::uint64_t kSlot = 8;
+
+bool overlap(std::uint64_t a, std::uint64_t a_size, std::uint64_t b, std::uint64_t b_size) {
+  return a < b + b_size && b < a + a_size;
+}
+
+bool on_stack(std::uint64_t address) { return address - guest::kStackBase < guest::kStackSize; }
+
+// Does the access touch the BPF stack of the frame?
+bool touches_stack(const Frame& frame, const StackAccess& access) {
+  return frame.r10 != 0 && frame.stack_low < frame.r10 &&
+         overlap(access.address, access.size, frame.stack_low, frame.r10 - frame.stack_low);
+}
+
+bool is_program_store(AccessRole role) {
+  return role == AccessRole::kBpfStore || role == AccessRole::kHelper;
+}
+
+// What the prologues of the live frames have saved, in the order of the run.
+class SavedSlots {
+ public:
+  explicit SavedSlots(const View& view) : view_(view) {}
+
+  // Forgets the slots of frames that have ended before this activation runs.
+  void enter(std::uint32_t activation) {
+    if (activation == current_) return;
+    current_ = activation;
+    while (count_ > 0 && !view_.is_live(current_, slots_[count_ - 1].activation)) --count_;
+  }
+  void add(const StackAccess& access) {
+    // Eight frames of eight slots are the most that a valid program has.
+    if (count_ < slots_.size()) slots_[count_++] = access;
+  }
+  [[nodiscard]] const StackAccess* find(const StackAccess& access) const {
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (overlap(access.address, access.size, slots_[i].address, slots_[i].size)) {
+        return &slots_[i];
+      }
+    }
+    return nullptr;
+  }
+
+ private:
+  const View& view_;
+  std::array<StackAccess, 128> slots_;
+  std::size_t count_ = 0;
+  std::uint32_t current_ = 0;
+};
+
+// The live frame whose frame record the access touches, or -1. The record outlives tail calls, so
+// it belongs to no single prologue.
+std::int64_t touched_record(const View& view, const StackAccess& access) {
+  if (!view.platform().geometry) return -1;
+  for (std::int64_t i = access.activation; const Frame* frame = view.frame(i);
+       i = frame->caller < i ? frame->caller : -1) {
+    const std::uint64_t record = frame->entry_sp - view.platform().geometry->record_below_entry;
+    if (overlap(access.address, access.size, record, kSlot)) return i;
+  }
+  return -1;
+}
+
+std::int64_t touched_return_address(const View& view, const StackAccess& access) {
+  if (!view.platform().geometry || view.platform().geometry->return_slot == 0) return -1;
+  for (std::int64_t i = access.activation; const Frame* frame = view.frame(i);
+       i = frame->caller < i ? frame->caller : -1) {
+    if (overlap(access.address, access.size, frame->entry_sp, kSlot)) return i;
+  }
+  return -1;
+}
+
+std::string store_text(const View& view, const StackAccess& access) {
+  return fmt::format("{} {} bytes at {}", access.pc == 0 ? "a helper stores" : "a store of",
+                     access.size, view.stack_name(access.address, access.activation));
+}
+
+// Two live frames whose BPF stacks share bytes: the ordinal of the inner one, or nothing.
+std::optional<std::size_t> overlapping_frames(const View& view) {
+  const auto& frames = view.frames();
+  for (std::size_t i = 1; i < frames.size(); ++i) {
+    const Frame& inner = frames[i];
+    if (inner.r10 == 0 || inner.stack_low == inner.r10) continue;
+    for (std::int64_t j = inner.caller; const Frame* outer = view.frame(j);
+         j = outer->caller < j ? outer->caller : -1) {
+      if (outer->r10 != 0 && outer->stack_low < outer->r10 &&
+          overlap(inner.stack_low, inner.r10 - inner.stack_low, outer->stack_low,
+                  outer->r10 - outer->stack_low)) {
+        return i;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Violation> check_return_address_intact(const View& view) {
+  const MachineRun& run = view.run();
+  for (const StackAccess& access : run.accesses) {
+    if (access.kind == AccessKind::kRead) continue;
+    const std::int64_t frame = touched_return_address(view, access);
+    if (frame < 0) continue;
+    return view.at_access("return-address-intact", access,
+                          fmt::format("{} overwrites the return address of the {}",
+                                      store_text(view, access), view.role(frame)));
+  }
+  for (std::size_t i = 0; i < run.events.size(); ++i) {
+    const std::int32_t returned = view.steps()[i].entered;
+    if (run.events[i].kind != EventKind::kReturn || view.frame(returned) == nullptr) continue;
+    const std::uint64_t pushed = run.activations[static_cast<std::size_t>(returned)].return_address;
+    if (run.events[i].pc == pushed) continue;
+    return view.at_event("return-address-intact", i, returned,
+                         fmt::format("returned to {} instead of {}",
+                                     view.code_name(run.events[i].pc), view.code_name(pushed)));
+  }
+  return std::nullopt;
+}
+
+std::optional<Violation> check_saved_slots_unwritten(const View& view) {
+  SavedSlots saved(view);
+  const auto& accesses = view.run().accesses;
+  for (std::size_t i = 0; i < accesses.size(); ++i) {
+    const AccessRole role = view.access_roles()[i];
+    if (role == AccessRole::kRead) continue;
+    saved.enter(accesses[i].activation);
+    if (role == AccessRole::kPrologue) {
+      saved.add(accesses[i]);
+      continue;
+    }
+    if (role == AccessRole::kOther) continue;  // the JIT's own counters
+    const StackAccess* slot = saved.find(accesses[i]);
+    if (slot == nullptr && touched_record(view, accesses[i]) < 0) continue;
+    return view.at_access(
+        "saved-slots-unwritten", accesses[i],
+        fmt::format("{} overwrites what a prologue saved at {}", store_text(view, accesses[i]),
+                    slot != nullptr ? view.code_name(slot->pc) : "its entry"));
+  }
+  return std::nullopt;
+}
+
+std::optional<Violation> check_bpf_stack_disjoint(const View& view) {
+  const auto& accesses = view.run().accesses;
+  for (std::size_t i = 0; i < accesses.size(); ++i) {
+    const AccessRole role = view.access_roles()[i];
+    if (role != AccessRole::kPush && role != AccessRole::kPrologue) continue;
+    for (std::int64_t j = accesses[i].activation; const Frame* frame = view.frame(j);
+         j = frame->caller < j ? frame->caller : -1) {
+      if (!touches_stack(*frame, accesses[i])) continue;
+      return view.at_access(
+          "bpf-stack-disjoint-from-saved-area", accesses[i],
+          fmt::format("{} saves a register at {}, in the BPF stack", view.code_name(accesses[i].pc),
+                      view.stack_name(accesses[i].address, j)));
+    }
+  }
+  if (const auto inner = overlapping_frames(view)) {
+    Violation violation = view.at_end(
+        "bpf-stack-disjoint-from-saved-area",
+        fmt::format("the BPF stack of activation {} shares bytes with a caller's", *inner));
+    violation.role = view.role(static_cast<std::int64_t>(*inner));
+    return violation;
+  }
+  return std::nullopt;
+}
+
+std::optional<Violation> check_bpf_stack_in_frame(const View& view) {
+  const auto& accesses = view.run().accesses;
+  for (std::size_t i = 0; i < accesses.size(); ++i) {
+    const StackAccess& access = accesses[i];
+    if (!is_program_store(view.access_roles()[i]) || !on_stack(access.address)) continue;
+    bool inside = false;
+    for (std::int64_t j = access.activation; const Frame* frame = view.frame(j);
+         j = frame->caller < j ? frame->caller : -1) {
+      // A frame whose R10 nobody saw may hold anything.
+      if (frame->r10 == 0 ||
+          (access.address >= frame->stack_low && access.address + access.size <= frame->r10)) {
+        inside = true;
+        break;
+      }
+    }
+    if (inside) continue;
+    return view.at_access("bpf-stack-in-frame", access,
+                          store_text(view, access) + " hits no BPF stack of a live frame");
+  }
+  return std::nullopt;
+}
+
+std::optional<Violation> check_no_live_data_below_sp(const View& view) {
+  const auto& accesses = view.run().accesses;
+  for (const StackAccess& access : accesses) {
+    if (access.is_push || access.address >= access.sp) continue;
+    return view.at_access("no-live-data-below-sp", access,
+                          fmt::format("{} {} {} bytes below the stack pointer",
+                                      access.pc == 0 ? "a helper" : view.code_name(access.pc),
+                                      access.kind == AccessKind::kRead ? "reads" : "writes",
+                                      access.sp - access.address));
+  }
+  return std::nullopt;
+}
+
+}  // namespace plumb::invariants

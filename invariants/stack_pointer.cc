@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Where the stack pointer is at the edges: calls, returns, tail calls and the exit.
+#include <fmt/format.h>
+
+#include "invariants/checkers.h"
+
+namespace plumb::invariants {
+namespace {
+
+std::string moved(std::uint64_t from, std::uint64_t to) {
+  const auto distance = static_cast<std::int64_t>(to - from);
+  return fmt::format("{} bytes {}", distance < 0 ? -distance : distance,
+                     distance < 0 ? "lower" : "higher");
+}
+
+// The event where sp is seen in the body of the activation, in between BPF instructions.
+bool is_body_event(EventKind kind) {
+  return kind == EventKind::kCall || kind == EventKind::kHelperCall ||
+         kind == EventKind::kTailCallRefused;
+}
+
+std::optional<Violation> unbalanced_return(const View& view, std::size_t index) {
+  const Step& step = view.steps()[index];
+  if (step.call < 0) return std::nullopt;
+  const MachineEvent& call = view.run().events[static_cast<std::size_t>(step.call)];
+  const MachineEvent& back = view.run().events[index];
+  if (back.sp == call.sp) return std::nullopt;
+  return view.at_event("sp-balanced", index, step.entered,
+                       fmt::format("the stack pointer is {} after the call than before it",
+                                   moved(call.sp, back.sp)));
+}
+
+// After the unwinding of a tail call, sp stands where a fresh entry's would at the landing point.
+std::optional<Violation> unbalanced_landing(const View& view, std::size_t index) {
+  const Frame* target = view.frame(view.steps()[index].entered);
+  if (target == nullptr || !view.platform().geometry) return std::nullopt;
+  const std::uint64_t expected = target->entry_sp - view.platform().geometry->landing_below_entry;
+  const MachineEvent& event = view.run().events[index];
+  if (event.sp == expected) return std::nullopt;
+  return view.at_event(
+      "sp-balanced", index, event.activation,
+      fmt::format("a tail call lands with the stack pointer {} than a call of the target would",
+                  moved(expected, event.sp)));
+}
+
+}  // namespace
+
+std::optional<Violation> check_sp_balanced(const View& view) {
+  const MachineRun& run = view.run();
+  for (std::size_t i = 0; i < run.events.size(); ++i) {
+    std::optional<Violation> violation;
+    if (run.events[i].kind == EventKind::kReturn) violation = unbalanced_return(view, i);
+    if (run.events[i].kind == EventKind::kTailCallTaken) violation = unbalanced_landing(view, i);
+    if (violation) return violation;
+  }
+  if (view.platform().geometry && view.platform().geometry->constant_sp) {
+    std::int64_t activation = -1;
+    std::uint64_t sp = 0;
+    for (std::size_t i = 0; i < run.events.size(); ++i) {
+      const MachineEvent& event = run.events[i];
+      if (!is_body_event(event.kind)) continue;
+      // Runs of events of one activation: a move inside a run is what a refused tail call does
+      // that has popped already.
+      if (event.activation == activation && event.sp != sp) {
+        return view.at_event(
+            "sp-balanced", i, activation,
+            fmt::format("the stack pointer is {} than at the call before", moved(sp, event.sp)));
+      }
+      activation = event.activation;
+      sp = event.sp;
+    }
+  }
+  if (run.stop == StopReason::kReturned && view.platform().geometry) {
+    const std::uint64_t expected = run.entry_sp + view.platform().geometry->return_slot;
+    if (run.exit_sp != expected) {
+      return view.at_end("sp-balanced",
+                         fmt::format("the invocation returns with the stack pointer {} than it "
+                                     "was entered with",
+                                     moved(expected, run.exit_sp)));
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<Violation> check_stack_growth_bounded(const View& view) {
+  const MachineRun& run = view.run();
+  for (std::size_t i = 0; i < run.events.size(); ++i) {
+    const std::int32_t entered = view.steps()[i].entered;
+    if (run.events[i].kind != EventKind::kTailCallTaken || view.frame(entered) == nullptr) continue;
+    const Activation& target = run.activations[static_cast<std::size_t>(entered)];
+    if (view.frame(target.replaced) == nullptr) continue;
+    const Activation& replaced = run.activations[static_cast<std::size_t>(target.replaced)];
+    // Landings compare with landings: the first of the chain was entered by a call.
+    if (replaced.replaced < 0 || target.entry_sp >= replaced.entry_sp) continue;
+    return view.at_event(
+        "stack-growth-bounded", i, run.events[i].activation,
+        fmt::format("each tail call of the chain takes more stack: it lands {} than the one before",
+                    moved(replaced.entry_sp, target.entry_sp)));
+  }
+  return std::nullopt;
+}
+
+std::optional<Violation> check_sp_aligned_at_call(const View& view) {
+  const auto alignment = static_cast<std::uint64_t>(view.image().contract.call_alignment);
+  if (alignment == 0) return std::nullopt;
+  const auto& events = view.run().events;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    if (events[i].kind != EventKind::kCall && events[i].kind != EventKind::kHelperCall) continue;
+    if (events[i].sp % alignment == 0) continue;
+    return view.at_event("sp-aligned-at-call", i, events[i].activation,
+                         fmt::format("the stack pointer is {} modulo {} at a call",
+                                     events[i].sp % alignment, alignment));
+  }
+  return std::nullopt;
+}
+
+}  // namespace plumb::invariants

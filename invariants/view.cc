@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "invariants/view.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "core/guest.h"
+#include "core/helper_model.h"
+
+namespace plumb::invariants {
+namespace {
+
+// Instruction classes ST and STX of RFC 9669 section 3.1: stores and atomics.
+bool is_store(const Insn& insn) {
+  const int instruction_class = insn.opcode & 0x07;
+  return instruction_class == 2 || instruction_class == 3;
+}
+
+}  // namespace
+
+View::View(const Subject& subject, std::pmr::memory_resource* memory)
+    : subject_(subject),
+      platform_(invariants::platform(subject.image->arch)),
+      frames_(memory),
+      steps_(memory),
+      access_roles_(memory) {
+  build_frames();
+  match_events();
+  classify_accesses();
+  divergence_ = find_divergence(*this);
+}
+
+bool View::is_bound_broken() const {
+  return run().stop == StopReason::kTailCallBound ||
+         run().tail_calls > static_cast<std::uint32_t>(kTailCallLimit);
+}
+
+bool View::is_completed() const {
+  return run().stop == StopReason::kReturned && !is_bound_broken();
+}
+
+void View::build_frames() {
+  frames_.resize(run().activations.size());
+  for (std::size_t i = 0; i < frames_.size(); ++i) {
+    const Activation& activation = run().activations[i];
+    Frame& frame = frames_[i];
+    frame.native = image().find_function(activation.program, activation.function);
+    frame.caller = activation.caller;
+    frame.entry_sp = activation.entry_sp;
+    if (activation.replaced >= 0 && static_cast<std::size_t>(activation.replaced) < i) {
+      const Frame& replaced = frames_[static_cast<std::size_t>(activation.replaced)];
+      frame.entry_sp = replaced.entry_sp;
+    }
+    locate_stack(frame, activation.r10);
+  }
+}
+
+void View::locate_stack(Frame& frame, std::uint64_t seen_r10) const {
+  frame.r10 = seen_r10;
+  const RegisterMap& map = image().registers;
+  // A leaf shows no event in its body; where R10 is the frame pointer, it is known all the same.
+  if (frame.r10 == 0 && platform_.geometry && map.bpf[kFramePointerRegister] == map.frame_pointer) {
+    frame.r10 = frame.entry_sp - platform_.geometry->record_below_entry +
+                static_cast<std::uint64_t>(std::int64_t{map.r10_bias});
+  }
+  frame.stack_low = frame.r10 - (frame.native != nullptr ? frame.native->stack_size : 0);
+}
+
+void View::match_events() {
+  struct Open {
+    std::int32_t activation = 0;
+    std::int32_t call = -1;
+    std::int32_t last_helper = -1;
+  };
+  // The kernel allows 8 frames; a run that nests deeper is wrong anyway.
+  std::array<Open, 64> open;
+  std::size_t depth = 0;
+  const auto& events = run().events;
+  steps_.resize(events.size());
+  std::int32_t next = 1;  // ordinal of the next activation
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const auto index = static_cast<std::int32_t>(i);
+    switch (events[i].kind) {
+      case EventKind::kHelperCall:
+        open[depth].last_helper = index;
+        break;
+      case EventKind::kCall:
+      case EventKind::kCallback: {
+        if (depth + 1 == open.size()) return;
+        const std::int32_t helper = open[depth].last_helper;
+        steps_[i].entered = next;
+        open[++depth] = Open{.activation = next, .call = index, .last_helper = -1};
+        if (events[i].kind == EventKind::kCallback &&
+            static_cast<std::size_t>(next) < frames_.size()) {
+          frames_[static_cast<std::size_t>(next)].is_callback = true;
+          frames_[static_cast<std::size_t>(next)].helper_event = helper;
+        }
+        ++next;
+        break;
+      }
+      case EventKind::kTailCallTaken:
+        steps_[i].entered = next;
+        if (static_cast<std::size_t>(next) < frames_.size()) {
+          const Frame* replaced = frame(open[depth].activation);
+          Frame& target = frames_[static_cast<std::size_t>(next)];
+          target.is_callback = replaced != nullptr && replaced->is_callback;
+          target.helper_event = replaced != nullptr ? replaced->helper_event : -1;
+        }
+        open[depth].activation = next;
+        open[depth].last_helper = -1;
+        ++next;
+        break;
+      case EventKind::kReturn:
+        if (depth == 0) return;
+        steps_[i].entered = open[depth].activation;
+        steps_[i].call = open[depth].call;
+        --depth;
+        break;
+      case EventKind::kTailCallRefused:
+      case EventKind::kExit:
+        break;
+    }
+  }
+}
+
+void View::classify_accesses() {
+  access_roles_.resize(run().accesses.size());
+  for (std::size_t i = 0; i < access_roles_.size(); ++i) {
+    access_roles_[i] = classify(run().accesses[i]);
+  }
+}
+
+AccessRole View::classify(const StackAccess& access) const {
+  if (access.kind == AccessKind::kRead) return AccessRole::kRead;
+  if (access.pc == 0) return AccessRole::kHelper;
+  const Frame* owner = frame(access.activation);
+  const NativeFunction* native = owner != nullptr ? owner->native : nullptr;
+  if (native == nullptr || access.pc - native->address >= native->size) {
+    native = image().function_at(access.pc);
+  }
+  const AccessRole other = access.is_push ? AccessRole::kPush : AccessRole::kOther;
+  if (native == nullptr) return other;
+  const auto offset = static_cast<std::uint32_t>(access.pc - native->address);
+  if (!native->insn_offsets.empty() && offset < native->insn_offsets.front()) {
+    return AccessRole::kPrologue;
+  }
+  if (access.is_push) return AccessRole::kPush;
+  const int slot = slot_at(*native, offset);
+  const auto& insns = value()
+                          .programs[static_cast<std::size_t>(native->program)]
+                          .functions[static_cast<std::size_t>(native->function)]
+                          .insns;
+  const bool in_body = slot >= 0 && static_cast<std::size_t>(slot) < insns.size();
+  return in_body && is_store(insns[static_cast<std::size_t>(slot)]) ? AccessRole::kBpfStore : other;
+}
+
+const Frame* View::frame(std::int64_t activation) const {
+  if (activation < 0 || static_cast<std::size_t>(activation) >= frames_.size()) return nullptr;
+  return &frames_[static_cast<std::size_t>(activation)];
+}
+
+bool View::is_live(std::uint32_t current, std::uint32_t activation) const {
+  // Callers have lower ordinals, so the walk ends.
+  for (std::int64_t i = current; i >= activation && frame(i) != nullptr; i = frame(i)->caller) {
+    if (i == activation) return true;
+  }
+  return false;
+}
+
+std::optional<std::uint64_t> View::native(const Value& value) const {
+  if (value.is_scalar()) return value.bits;
+  if (!value.is_pointer()) return std::nullopt;
+  switch (value.space) {
+    case Space::kContext:
+      return guest::context_address(this->value().context.size()) + value.bits;
+    case Space::kRegion:
+      if (value.index >= this->value().regions.size()) return std::nullopt;
+      return guest::region_address(value.index, this->value().regions[value.index].bytes.size()) +
+             value.bits;
+    case Space::kStack: {
+      const Frame* owner = frame(value.index);
+      if (owner == nullptr || owner->r10 == 0) return std::nullopt;
+      return owner->r10 + value.bits;
+    }
+    case Space::kArray:
+      if (value.index >= image().arrays.size()) return std::nullopt;
+      return image().arrays[value.index].address + value.bits;
+    case Space::kFunction: {
+      const NativeFunction* function =
+          image().find_function(static_cast<int>(value.index) / kMaxFunctions,
+                                static_cast<int>(value.index) % kMaxFunctions);
+      if (function == nullptr) return std::nullopt;
+      return function->address + value.bits;
+    }
+  }
+  return std::nullopt;
+}
+
+std::uint64_t View::bpf_register(const MachineEvent& event, int number) const {
+  const RegisterMap& map = image().registers;
+  const std::uint64_t value = event.registers[map.bpf[static_cast<std::size_t>(number)]];
+  return number == kFramePointerRegister
+             ? value + static_cast<std::uint64_t>(std::int64_t{map.r10_bias})
+             : value;
+}
+
+std::string View::role(std::int64_t activation) const {
+  const Frame* owner = frame(activation);
+  if (owner == nullptr) return "-";
+  const Activation& seen = run().activations[static_cast<std::size_t>(activation)];
+  if (seen.replaced >= 0) return "tail-callee";
+  if (owner->is_callback) return "callback";
+  return seen.function == 0 ? "main" : "subprogram";
+}
+
+std::string View::code_name(std::uint64_t address) const {
+  if (address == guest::kExitAddress) return "the exit";
+  if (const NativeFunction* native = image().function_at(address)) {
+    const Program& program = value().programs[static_cast<std::size_t>(native->program)];
+    const Function& function = program.functions[static_cast<std::size_t>(native->function)];
+    return fmt::format("{}.{}+{:#x}", program.name, function.name, address - native->address);
+  }
+  if (image().arena.contains(address)) {
+    return fmt::format("arena+{:#x}", address - image().arena.address);
+  }
+  return fmt::format("{:#x}", address);
+}
+
+std::string View::stack_name(std::uint64_t address, std::int64_t activation) const {
+  const Frame* owner = frame(activation);
+  if (owner == nullptr || owner->r10 == 0) {
+    return fmt::format("stack top{:+d}", static_cast<std::int64_t>(address - guest::kStackTop));
+  }
+  return fmt::format("R10{:+d} of the {}", static_cast<std::int64_t>(address - owner->r10),
+                     role(activation));
+}
+
+Violation View::at_event(std::string_view invariant, std::size_t event, std::int64_t activation,
+                         std::string message) const {
+  return {.invariant = invariant,
+          .role = role(activation),
+          .at = run().events[event].at,
+          .event = static_cast<std::int32_t>(event),
+          .message = std::move(message)};
+}
+
+Violation View::at_access(std::string_view invariant, const StackAccess& access,
+                          std::string message) const {
+  Violation violation{.invariant = invariant,
+                      .role = role(access.activation),
+                      .at = {},
+                      .event = -1,
+                      .message = std::move(message)};
+  if (const NativeFunction* native = image().function_at(access.pc)) {
+    violation.at = {
+        .program = static_cast<std::int16_t>(native->program),
+        .function = static_cast<std::int16_t>(native->function),
+        .slot = slot_at(*native, static_cast<std::uint32_t>(access.pc - native->address))};
+  }
+  return violation;
+}
+
+Violation View::at_end(std::string_view invariant, std::string message) const {
+  const auto& events = run().events;
+  if (events.empty()) {
+    return {.invariant = invariant,
+            .role = role(0),
+            .at = {},
+            .event = -1,
+            .message = std::move(message)};
+  }
+  return at_event(invariant, events.size() - 1, events.back().activation, std::move(message));
+}
+
+}  // namespace plumb::invariants

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <memory_resource>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/finding.h"
+#include "core/value.h"
+#include "invariants/invariants.h"
+#include "invariants/platform.h"
+
+namespace plumb::invariants {
+
+// One activation, with what follows from where it stands.
+struct Frame {
+  const NativeFunction* native = nullptr;  // null: the image does not know the function
+  std::uint64_t entry_sp = 0;              // on arrival of the first of the chain of tail calls
+  std::uint64_t r10 = 0;                   // as seen, else from the geometry; 0: not known
+  std::uint64_t stack_low = 0;             // BPF stack: [stack_low, r10)
+  std::int32_t caller = -1;
+  std::int32_t helper_event = -1;  // callbacks: the helper call that called back
+  bool is_callback = false;
+};
+
+// One event, with its partner.
+struct Step {
+  std::int32_t entered = -1;  // calls, callbacks and tail calls: the activation that begins;
+                              // returns: the one that ends
+  std::int32_t call = -1;     // returns: index of the call or callback event
+};
+
+// Who made a stack access.
+enum class AccessRole : std::uint8_t {
+  kPush,      // a push or call in a body or in a helper stub
+  kPrologue,  // a prologue, by whatever instruction
+  kBpfStore,  // the code of a BPF store instruction
+  kHelper,    // a helper
+  kOther,     // what else the JIT emits: tail-call counters, epilogues
+  kRead,
+};
+
+// Where the machine's events first differ from the oracle's.
+struct Divergence {
+  enum class What : std::uint8_t {
+    kNone,
+    kMissing,  // the machine's events end early
+    kExtra,    // the oracle's events end early
+    kKind,
+    kPlace,
+    kTarget,
+    kActivation,
+    kArgument,
+    kResult,
+  };
+  What what = What::kNone;
+  std::int32_t index = -1;  // of the event, in both traces
+  int argument = 0;         // kArgument: 1 ... 5
+};
+
+// What all checkers read: the subject, annotated once.
+class View {
+ public:
+  View(const Subject& subject, std::pmr::memory_resource* memory);
+
+  [[nodiscard]] const Case& value() const { return *subject_.value; }
+  [[nodiscard]] const Image& image() const { return *subject_.image; }
+  [[nodiscard]] const Execution& execution() const { return *subject_.execution; }
+  [[nodiscard]] const MachineRun& run() const { return *subject_.run; }
+  [[nodiscard]] const Platform& platform() const { return platform_; }
+
+  [[nodiscard]] const std::pmr::vector<Frame>& frames() const { return frames_; }
+  [[nodiscard]] const std::pmr::vector<Step>& steps() const { return steps_; }
+  [[nodiscard]] const std::pmr::vector<AccessRole>& access_roles() const { return access_roles_; }
+  [[nodiscard]] const Divergence& divergence() const { return divergence_; }
+
+  // More tail calls than any program may take: what the run did otherwise says nothing.
+  [[nodiscard]] bool is_bound_broken() const;
+  // The invocation came back, so that its end can be compared.
+  [[nodiscard]] bool is_completed() const;
+
+  // The frame of an activation, or null when the machine reported none.
+  [[nodiscard]] const Frame* frame(std::int64_t activation) const;
+  // The activation itself, its caller, and so on: is the other one among them?
+  [[nodiscard]] bool is_live(std::uint32_t current, std::uint32_t activation) const;
+
+  // The number that the value must be in native code; nullopt when it is not known or not
+  // initialised.
+  [[nodiscard]] std::optional<std::uint64_t> native(const Value& value) const;
+  // R1 ... R5 by number, R10 included; as the event's registers hold them.
+  [[nodiscard]] std::uint64_t bpf_register(const MachineEvent& event, int number) const;
+
+  [[nodiscard]] std::string role(std::int64_t activation) const;
+  // "main", "other.sub", "stub" ... and the offset: an address of code for people.
+  [[nodiscard]] std::string code_name(std::uint64_t address) const;
+  // An address on the stack for people: relative to R10 or to the stack's top.
+  [[nodiscard]] std::string stack_name(std::uint64_t address, std::int64_t activation) const;
+
+  [[nodiscard]] Violation at_event(std::string_view invariant, std::size_t event,
+                                   std::int64_t activation, std::string message) const;
+  [[nodiscard]] Violation at_access(std::string_view invariant, const StackAccess& access,
+                                    std::string message) const;
+  [[nodiscard]] Violation at_end(std::string_view invariant, std::string message) const;
+
+ private:
+  void build_frames();
+  void match_events();
+  void classify_accesses();
+  [[nodiscard]] AccessRole classify(const StackAccess& access) const;
+  void locate_stack(Frame& frame, std::uint64_t seen_r10) const;
+
+  Subject subject_;
+  const Platform& platform_;
+  std::pmr::vector<Frame> frames_;
+  std::pmr::vector<Step> steps_;
+  std::pmr::vector<AccessRole> access_roles_;
+  Divergence divergence_;
+};
+
+// Compares the two traces, typed (differential.cc).
+[[nodiscard]] Divergence find_divergence(const View& view);
+
+}  // namespace plumb::invariants
