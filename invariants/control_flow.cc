@@ -21,10 +21,8 @@ Violation at_stop(const View& view, std::string_view invariant, std::string_view
   Violation violation =
       view.at_end(invariant, fmt::format("{} at {}{}{}", what, view.code_name(run.fault_pc),
                                          detail.empty() ? "" : ": ", detail));
-  if (!run.activations.empty()) {
-    // The innermost activation was running, whatever the last event was.
-    violation.role = view.role(static_cast<std::int64_t>(run.activations.size()) - 1);
-  }
+  // Whatever the last event was, this one was running.
+  violation.role = view.role(view.innermost());
   if (const NativeFunction* native = view.image().function_at(run.fault_pc)) {
     violation.at = {
         .program = static_cast<std::int16_t>(native->program),

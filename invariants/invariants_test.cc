@@ -223,9 +223,6 @@ const std::vector<Damage>& damages() {
        [](BuiltRun& b) {
          b.run.events.erase(b.run.events.begin() +
                             static_cast<std::ptrdiff_t>(b.nth(EventKind::kTailCallRefused, 1)));
-         b.run.frames.clear();
-         for (MachineEvent& event : b.run.events) event.kind = EventKind::kTailCallRefused;
-         b.run.stop = StopReason::kBudget;
        },
        "refused-tail-call-falls-through", "main"},
       {"the limit is reached too early",
@@ -247,16 +244,16 @@ const std::vector<Damage>& damages() {
        "tail-call-count-matches-oracle", "subprogram"},
       {"control arrives in the middle of a function",
        [](BuiltRun& b) { stop(b, StopReason::kWildJump, kCode + 0x101); },
-       "lands-on-entry-or-return", "callback"},
+       "lands-on-entry-or-return", "tail-callee"},
       {"execution outside the image", [](BuiltRun& b) { stop(b, StopReason::kFault, 0x1234); },
-       "stays-in-image", "callback"},
+       "stays-in-image", "tail-callee"},
       {"a load faults", [](BuiltRun& b) { stop(b, StopReason::kFault, kCode + 0x20); },
-       "native-fault", "callback"},
+       "native-fault", "tail-callee"},
       {"an undefined instruction",
        [](BuiltRun& b) { stop(b, StopReason::kInvalidInsn, kCode + 0x20); }, "native-fault",
-       "callback"},
+       "tail-callee"},
       {"a loop that does not end", [](BuiltRun& b) { stop(b, StopReason::kBudget, kCode + 0x20); },
-       "terminates", "callback"},
+       "terminates", "tail-callee"},
       {"a scalar argument differs", [](BuiltRun& b) { ++b.event(EventKind::kCall).registers[6]; },
        "same-events", "main"},
       {"a pointer argument differs",

@@ -121,6 +121,7 @@ void View::match_events() {
       case EventKind::kExit:
         break;
     }
+    innermost_ = open[depth].activation;
   }
 }
 

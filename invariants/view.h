@@ -76,6 +76,9 @@ class View {
   [[nodiscard]] const std::pmr::vector<AccessRole>& access_roles() const { return access_roles_; }
   [[nodiscard]] const Divergence& divergence() const { return divergence_; }
 
+  // The activation that was running after the last event.
+  [[nodiscard]] std::int32_t innermost() const { return innermost_; }
+
   // More tail calls than any program may take: what the run did otherwise says nothing.
   [[nodiscard]] bool is_bound_broken() const;
   // The invocation came back, so that its end can be compared.
@@ -117,6 +120,7 @@ class View {
   std::pmr::vector<Step> steps_;
   std::pmr::vector<AccessRole> access_roles_;
   Divergence divergence_;
+  std::int32_t innermost_ = 0;
 };
 
 // Compares the two traces, typed (differential.cc).
