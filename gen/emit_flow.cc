@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <algorithm>
+#include <array>
+#include <bit>
+
+#include "gen/emitter.h"
+
+namespace plumb::gen {
+namespace {
+
+constexpr int kMaxBlocks = 2;
+constexpr int kMaxLoops = 2;
+
+void dispatch(Emitter& e, std::size_t statement) {
+  std::size_t row = 0;
+#define PLUMB_STATEMENT(name, description) \
+  if (statement == row++) return emit_##name(e);
+#include "gen/statements.inc"
+}
+
+// Where a loop counts: a register, or eight bytes of the frame.
+struct Counter {
+  int reg = -1;
+  int frame = 0;
+};
+
+Counter draw_counter(Emitter& e) {
+  const RegisterSet saved = scalars(e) & kSavedRegisters & ~(e.locked | e.held);
+  const RegisterSet free = kScratchRegisters & ~(e.locked | e.held);
+  const std::optional<int> frame = e.choices.chance(35) ? free_frame_range(e, 8) : std::nullopt;
+  if (frame) return {.frame = *frame};
+  if (saved != 0) return {.reg = e.choices.pick_bit(saved)};
+  // Without a register that calls preserve, the body must not call.
+  if (std::popcount(free) >= 5) return {.reg = e.choices.pick_bit(free)};
+  return {};
+}
+
+// One loop being written; `limit` is the slot whose immediate says how often it runs.
+struct Loop {
+  Counter counter;
+  bool counts_up = false;
+  bool tests_first = false;
+  std::size_t limit = 0;
+};
+
+// The counter in a register, ready to be changed or compared.
+int counter_register(Emitter& e, const Loop& loop) {
+  if (loop.counter.reg >= 0) return loop.counter.reg;
+  const int reg = scratch(e);
+  e.code.emit(Opcode::kLoad64, reg, kFramePointerRegister, loop.counter.frame);
+  return reg;
+}
+
+void start_counter(Emitter& e, Loop& loop) {
+  if (!loop.counts_up) loop.limit = e.code.size();
+  if (loop.counter.reg >= 0) {
+    e.code.emit(Opcode::kMov64Imm, loop.counter.reg);
+    e.locked |= bit(loop.counter.reg);
+    return;
+  }
+  e.code.emit(Opcode::kStoreImm64, kFramePointerRegister, 0, loop.counter.frame);
+  for (int i = 0; i < 8; ++i) e.locked_bytes.set(frame_bit(loop.counter.frame + i));
+}
+
+int step_counter(Emitter& e, const Loop& loop) {
+  const int reg = counter_register(e, loop);
+  e.code.emit(Opcode::kAdd64Imm, reg, 0, 0, loop.counts_up ? 1 : -1);
+  if (loop.counter.reg < 0) {
+    e.code.emit(Opcode::kStore64, kFramePointerRegister, reg, loop.counter.frame);
+  }
+  return reg;
+}
+
+void close_loop(Emitter& e, Loop& loop, const LoopHead& head) {
+  const int reg = step_counter(e, loop);
+  const Opcode up = e.choices.chance(50) ? Opcode::kJlt64Imm : Opcode::kJslt32Imm;
+  const Opcode down = e.choices.chance(50) ? Opcode::kJne64Imm : Opcode::kJsgt32Imm;
+  if (loop.counts_up) loop.limit = e.code.size();
+  e.code.jump_back_if(loop.counts_up ? up : down, reg, 0, 0, head);
+}
+
+void test_first_loop(Emitter& e, Loop& loop, const LoopHead& head) {
+  Label end;
+  const int reg = counter_register(e, loop);
+  if (loop.counts_up) loop.limit = e.code.size();
+  e.code.jump_if(loop.counts_up ? Opcode::kJge64Imm : Opcode::kJeq64Imm, reg, 0, 0, end);
+  emit_block(e, 3);
+  (void)step_counter(e, loop);
+  const bool wide = e.plan.v4 && e.choices.chance(50);
+  e.code.jump_back(head, wide);
+  e.code.place(end);
+}
+
+}  // namespace
+
+void emit_statement(Emitter& e) {
+  const std::array weights{
+#define PLUMB_STATEMENT(name, description) e.function.mix.name,
+#include "gen/statements.inc"
+  };
+  dispatch(e, e.choices.weighted(weights));
+}
+
+void emit_block(Emitter& e, int most) {
+  ++e.blocks;
+  for (int count = e.choices.range(1, most); count > 0; --count) {
+    if (e.blocks > kMaxBlocks) {
+      emit_alu(e);
+    } else {
+      emit_statement(e);
+    }
+  }
+  --e.blocks;
+}
+
+void emit_branch(Emitter& e) {
+  Label otherwise;
+  emit_condition(e, otherwise);
+  emit_block(e, 2);
+  if (e.choices.chance(60)) {
+    e.code.place(otherwise);
+    return;
+  }
+  Label end;
+  const bool wide = e.plan.v4 && e.choices.chance(50);
+  e.code.jump(end, wide);
+  e.code.place(otherwise);
+  emit_block(e, 2);
+  e.code.place(end);
+}
+
+void emit_leave(Emitter& e) {
+  Label stay;
+  emit_condition(e, stay);
+  emit_exit(e, false);
+  e.code.place(stay);
+}
+
+void emit_loop(Emitter& e) {
+  Loop loop{.counter = draw_counter(e)};
+  if (e.loops >= kMaxLoops || (loop.counter.reg < 0 && loop.counter.frame == 0)) return emit_alu(e);
+  loop.counts_up = e.choices.chance(40);
+  loop.tests_first = e.choices.chance(30);
+  const int times = e.choices.pick({1, 2, 2, 3, 3, 4, 5, 7, 10});
+  const RegisterSet locked = e.locked;
+  const FrameBytes locked_bytes = e.locked_bytes;
+  const bool may_call = e.may_call;
+  if (loop.counter.reg >= 0 && (bit(loop.counter.reg) & kScratchRegisters)) e.may_call = false;
+
+  start_counter(e, loop);
+  const LoopHead head = e.code.loop_head(kScratchRegisters & ~e.locked);
+  const std::uint64_t before = e.code.cost();
+  ++e.loops;
+  if (loop.tests_first) {
+    test_first_loop(e, loop, head);
+  } else {
+    emit_block(e, 3);
+    close_loop(e, loop, head);
+  }
+  --e.loops;
+  const std::uint64_t body = e.code.cost() - before;
+  const std::uint64_t limit = e.program.cost_limit;
+  const std::uint64_t room = limit > before ? (limit - before) / body : 1;
+  const auto most = static_cast<int>(std::clamp<std::uint64_t>(room, 1, 10));
+  const int runs = std::min(times, most);
+  e.code.set_immediate(loop.limit, runs);
+  e.code.repeat_cost(before, static_cast<std::uint64_t>(runs));
+  e.locked = locked;
+  e.locked_bytes = locked_bytes;
+  e.may_call = may_call;
+}
+
+void emit_filler(Emitter& e) {
+  // 127 and 128 bytes are where x86-64 changes the form of a branch: some 30 instructions.
+  const int count = e.choices.range(18, 45);
+  const auto row = [&](int n) {
+    for (; n > 0; --n) emit_one_alu(e);
+  };
+  Label otherwise;
+  emit_condition(e, otherwise);
+  if (e.choices.chance(60)) {
+    row(count);
+    e.code.place(otherwise);
+    return;
+  }
+  // The jump over the alternative is the far one.
+  Label end;
+  emit_one_alu(e);
+  e.code.jump(end);
+  e.code.place(otherwise);
+  row(count);
+  e.code.place(end);
+}
+
+}  // namespace plumb::gen

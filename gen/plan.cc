@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "gen/plan.h"
+
+#include <algorithm>
+
+#include "core/case.h"
+
+namespace plumb::gen {
+namespace {
+
+constexpr int kFrameRounding = 16;  // kernel 6.12, round_up_stack_depth() in verifier.c
+// The kernel refuses a caller depth of 256 and more (check_max_stack_depth_subprog).
+constexpr int kMaxAboveTailCall = kMaxCallerDepthWithTailCall - kFrameRounding;
+
+int rounded(int depth) { return (depth + kFrameRounding - 1) / kFrameRounding * kFrameRounding; }
+
+// The deepest chain down to each function, itself not counted.
+struct Chain {
+  int above = 0;
+  int caller = -1;
+};
+
+std::vector<Chain> deepest_chains(const ProgramPlan& program) {
+  std::vector<Chain> chains(program.functions.size());
+  for (std::size_t i = 0; i < chains.size(); ++i) {
+    const FunctionPlan& function = program.functions[i];
+    const int below = chains[i].above + rounded(function.stack_depth);
+    const auto reach = [&](int callee) {
+      Chain& chain = chains[static_cast<std::size_t>(callee)];
+      if (chain.caller >= 0 && below <= chain.above) return;
+      chain = {.above = below, .caller = static_cast<int>(i)};
+    };
+    for (const int callee : function.calls) reach(callee);
+    for (const int callee : function.callbacks) reach(callee);
+  }
+  return chains;
+}
+
+// Takes from the deepest frame of the chain that ends at `last`.
+void shrink_deepest(ProgramPlan& program, const std::vector<Chain>& chains, int last) {
+  int deepest = last;
+  for (int at = last; at >= 0; at = chains[static_cast<std::size_t>(at)].caller) {
+    const auto depth = [&](int i) {
+      return program.functions[static_cast<std::size_t>(i)].stack_depth;
+    };
+    if (depth(at) > depth(deepest)) deepest = at;
+  }
+  int& depth = program.functions[static_cast<std::size_t>(deepest)].stack_depth;
+  depth -= std::min(depth, kFrameRounding);
+}
+
+bool shrink_once(ProgramPlan& program) {
+  const std::vector<Chain> chains = deepest_chains(program);
+  for (std::size_t i = 0; i < chains.size(); ++i) {
+    const FunctionPlan& function = program.functions[i];
+    const int above = chains[i].above;
+    if (above + rounded(function.stack_depth) > kMaxStackDepth) {
+      shrink_deepest(program, chains, static_cast<int>(i));
+      return true;
+    }
+    if (i != 0 && !function.tail_calls.empty() && above > kMaxAboveTailCall) {
+      shrink_deepest(program, chains, chains[i].caller);
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void fit_stack(ProgramPlan& program) {
+  while (shrink_once(program)) {
+  }
+}
+
+}  // namespace plumb::gen
