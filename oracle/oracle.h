@@ -17,6 +17,14 @@ struct Limits {
 // Interprets the case under the contract, checking everything that a verifier would have promised
 // the JIT. Structural defects (validate.h) come back as undefined too. Never fails: a case that
 // parse_case accepted always has an Execution.
+//
+// Of an undefined run, the trace and the counts up to undefined_at are there, result and memory are
+// not. Events, beyond what core/event.h says:
+// - kHelperCall holds only the arguments that the helper has, kCallback only R1 and R2: what
+//   stands in further registers is nobody's business. kCall holds all five.
+// - target is 0 for kReturn, kTailCallRefused and kExit.
+// - the result of kExit is that of the Execution: under contract.result_bits. A main function that
+//   a tail call put in a subprogram's place returns all 64 bits to the subprogram's caller.
 [[nodiscard]] Execution run(const Case& value, const Contract& contract, const Limits& limits = {});
 
 }  // namespace plumb::oracle

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -10,18 +11,27 @@
 namespace plumb::oracle {
 
 struct Defect {
-  std::string reason;  // a phrase without numbers
+  std::string reason;  // a phrase without numbers (reasons.inc)
   Place at;
+
+  bool operator==(const Defect&) const = default;
 };
 
-// The structural rules of the kernel's verifier, over all code and not only over what runs: the
-// last instruction of a function cannot fall through; call targets exist; no recursion; at most
-// kMaxCallDepth frames; at most kMaxStackDepth bytes per call chain (each frame rounded up to 16,
-// kernel 6.12 verifier.c); at most kMaxCallerDepthWithTailCall bytes above a function that holds a
-// tail call; no tail call reachable from a callback.
+// The structural rules of the kernel's verifier, over all code and not only over what runs:
+// - every instruction exists, every reference and jump leads somewhere, r10 is not written;
+// - the last instruction of a function is an exit or an unconditional jump;
+// - helpers exist; a main function is neither called by its own program nor called back;
+// - no recursion; at most kMaxCallDepth frames in a call chain;
+// - at most kMaxStackDepth bytes in a call chain, each frame rounded up to 16;
+// - less than kMaxCallerDepthWithTailCall bytes above a function that holds a tail call;
+// - no tail call reachable from a callback.
+// The numbers are those of kernel 6.12, check_max_stack_depth_subprog(). Taking a function's
+// address counts as calling it there. Unlike the kernel, code and functions that nothing reaches
+// are permitted: they are laid out and checked, and never run.
 [[nodiscard]] std::optional<Defect> validate(const Case& value);
 
-// What the case needs from a JIT: or of enum plumb_capability (jit_under_test/plugin.h).
+// What the case needs from a JIT: or of core/capability.h. A program of several functions needs
+// kCallSubprograms even when nothing calls them, for the JIT has to lay them out.
 [[nodiscard]] std::uint64_t required_capabilities(const Case& value);
 
 }  // namespace plumb::oracle
