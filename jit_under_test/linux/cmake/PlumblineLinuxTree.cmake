@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Kernel trees: taking one out of a linux-source package, reading its version, and building the
+# include directory that its JIT is compiled with. Nothing here writes into a tree.
+
+# What a JIT of any architecture needs; the rest of the 1.5 GB stays in the archive.
+set(PLUMB_LINUX_MEMBERS
+    Makefile
+    arch/arm64/net/*
+    arch/riscv/net/*
+    arch/x86/net/*
+    arch/arm64/include/asm/*.h
+    arch/riscv/include/asm/*.h
+    arch/x86/include/asm/*.h
+    arch/arm64/lib/insn.c
+    include/asm-generic/*.h
+    include/linux/*.h
+    include/uapi/asm-generic/*.h
+    include/uapi/linux/*.h
+    include/vdso/*.h
+    kernel/bpf/core.c)
+
+# plumb_linux_extract(OUT_VAR VERSION): the directory of the tree, extracted once for all build
+# directories of this checkout. On failure OUT_VAR is empty and OUT_VAR_REASON says why.
+function(plumb_linux_extract out version)
+  set(package linux-source-${version})
+  set(archive "${PLUMB_LINUX_ARCHIVE_DIR}/${package}.tar.xz")
+  set(tree "${PLUMB_LINUX_TREES}/linux-${version}")
+  set(${out} "" PARENT_SCOPE)
+  if(NOT EXISTS "${archive}")
+    set(${out}_REASON "${archive} is missing: install the Debian package ${package}" PARENT_SCOPE)
+    return()
+  endif()
+  file(SIZE "${archive}" size)
+  file(TIMESTAMP "${archive}" time "%Y-%m-%dT%H:%M:%S" UTC)
+  string(SHA256 stamp "${archive} ${size} ${time} ${PLUMB_LINUX_MEMBERS}")
+  set(previous "")
+  if(EXISTS "${tree}/.plumbline-stamp")
+    file(READ "${tree}/.plumbline-stamp" previous)
+  endif()
+  if(NOT previous STREQUAL stamp)
+    message(STATUS "Extracting the JIT sources from ${package} (once, about 10 s)")
+    # Into a directory of our own, then renamed: a second configure never sees half a tree.
+    string(RANDOM LENGTH 8 suffix)
+    set(scratch "${PLUMB_LINUX_TREES}/.linux-${version}-${suffix}")
+    file(MAKE_DIRECTORY "${scratch}")
+    list(TRANSFORM PLUMB_LINUX_MEMBERS PREPEND "${package}/" OUTPUT_VARIABLE members)
+    execute_process(
+      COMMAND tar -xf "${archive}" -C "${scratch}" --strip-components=1 --wildcards
+              --no-wildcards-match-slash ${members}
+      RESULT_VARIABLE status ERROR_VARIABLE message)
+    if(NOT status EQUAL 0)
+      file(REMOVE_RECURSE "${scratch}")
+      string(STRIP "${message}" message)
+      set(${out}_REASON "extracting ${archive} failed: ${message}" PARENT_SCOPE)
+      return()
+    endif()
+    file(WRITE "${scratch}/.plumbline-stamp" "${stamp}")
+    if(EXISTS "${tree}")
+      file(RENAME "${tree}" "${scratch}.old")
+    endif()
+    file(RENAME "${scratch}" "${tree}" RESULT renamed)
+    file(REMOVE_RECURSE "${scratch}.old")
+    if(NOT renamed EQUAL 0)
+      # Somebody else's configure was faster; its tree is the same.
+      file(REMOVE_RECURSE "${scratch}")
+    endif()
+  endif()
+  set(${out} "${tree}" PARENT_SCOPE)
+endfunction()
+
+# plumb_linux_version(OUT_VAR TREE): "6.12.117", from the tree's Makefile.
+function(plumb_linux_version out tree)
+  set(parts "")
+  foreach(name VERSION PATCHLEVEL SUBLEVEL)
+    file(STRINGS "${tree}/Makefile" line REGEX "^${name} *=" LIMIT_COUNT 1)
+    string(REGEX REPLACE "^[A-Z]+ *= *" "" value "${line}")
+    list(APPEND parts "${value}")
+  endforeach()
+  list(JOIN parts "." version)
+  set(${out} "${version}" PARENT_SCOPE)
+endfunction()
+
+# plumb_linux_includes(DIR TREE ARCH_DIR SHIM_DIRS SOURCES): fills DIR with what SOURCES include,
+# directly or not. A header that real_headers.txt lists is a link into the tree; one that a shim
+# directory has is left to the include path; every other one becomes an empty file. So a tree that
+# starts to include a header that we have never seen still compiles, as long as it only needs what
+# the shim declares.
+function(plumb_linux_includes dir tree arch_dir shim_dirs sources)
+  file(STRINGS "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/real_headers.txt" patterns REGEX "^[^#]")
+  list(JOIN patterns "|" pattern)
+  # Into a fresh directory: a header that was dropped from the list must not linger.
+  file(REMOVE_RECURSE "${dir}")
+  set(queue ${sources})
+  set(seen "")
+  while(queue)
+    list(POP_FRONT queue file)
+    file(STRINGS "${file}" lines REGEX "^[ \t]*#[ \t]*include[ \t]*[<\"]")
+    foreach(line IN LISTS lines)
+      string(REGEX REPLACE "^[^<\"]*[<\"]([^>\"]*)[>\"].*" "\\1" name "${line}")
+      if(name IN_LIST seen)
+        continue()
+      endif()
+      list(APPEND seen "${name}")
+      get_filename_component(sibling "${file}" DIRECTORY)
+      if(line MATCHES "include[ \t]*\"" AND EXISTS "${sibling}/${name}")
+        list(APPEND queue "${sibling}/${name}")
+        continue()
+      endif()
+      set(shimmed FALSE)
+      foreach(shim IN LISTS shim_dirs)
+        if(EXISTS "${shim}/${name}")
+          set(shimmed TRUE)
+        endif()
+      endforeach()
+      if(shimmed)
+        continue()
+      endif()
+      set(real "")
+      if(name MATCHES "^(${pattern})$")
+        foreach(root include include/uapi arch/${arch_dir}/include arch/${arch_dir}/include/uapi)
+          if(NOT real AND EXISTS "${tree}/${root}/${name}")
+            set(real "${tree}/${root}/${name}")
+          endif()
+        endforeach()
+      endif()
+      get_filename_component(parent "${dir}/${name}" DIRECTORY)
+      file(MAKE_DIRECTORY "${parent}")
+      if(real)
+        file(CREATE_LINK "${real}" "${dir}/${name}" SYMBOLIC)
+        list(APPEND queue "${real}")
+      else()
+        file(TOUCH "${dir}/${name}")
+      endif()
+    endforeach()
+  endwhile()
+endfunction()
+
+# plumb_linux_feature(LIST_VAR NAME FILE REGEX): appends PLUMB_TREE_NAME=1 when FILE has a line
+# that matches, =0 otherwise. How we tell trees apart, rather than by their version.
+function(plumb_linux_feature list name file regex)
+  set(found 0)
+  if(EXISTS "${file}")
+    file(STRINGS "${file}" lines REGEX "${regex}" LIMIT_COUNT 1)
+    if(lines)
+      set(found 1)
+    endif()
+  endif()
+  set(${list} ${${list}} "PLUMB_TREE_${name}=${found}" PARENT_SCOPE)
+endfunction()

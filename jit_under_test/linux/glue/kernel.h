@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the kernel-side files of the plugin share. They stand where kernel/bpf/verifier.c,
+ * kernel/bpf/syscall.c and kernel/bpf/arraymap.c stand in the kernel: between the user of bpf(2)
+ * and the JIT.
+ */
+#ifndef PLUMB_GLUE_KERNEL_H
+#define PLUMB_GLUE_KERNEL_H
+
+#include <linux/bpf.h>
+#include <linux/filter.h>
+
+#include "glue/arch.h"
+
+/* ---- core.c (shim/common) ---- */
+void plumb_core_init(void);
+void plumb_core_reset(void);
+
+/* ---- failure.c, heap.c, arena.c, text.c: see host.h, which kernel code cannot include ---- */
+int plumb_guarded(void (*body)(void*), void* argument);
+const char* plumb_failure_text(void);
+int plumb_failure_is_warning(void);
+void plumb_failure_clear(void);
+void plumb_heap_reset(void);
+size_t plumb_heap_blocks_used(void);
+void plumb_arena_init(uint64_t begin, uint64_t size);
+void plumb_arena_reset(void);
+size_t plumb_arena_pages_used(void);
+void plumb_text_write(void* to, const void* from, size_t size);
+void plumb_text_record(struct plumb_patch_step* steps, u32 capacity, int apply);
+u32 plumb_text_record_end(void);
+
+/* ---- One line about what went wrong ---- */
+struct plumb_message {
+  char* text;
+  size_t size;
+};
+#define plumb_say(message, ...) \
+  ((void)((message)->size && snprintf((message)->text, (message)->size, __VA_ARGS__)))
+
+/* ---- check.c: is the request well-formed? Returns enum plumb_status. ---- */
+int plumb_check_request(const struct plumb_load_request* request, u64 capabilities,
+                        struct plumb_message* message);
+
+/* ---- rewrite.c: what the verifier does to instructions before the JIT sees them ---- */
+
+/* Where things are that instructions name by index. */
+struct plumb_names {
+  struct bpf_array** arrays;
+  const u64* regions;
+};
+
+struct plumb_rewritten {
+  u32 len;    /* instructions after rewriting */
+  u32* first; /* per original slot, and one more: index after rewriting */
+};
+
+/* Sets len and fills first, which holds insn_count + 1 entries. */
+void plumb_rewrite_measure(const struct plumb_function* function, struct plumb_rewritten* result);
+
+/* Writes result->len instructions; adds a poke descriptor to program for each direct tail call,
+ * for owner if that is not null. 0, or -1 with a message. */
+int plumb_rewrite(const struct plumb_function* function, const struct plumb_rewritten* result,
+                  const struct plumb_names* names, struct bpf_prog* program,
+                  struct bpf_prog_aux* owner, struct bpf_insn* to, struct plumb_message* message);
+
+/* ---- tail_calls.c: what the verifier finds out about tail calls ---- */
+
+/* Does the function itself contain a tail call? */
+bool plumb_has_tail_call(const struct plumb_function* function);
+
+/* reachable[f]: function f has to pass the tail-call counter on. -1: more than 8 frames. */
+int plumb_tail_call_reachable(const struct plumb_program* program, bool* reachable);
+
+/* What is known at a tail call about its array and its key. */
+struct plumb_tail_call_site {
+  u32 slot;
+  bool known;
+  u32 array; /* index, when known */
+  u64 key;
+};
+
+/* Finds the tail calls of a function in order. Returns how many; fills at most capacity. */
+u32 plumb_find_tail_calls(const struct plumb_function* function, struct plumb_tail_call_site* sites,
+                          u32 capacity);
+
+/* ---- program.c: one program through the JIT ---- */
+struct plumb_loaded_program {
+  struct bpf_prog* main;  /* what prog-array slots hold */
+  struct bpf_prog** func; /* main->aux->func, or &main for a single function */
+  u32 function_count;
+};
+
+/* natives: one per function, with insn_offsets pointing to room for insn_count + 1 entries. */
+int plumb_program_load(const struct plumb_program* program, const struct plumb_names* names,
+                       struct plumb_loaded_program* loaded, struct plumb_native_function* natives,
+                       struct plumb_message* message);
+void plumb_program_unload(struct plumb_loaded_program* loaded);
+
+/* ---- slots.c: prog arrays ---- */
+struct bpf_array* plumb_array_create(u32 slot_count);
+void plumb_array_destroy(struct bpf_array* array);
+size_t plumb_array_size(u32 slot_count);
+/* Puts program (may be null) into the slot and runs the pokes of all loaded programs. */
+void plumb_array_update(struct bpf_array* array, u32 slot, struct bpf_prog* program,
+                        const struct plumb_loaded_program* loaded, u32 loaded_count);
+
+#endif
