@@ -6,6 +6,8 @@
 #ifndef PLUMB_COMPILER_H
 #define PLUMB_COMPILER_H
 
+#include "plumb_config.h"
+
 #define __KERNEL__ 1
 
 #ifndef NULL

@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Forced in front of every kernel file (-include): what a kernel file expects its surroundings to
- * declare, in our own words. The order matters; the architecture has the last word.
+ * declare, in our own words.
  */
 #ifndef PLUMB_KERNEL_H
 #define PLUMB_KERNEL_H
 
 #include <linux/kconfig.h>
 
-#include "plumb_arch.h"
-#include "plumb_compiler.h"
-#include "plumb_config.h"
-#include "plumb_functions.h"
-#include "plumb_types.h"
+#include "plumb_arch.h" /* which brings the others of this directory */
 
 /* Leaf headers of the tree: named here, because the headers that would bring them are empty. */
 #include <asm-generic/errno.h>

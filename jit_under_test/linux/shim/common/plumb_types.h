@@ -9,6 +9,8 @@
 #ifndef PLUMB_TYPES_H
 #define PLUMB_TYPES_H
 
+#include "plumb_compiler.h"
+
 typedef unsigned char u8, __u8, u_int8_t, uint8_t;
 typedef signed char s8, __s8;
 typedef unsigned short u16, __u16, uint16_t;

@@ -10,6 +10,8 @@
 #include <asm/extable_fixup_types.h>
 #include <asm/nops.h>
 
+#include "plumb_functions.h"
+
 #define CONFIG_X86 1
 #define CONFIG_X86_64 1
 #define CONFIG_UNWINDER_ORC 1
