@@ -7,14 +7,15 @@
 #ifndef PLUMB_ARCH_H
 #define PLUMB_ARCH_H
 
-#include <asm/extable_fixup_types.h>
-#include <asm/nops.h>
-
 #include "plumb_functions.h"
 
 #define CONFIG_X86 1
 #define CONFIG_X86_64 1
 #define CONFIG_UNWINDER_ORC 1
+
+/* These two look at the configuration. */
+#include <asm/extable_fixup_types.h>
+#include <asm/nops.h>
 
 struct pt_regs {
   unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di;
