@@ -31,13 +31,17 @@ bool set_target(Insn& insn, std::int64_t slot, std::int64_t target) {
   return true;
 }
 
-// Every jump lands on an instruction, and the last instruction is whole.
+// False when a wide load at the end lacks its second slot.
+bool ends_whole(std::span<const Insn> insns) {
+  const std::vector<bool> starts = instruction_starts(insns);
+  return insns.empty() || !starts.back() || slot_count(insns.back()) == 1;
+}
+
+// Every jump lands on an instruction.
 bool is_closed(const std::vector<Insn>& insns) {
   const std::vector<bool> starts = instruction_starts(insns);
   for (std::size_t slot = 0; slot < insns.size(); ++slot) {
-    if (!starts[slot]) continue;
-    if (slot + static_cast<std::size_t>(slot_count(insns[slot])) > insns.size()) return false;
-    if (!jumps(insns[slot])) continue;
+    if (!starts[slot] || !jumps(insns[slot])) continue;
     const std::int64_t target = jump_target(insns[slot], static_cast<std::int64_t>(slot));
     if (target < 0 || target >= std::ssize(insns)) return false;
     if (!starts[static_cast<std::size_t>(target)]) return false;
@@ -51,6 +55,7 @@ bool splice(std::vector<Insn>& insns, std::size_t begin, std::size_t end,
             std::span<const Insn> replacement) {
   const std::vector<bool> starts = instruction_starts(insns);
   PLUMB_CHECK(begin <= end && is_boundary(starts, begin) && is_boundary(starts, end));
+  if (!ends_whole(replacement)) return false;
   const auto first = static_cast<std::int64_t>(begin);
   const auto last = static_cast<std::int64_t>(end);
   const std::int64_t growth = std::ssize(replacement) - (last - first);

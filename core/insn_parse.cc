@@ -1,48 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <array>
 #include <limits>
 #include <vector>
 
+#include "core/insn_mistake.h"
 #include "core/insn_text.h"
 
 namespace plumb::text {
 namespace {
-
-constexpr std::string_view kSingleSigns = "()[],*";
-
-std::vector<Element> split(std::string_view text) {
-  const auto is_word = [](char c) { return is_name_part(c) && c != '-' && c != '.' && c != '$'; };
-  std::vector<Element> result;
-  std::size_t next = 0;
-  while (next < text.size()) {
-    const std::size_t begin = next++;
-    if (text[begin] == ' ') continue;
-    if (text[begin] == '$') {
-      result.push_back({Element::Kind::kOperand, text.substr(next++, 1)});
-    } else if (is_word(text[begin])) {
-      while (next < text.size() && is_word(text[next])) ++next;
-      result.push_back({Element::Kind::kWord, text.substr(begin, next - begin)});
-    } else {
-      const bool is_assignment = text.substr(begin).starts_with("*=");
-      const bool single = kSingleSigns.find(text[begin]) != std::string_view::npos;
-      while ((!single || is_assignment) && next < text.size() && text[next] != ' ' &&
-             text[next] != '$' && !is_word(text[next])) {
-        ++next;
-      }
-      result.push_back({Element::Kind::kSign, text.substr(begin, next - begin)});
-    }
-  }
-  return result;
-}
-
-std::vector<std::vector<Element>> split_all() {
-  std::vector<std::vector<Element>> result;
-  for (const OpcodeInfo& info : opcode_table()) result.push_back(split(info.text));
-  return result;
-}
 
 // These two read as LoadArray: what the name stands for is known at the end of the file.
 bool is_alias(const OpcodeInfo& info) {
@@ -68,87 +35,6 @@ RowsByFirst rows_by_first() {
     if (!wide || either) rows['w'].push_back(&info);
   }
   return rows;
-}
-
-// What kept the templates from matching, at the farthest place that any of them reached. A mistake
-// in something that was understood tells more than what else could have stood there.
-class Farthest {
- public:
-  void expected(std::size_t column, const Element& element) {
-    if (!reaches(column) || has_mistake_) return;
-    wanted_.push_back(element);
-  }
-  void mistake(std::size_t reached, std::size_t column, std::string message) {
-    if (!reaches(reached) || has_mistake_) return;
-    has_mistake_ = true;
-    mistake_ = {column, std::move(message), 0};
-  }
-  [[nodiscard]] Problem report(const Cursor& start) const;
-
- private:
-  bool reaches(std::size_t column) {
-    if (column < column_) return false;
-    if (column > column_) {
-      column_ = column;
-      wanted_.clear();
-      has_mistake_ = false;
-    }
-    return true;
-  }
-
-  std::size_t column_ = 0;
-  std::vector<Element> wanted_;
-  bool has_mistake_ = false;
-  Problem mistake_;
-};
-
-std::string describe(const Element& element) {
-  if (element.kind != Element::Kind::kOperand) return quoted(element.text);
-  switch (element.text.front()) {
-    case 'd':
-    case 's':
-      return "a register r0 ... r10";
-    case 'D':
-    case 'S':
-      return "a register w0 ... w10";
-    case 'm':
-    case 'n':
-      return "a base register r0 ... r10";
-    case 'o':
-    case 'O':
-      return "a label or an offset like +3";
-    case 'c':
-      return "a helper number or a function name";
-    default:
-      return "a number";
-  }
-}
-
-Problem Farthest::report(const Cursor& start) const {
-  if (has_mistake_) return mistake_;
-  if (column_ <= start.column()) {
-    return {start.column(), "no instruction starts with " + start.found(), 0};
-  }
-  const std::string found = start.found_at(column_);
-  std::vector<std::string> texts;
-  bool only_signs = true;
-  for (const Element& element : wanted_) {
-    only_signs = only_signs && element.kind != Element::Kind::kOperand;
-    std::string text = describe(element);
-    if (std::ranges::find(texts, text) == texts.end()) texts.push_back(std::move(text));
-  }
-  constexpr std::size_t kListed = 4;
-  if (texts.size() > kListed) {
-    return {column_,
-            fmt::format("expected {}, found {}", only_signs ? "an operator" : "an operand", found),
-            0};
-  }
-  std::string list;
-  for (std::size_t i = 0; i < texts.size(); ++i) {
-    if (i > 0) list += i + 1 == texts.size() ? " or " : ", ";
-    list += texts[i];
-  }
-  return {column_, fmt::format("expected {}, found {}", list, found), 0};
 }
 
 // Holds a line against one template.
@@ -306,7 +192,8 @@ bool Matcher::match_target(const Element& element) {
   }
   const bool plus = cursor_.take_sign("+");
   const std::optional<Number> number = cursor_.take_number();
-  if (!number || (plus && number->negative)) return missing(element);
+  if (!number) return missing(element);
+  if (plus && number->negative) return mistake(column, "expected an offset with one sign");
   if (!number->flaw.empty()) return mistake(column, std::string(number->flaw));
   const bool wide = element.text == "O";
   const std::int64_t least =
@@ -339,6 +226,7 @@ bool Matcher::match_wide(const Element& element) {
   const std::size_t column = begin_operand();
   const std::optional<Number> number = cursor_.take_number();
   if (!number) return missing(element);
+  if (!cursor_.take_word("ll")) return missing({Element::Kind::kWord, "ll"});
   if (!number->flaw.empty()) return mistake(column, std::string(number->flaw));
   if (!number->fits(std::numeric_limits<std::int64_t>::min(),
                     std::numeric_limits<std::uint64_t>::max())) {
@@ -346,7 +234,7 @@ bool Matcher::match_wide(const Element& element) {
   }
   immediate_ = static_cast<std::int32_t>(number->bits());
   high_ = static_cast<std::int32_t>(number->bits() >> 32);
-  return cursor_.take_word("ll") || missing({Element::Kind::kWord, "ll"});
+  return true;
 }
 
 bool Matcher::match_symbol(const Element& element) {
@@ -362,22 +250,13 @@ bool Matcher::match_symbol(const Element& element) {
     reference_.offset = number->magnitude;
     reference_.has_offset = true;
   }
-  return cursor_.take_word("ll") || missing({Element::Kind::kWord, "ll"});
+  if (cursor_.take_word("ll")) return true;
+  return mistake(column, fmt::format("{0} is no operand here; an array, region or function is "
+                                     "written 'NAME ll'",
+                                     quoted(*name)));
 }
 
 }  // namespace
-
-std::span<const Element> elements(Opcode id) {
-  static const std::vector<std::vector<Element>> kElements = split_all();
-  return kElements[static_cast<std::size_t>(id)];
-}
-
-bool takes_either_bank(const OpcodeInfo& info, char operand) {
-  if (info.width > 32) return false;
-  if (info.operation == Operation::kLoad) return operand == 'd';
-  if (info.operation == Operation::kStore) return operand == 's';
-  return info.operation == Operation::kAtomicAdd && operand == 'S';
-}
 
 Read<ParsedInsn> parse_insn(Cursor& cursor) {
   static const RowsByFirst kRows = rows_by_first();

@@ -75,7 +75,7 @@ bool Cursor::take_sign(std::string_view sign) {
   // "=" is not the start of "==".
   constexpr std::string_view kLonger = "=<>";
   const char next = at(ahead.position_ + sign.size());
-  const bool is_bracket = std::string_view("()[],:").find(sign.front()) != std::string_view::npos;
+  const bool is_bracket = std::string_view("()[],").find(sign.front()) != std::string_view::npos;
   if (!is_bracket && next != '\0' && kLonger.find(next) != std::string_view::npos) return false;
   position_ = ahead.position_ + sign.size();
   return true;
