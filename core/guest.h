@@ -24,6 +24,12 @@ inline constexpr std::uint64_t kStackBase = 0x54'0000'0000;
 inline constexpr std::uint64_t kStackSize = 0x10000;
 inline constexpr std::uint64_t kStackTop = kStackBase + kStackSize;
 
+// Helper stubs at the start of every arena: PLUMB_STUB_STRIDE and PLUMB_STUB_COUNT of
+// jit_under_test/plugin.h, for those who may not include it.
+inline constexpr std::uint64_t kStubStride = 16;
+inline constexpr std::uint64_t kStubCount = 4096;
+inline constexpr std::uint64_t kStubSize = kStubStride * kStubCount;
+
 // An object lies against the end of its page, rounded to 8 bytes: one element too far faults.
 [[nodiscard]] constexpr std::uint64_t object_address(std::uint64_t page, std::size_t size) {
   return page + kPage - ((size + 7) & ~std::size_t{7});

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "machine/code_map.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/guest.h"
+#include "core/opcode.h"
+
+namespace plumb::machine {
+namespace {
+
+// Longer than any retpoline or return thunk of the kernel; an address that lies in a function as
+// well belongs to the function.
+constexpr std::uint64_t kThunkSize = 64;
+constexpr std::uint64_t kMaxCodeSpan = 1u << 28;
+
+bool is_tail_call(const Insn& insn) {
+  constexpr std::uint8_t kCallOpcode = 0x85;
+  return insn.opcode == kCallOpcode && insn.src == 0 && insn.immediate == kTailCallHelper;
+}
+
+bool inside(const Range& outer, std::uint64_t address, std::uint64_t size) {
+  return address >= outer.address && address - outer.address <= outer.size &&
+         size <= outer.size - (address - outer.address);
+}
+
+const Function* find_function(const Case& value, int program, int function) {
+  if (program < 0 || static_cast<std::size_t>(program) >= value.programs.size()) return nullptr;
+  const auto& functions = value.programs[static_cast<std::size_t>(program)].functions;
+  if (function < 0 || static_cast<std::size_t>(function) >= functions.size()) return nullptr;
+  return &functions[static_cast<std::size_t>(function)];
+}
+
+}  // namespace
+
+const char* CodeMap::build(const Case& value, const Image& image) {
+  for (const Range& range : marked_) {
+    std::fill_n(roles_.begin() + static_cast<std::ptrdiff_t>(range.address), range.size,
+                std::uint16_t{0});
+  }
+  marked_.clear();
+  after_.clear();
+  case_ = &value;
+  image_ = &image;
+  span_ = 0;
+  stubs_ = {image.stub_base, guest::kStubSize};
+  if (!inside(image.arena, stubs_.address, stubs_.size)) return "stubs outside the arena";
+  if (image.functions.empty()) return "no functions";
+  if (image.functions.size() >= Role::kFunctionMask) return "too many functions";
+  std::uint64_t low = ~std::uint64_t{0};
+  std::uint64_t high = 0;
+  for (const NativeFunction& f : image.functions) {
+    if (!inside(image.arena, f.address, f.size)) return "a function outside the arena";
+    if (find_function(value, f.program, f.function) == nullptr) return "an unknown function";
+    low = std::min(low, f.address);
+    high = std::max(high, f.address + f.size);
+  }
+  if (high - low > kMaxCodeSpan) return "functions too far apart";
+  base_ = low;
+  span_ = high - low;
+  if (roles_.size() < span_) roles_.resize(span_);
+  for (std::size_t i = 0; i < image.functions.size(); ++i) mark_function(i);
+  std::ranges::sort(after_);
+  return nullptr;
+}
+
+void CodeMap::mark(std::uint64_t address, std::uint16_t flag) {
+  roles_[address - base_] = static_cast<std::uint16_t>(roles_[address - base_] | flag);
+}
+
+void CodeMap::mark_function(std::size_t index) {
+  const NativeFunction& f = image_->functions[index];
+  const Range range{f.address - base_, f.size};
+  std::fill_n(roles_.begin() + static_cast<std::ptrdiff_t>(range.address), range.size,
+              static_cast<std::uint16_t>(index + 1));
+  marked_.push_back(range);
+  if (f.size != 0) mark(f.address, Role::kEntry);
+  if (f.tail_call_entry && *f.tail_call_entry < f.size) {
+    mark(f.address + *f.tail_call_entry, Role::kTailCallEntry);
+  }
+  const std::vector<Insn>& insns = find_function(*case_, f.program, f.function)->insns;
+  for (std::size_t slot = 0; slot + 1 < f.insn_offsets.size(); ++slot) {
+    const std::uint32_t begin = f.insn_offsets[slot];
+    const std::uint32_t end = std::min(f.insn_offsets[slot + 1], f.size);
+    if (begin >= end) continue;  // no code
+    mark(f.address + begin, Role::kSlotStart);
+    if (slot >= insns.size() || !is_tail_call(insns[slot])) continue;
+    for (std::uint32_t i = begin; i < end; ++i) mark(f.address + i, Role::kTailCall);
+    if (end == f.size) continue;
+    mark(f.address + end, Role::kAfterTailCall);
+    after_.push_back(f.address + end);
+  }
+}
+
+bool CodeMap::in_thunk(std::uint64_t address) const {
+  return std::ranges::any_of(image_->symbols, [address](const Symbol& s) {
+    return s.is_thunk && address - s.address < kThunkSize;
+  });
+}
+
+Place CodeMap::place(std::uint64_t address) const {
+  const NativeFunction& f = function(role(address));
+  return {.program = static_cast<std::int16_t>(f.program),
+          .function = static_cast<std::int16_t>(f.function),
+          .slot = slot_at(f, static_cast<std::uint32_t>(address - f.address))};
+}
+
+const Insn* CodeMap::insn(const Place& place) const {
+  const Function* const function = find_function(*case_, place.program, place.function);
+  if (function == nullptr || place.slot < 0) return nullptr;
+  const auto slot = static_cast<std::size_t>(place.slot);
+  return slot < function->insns.size() ? &function->insns[slot] : nullptr;
+}
+
+std::optional<std::size_t> CodeMap::entry_function() const {
+  const auto it = std::ranges::find(image_->functions, image_->entry, &NativeFunction::address);
+  if (it == image_->functions.end()) return std::nullopt;
+  return static_cast<std::size_t>(it - image_->functions.begin());
+}
+
+std::string CodeMap::describe(std::uint64_t address) const {
+  if (const Role r = role(address); r.in_function()) {
+    const NativeFunction& f = function(r);
+    return fmt::format("program {} function {} +{:#x}", f.program, f.function, address - f.address);
+  }
+  if (in_stubs(address)) {
+    return fmt::format("stub of helper {}", (address - stubs_.address) / guest::kStubStride);
+  }
+  if (image_->arena.contains(address)) return "the arena, outside all code";
+  const auto around = [address](std::uint64_t page, std::uint64_t size) {
+    return address >= page - guest::kPage && address < page + size + guest::kPage;
+  };
+  if (around(guest::kStackBase, guest::kStackSize)) {
+    return fmt::format("stack base +{:#x}", static_cast<std::int64_t>(address - guest::kStackBase));
+  }
+  if (around(guest::kContextPage, guest::kPage)) {
+    const auto base = guest::context_address(case_->context.size());
+    return fmt::format("context {:+d}", static_cast<std::int64_t>(address - base));
+  }
+  for (std::size_t i = 0; i < case_->regions.size(); ++i) {
+    if (!around(guest::kRegionPages + i * guest::kRegionStride, guest::kPage)) continue;
+    const auto base = guest::region_address(i, case_->regions[i].bytes.size());
+    return fmt::format("region {} {:+d}", i, static_cast<std::int64_t>(address - base));
+  }
+  if (around(guest::kExitAddress & ~(guest::kPage - 1), guest::kPage)) return "the exit page";
+  return "memory that belongs to nothing";
+}
+
+}  // namespace plumb::machine

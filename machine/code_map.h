@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/case.h"
+#include "core/event.h"
+#include "core/image.h"
+
+namespace plumb::machine {
+
+// What a byte of native code is. Zero: no code of any function.
+class Role {
+ public:
+  static constexpr std::uint16_t kEntry = 1u << 11;          // a call arrives here
+  static constexpr std::uint16_t kTailCallEntry = 1u << 12;  // a tail call arrives here
+  static constexpr std::uint16_t kSlotStart = 1u << 13;      // code of a BPF instruction begins
+  static constexpr std::uint16_t kTailCall = 1u << 14;       // inside the code of a tail call
+  static constexpr std::uint16_t kAfterTailCall = 1u << 15;  // first byte behind it
+
+  explicit Role(std::uint16_t bits) : bits_(bits) {}
+  [[nodiscard]] bool in_function() const { return bits_ != 0; }
+  [[nodiscard]] bool has(std::uint16_t flag) const { return (bits_ & flag) != 0; }
+  // Index in Image::functions; only when in_function().
+  [[nodiscard]] std::size_t function() const { return (bits_ & kFunctionMask) - 1u; }
+  [[nodiscard]] bool same_function(Role other) const {
+    return ((bits_ ^ other.bits_) & kFunctionMask) == 0;
+  }
+  static constexpr std::uint16_t kFunctionMask = kEntry - 1;
+
+ private:
+  std::uint16_t bits_;
+};
+static_assert(kMaxPrograms * kMaxFunctions < Role::kFunctionMask);
+
+// Roles of all code of one image, looked up by address in constant time: it is asked at every basic
+// block. One object serves one image after another and reuses its memory.
+class CodeMap {
+ public:
+  // A clause that says why the image cannot be run, or null.
+  [[nodiscard]] const char* build(const Case& value, const Image& image);
+
+  [[nodiscard]] Role role(std::uint64_t address) const {
+    const std::uint64_t offset = address - base_;
+    return Role(offset < span_ ? roles_[offset] : std::uint16_t{0});
+  }
+  [[nodiscard]] bool in_stubs(std::uint64_t address) const { return stubs_.contains(address); }
+  [[nodiscard]] const Range& stubs() const { return stubs_; }
+  // In one of the image's thunks (retpolines, return thunks). Their size is not known.
+  [[nodiscard]] bool in_thunk(std::uint64_t address) const;
+  // Every address that is kAfterTailCall, increasing.
+  [[nodiscard]] std::span<const std::uint64_t> after_tail_calls() const { return after_; }
+
+  [[nodiscard]] const NativeFunction& function(Role role) const {
+    return image_->functions[role.function()];
+  }
+  // The instruction that the byte belongs to. Only inside functions.
+  [[nodiscard]] Place place(std::uint64_t address) const;
+  // The BPF instruction at a place, or null in prologues and behind bodies.
+  [[nodiscard]] const Insn* insn(const Place& place) const;
+  // Index of the image's function that starts at the case's entry, or nothing.
+  [[nodiscard]] std::optional<std::size_t> entry_function() const;
+  // "program 0 function 1 +0x1a", "stack", ...: a guest address for people, host addresses left
+  // out.
+  [[nodiscard]] std::string describe(std::uint64_t address) const;
+
+ private:
+  void mark_function(std::size_t index);
+  void mark(std::uint64_t address, std::uint16_t flag);
+
+  const Case* case_ = nullptr;
+  const Image* image_ = nullptr;
+  Range stubs_;
+  std::uint64_t base_ = 0;
+  std::uint64_t span_ = 0;
+  std::vector<std::uint16_t> roles_;  // of [base_, base_ + span_); zero everywhere else
+  std::vector<Range> marked_;         // offsets in roles_ that are not zero
+  std::vector<std::uint64_t> after_;
+};
+
+}  // namespace plumb::machine

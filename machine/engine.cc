@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "machine/engine.h"
+
+#include <unicorn/unicorn.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/check.h"
+#include "core/guest.h"
+
+namespace plumb::machine {
+
+// The handle and what the C callbacks need; its address is their user data, so it never moves.
+struct Engine::Handle {
+  uc_engine* uc = nullptr;
+  Watch watch = Watch::kFast;
+  EngineRegisters registers;
+  EngineClient* client = nullptr;  // only while it runs
+  uc_err last_error = UC_ERR_OK;
+  std::vector<Range> arenas;
+  std::vector<uc_hook> instruction_hooks;
+
+  Handle() = default;
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
+  ~Handle() {
+    if (uc != nullptr) PLUMB_CHECK(uc_close(uc) == UC_ERR_OK);
+  }
+};
+
+namespace {
+
+constexpr std::uint64_t kEverywhereBegin = 1;  // begin > end: no bounds
+constexpr std::uint64_t kEverywhereEnd = 0;
+constexpr std::size_t kMaxBatch = kMaxNativeRegisters + 1;
+
+Engine::Handle& handle_of(void* user) { return *static_cast<Engine::Handle*>(user); }
+
+void block_hook(uc_engine*, std::uint64_t address, std::uint32_t size, void* user) {
+  handle_of(user).client->on_block(address, size);
+}
+
+void instruction_hook(uc_engine*, std::uint64_t address, std::uint32_t, void* user) {
+  handle_of(user).client->on_instruction(address);
+}
+
+void access_hook(uc_engine*, uc_mem_type type, std::uint64_t address, int size, std::int64_t,
+                 void* user) {
+  const AccessKind kind = type == UC_MEM_WRITE ? AccessKind::kWrite : AccessKind::kRead;
+  handle_of(user).client->on_stack_access(kind, address, static_cast<std::uint8_t>(size));
+}
+
+FaultKind fault_kind(uc_mem_type type) {
+  switch (type) {
+    case UC_MEM_WRITE:
+    case UC_MEM_WRITE_UNMAPPED:
+    case UC_MEM_WRITE_PROT:
+      return FaultKind::kWrite;
+    case UC_MEM_FETCH:
+    case UC_MEM_FETCH_UNMAPPED:
+    case UC_MEM_FETCH_PROT:
+      return FaultKind::kExecute;
+    case UC_MEM_READ:
+    case UC_MEM_READ_UNMAPPED:
+    case UC_MEM_READ_PROT:
+    case UC_MEM_READ_AFTER:
+      break;
+  }
+  return FaultKind::kRead;
+}
+
+bool fault_hook(uc_engine*, uc_mem_type type, std::uint64_t address, int, std::int64_t,
+                void* user) {
+  handle_of(user).client->on_fault(fault_kind(type), address);
+  return false;  // not repaired: the run ends
+}
+
+// The C API takes every callback as void*.
+template <typename Callback>
+uc_hook add_hook(Engine::Handle& handle, int type, Callback callback, std::uint64_t begin,
+                 std::uint64_t end) {
+  uc_hook hook = 0;
+  PLUMB_CHECK(uc_hook_add(handle.uc, &hook, type, reinterpret_cast<void*>(callback), &handle, begin,
+                          end) == UC_ERR_OK);
+  return hook;
+}
+
+void add_hooks(Engine::Handle& handle) {
+  constexpr std::uint64_t kStackEnd = guest::kStackTop - 1;
+  add_hook(handle, UC_HOOK_MEM_INVALID, fault_hook, kEverywhereBegin, kEverywhereEnd);
+  if (handle.watch == Watch::kStubs) return;
+  add_hook(handle, UC_HOOK_BLOCK, block_hook, kEverywhereBegin, kEverywhereEnd);
+  add_hook(handle, UC_HOOK_MEM_WRITE, access_hook, guest::kStackBase, kStackEnd);
+  if (handle.watch != Watch::kFull) return;
+  add_hook(handle, UC_HOOK_MEM_READ, access_hook, guest::kStackBase, kStackEnd);
+  add_hook(handle, UC_HOOK_CODE, instruction_hook, kEverywhereBegin, kEverywhereEnd);
+}
+
+std::uint32_t protection(const HostMapping& mapping) {
+  std::uint32_t bits = UC_PROT_READ;
+  if (mapping.writable) bits |= UC_PROT_WRITE;
+  if (mapping.executable) bits |= UC_PROT_EXEC;
+  return bits;
+}
+
+bool overlap(const Range& a, const Range& b) {
+  return a.address < b.address + b.size && b.address < a.address + a.size;
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> Engine::open(Arch arch, Watch watch,
+                                     std::span<const HostMapping> mappings) {
+  if (arch != Arch::kX86_64) return nullptr;
+  auto handle = std::make_unique<Handle>();
+  handle->watch = watch;
+  handle->registers = engine_registers_x86_64();
+  PLUMB_CHECK(uc_open(UC_ARCH_X86, UC_MODE_64, &handle->uc) == UC_ERR_OK);
+  for (const HostMapping& m : mappings) {
+    PLUMB_CHECK(uc_mem_map_ptr(handle->uc, m.guest.address, m.guest.size, protection(m), m.host) ==
+                UC_ERR_OK);
+  }
+  add_hooks(*handle);
+  return std::unique_ptr<Engine>(new Engine(std::move(handle)));
+}
+
+Engine::Engine(std::unique_ptr<Handle> handle) : handle_(std::move(handle)) {}
+Engine::~Engine() = default;
+
+bool Engine::map_arena(const Range& arena, const Range& stubs) {
+  if (std::ranges::find(handle_->arenas, arena) != handle_->arenas.end()) return true;
+  for (const Range& other : handle_->arenas) {
+    if (overlap(arena, other)) return false;
+  }
+  // Guest addresses are host addresses in an arena.
+  const uc_err error =
+      uc_mem_map_ptr(handle_->uc, arena.address, arena.size, UC_PROT_READ | UC_PROT_EXEC,
+                     reinterpret_cast<void*>(arena.address));
+  PLUMB_CHECK(error == UC_ERR_OK);
+  handle_->arenas.push_back(arena);
+  if (handle_->watch == Watch::kStubs) {
+    add_hook(*handle_, UC_HOOK_BLOCK, block_hook, stubs.address, stubs.address + stubs.size - 1);
+  }
+  return true;
+}
+
+void Engine::drop_code(const Range& range) {
+  if (range.size == 0) return;
+  PLUMB_CHECK(uc_ctl_remove_cache(handle_->uc, range.address, range.address + range.size) ==
+              UC_ERR_OK);
+}
+
+void Engine::watch_instructions(std::span<const std::uint64_t> addresses) {
+  if (handle_->watch != Watch::kFast) return;
+  for (const uc_hook hook : handle_->instruction_hooks) {
+    PLUMB_CHECK(uc_hook_del(handle_->uc, hook) == UC_ERR_OK);
+  }
+  handle_->instruction_hooks.clear();
+  for (const std::uint64_t address : addresses) {
+    handle_->instruction_hooks.push_back(
+        add_hook(*handle_, UC_HOOK_CODE, instruction_hook, address, address));
+  }
+}
+
+EngineStatus Engine::run(EngineClient& client, std::uint64_t begin, std::uint64_t end) {
+  handle_->client = &client;
+  handle_->last_error = uc_emu_start(handle_->uc, begin, end, 0, 0);
+  handle_->client = nullptr;
+  switch (handle_->last_error) {
+    case UC_ERR_OK:
+      return EngineStatus::kStopped;
+    case UC_ERR_READ_UNMAPPED:
+    case UC_ERR_WRITE_UNMAPPED:
+    case UC_ERR_FETCH_UNMAPPED:
+    case UC_ERR_READ_PROT:
+    case UC_ERR_WRITE_PROT:
+    case UC_ERR_FETCH_PROT:
+      return EngineStatus::kFault;
+    case UC_ERR_INSN_INVALID:
+      return EngineStatus::kInvalidInsn;
+    case UC_ERR_EXCEPTION:
+      return EngineStatus::kTrap;
+    default:  // the library's other errors say that it was used wrongly or ran out of something
+      return EngineStatus::kFailed;
+  }
+}
+
+void Engine::stop() { PLUMB_CHECK(uc_emu_stop(handle_->uc) == UC_ERR_OK); }
+
+std::string_view Engine::message() const { return uc_strerror(handle_->last_error); }
+
+std::uint64_t Engine::program_counter() const {
+  std::uint64_t value = 0;
+  PLUMB_CHECK(uc_reg_read(handle_->uc, handle_->registers.program_counter, &value) == UC_ERR_OK);
+  return value;
+}
+
+std::uint64_t Engine::read(int hardware_register) const {
+  const int id = handle_->registers.general[static_cast<std::size_t>(hardware_register)];
+  std::uint64_t value = 0;
+  PLUMB_CHECK(uc_reg_read(handle_->uc, id, &value) == UC_ERR_OK);
+  return value;
+}
+
+void Engine::read_all(RegisterFile& values) const {
+  const auto general = handle_->registers.general;
+  std::array<int, kMaxBatch> ids;
+  std::array<void*, kMaxBatch> pointers;
+  for (std::size_t i = 0; i < general.size(); ++i) {
+    ids[i] = general[i];
+    pointers[i] = &values[i];
+  }
+  PLUMB_CHECK(uc_reg_read_batch(handle_->uc, ids.data(), pointers.data(),
+                                static_cast<int>(general.size())) == UC_ERR_OK);
+}
+
+void Engine::write(int hardware_register, std::uint64_t value) {
+  const int id = handle_->registers.general[static_cast<std::size_t>(hardware_register)];
+  PLUMB_CHECK(uc_reg_write(handle_->uc, id, &value) == UC_ERR_OK);
+}
+
+namespace {
+
+void write_masked(Engine::Handle& handle, std::uint32_t mask, const RegisterFile& values,
+                  std::uint64_t flags) {
+  RegisterFile copy = values;  // the C API takes pointers to non-const
+  std::array<int, kMaxBatch> ids;
+  std::array<void*, kMaxBatch> pointers;
+  int count = 0;
+  const auto append = [&](int id, std::uint64_t* value) {
+    ids[static_cast<std::size_t>(count)] = id;
+    pointers[static_cast<std::size_t>(count)] = value;
+    ++count;
+  };
+  for (std::size_t i = 0; i < handle.registers.general.size(); ++i) {
+    if ((mask >> i & 1u) != 0) append(handle.registers.general[i], &copy[i]);
+  }
+  append(handle.registers.flags, &flags);
+  PLUMB_CHECK(uc_reg_write_batch(handle.uc, ids.data(), pointers.data(), count) == UC_ERR_OK);
+}
+
+}  // namespace
+
+void Engine::write_all(const RegisterFile& values) {
+  write_masked(*handle_, ~0u, values, handle_->registers.initial_flags);
+}
+
+void Engine::scramble(std::uint32_t mask, const RegisterFile& values) {
+  write_masked(*handle_, mask, values, handle_->registers.scrambled_flags);
+}
+
+}  // namespace plumb::machine

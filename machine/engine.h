@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/arch.h"
+#include "core/image.h"
+#include "core/machine_run.h"
+
+namespace plumb::machine {
+
+enum class FaultKind : std::uint8_t { kRead, kWrite, kExecute };
+
+// What an engine reports while it runs. Every call may read registers; on_block and on_instruction
+// may write them too.
+class EngineClient {
+ public:
+  virtual ~EngineClient() = default;
+  virtual void on_block(std::uint64_t address, std::uint32_t size) = 0;
+  virtual void on_instruction(std::uint64_t address) = 0;
+  virtual void on_stack_access(AccessKind kind, std::uint64_t address, std::uint8_t size) = 0;
+  virtual void on_fault(FaultKind kind, std::uint64_t address) = 0;
+};
+
+// What an engine reports to its client. Hooks are compiled into translated code, so an engine keeps
+// its set for life.
+enum class Watch : std::uint8_t {
+  kStubs,  // blocks in the stub area, faults
+  kFast,   // all blocks, stores to the stack, watched instructions, faults
+  kFull,   // all blocks and instructions, every access to the stack, faults
+};
+
+enum class EngineStatus : std::uint8_t { kStopped, kFault, kInvalidInsn, kTrap, kFailed };
+
+// Register names of one architecture, by hardware number, in the emulator's own numbering.
+struct EngineRegisters {
+  std::span<const int> general;
+  int flags = 0;
+  std::uint64_t initial_flags = 0;
+  std::uint64_t scrambled_flags = 0;
+  int program_counter = 0;
+};
+[[nodiscard]] EngineRegisters engine_registers_x86_64();
+
+struct HostMapping {
+  Range guest;
+  std::uint8_t* host = nullptr;
+  bool writable = false;
+  bool executable = false;
+};
+
+// One Unicorn engine. Owns the C handle; engine*.cc are the only files that know Unicorn.
+//
+// Reusing an engine is what makes runs cheap (opening one costs 160 us), and has a price:
+// translated code survives in it, so drop_code() is owed for every byte of code that changed; and
+// its buffer only grows, so the owner replaces the engine from time to time.
+class Engine {
+ public:
+  // Null when Unicorn does not do the architecture. mappings outlive the engine.
+  [[nodiscard]] static std::unique_ptr<Engine> open(Arch arch, Watch watch,
+                                                    std::span<const HostMapping> mappings);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Maps an arena where it lies in this process, readable and executable, not writable. False when
+  // the range overlaps another one that is mapped: the engine has to be replaced.
+  [[nodiscard]] bool map_arena(const Range& arena, const Range& stubs);
+  void drop_code(const Range& range);
+  // kFast: the instructions at these addresses are reported, and no others. The code that holds
+  // them must have been dropped, or must never have run.
+  void watch_instructions(std::span<const std::uint64_t> addresses);
+
+  // Runs until the program counter reaches the end address, stop() or an error.
+  [[nodiscard]] EngineStatus run(EngineClient& client, std::uint64_t begin, std::uint64_t end);
+  void stop();
+  // What Unicorn says about the last run, for people.
+  [[nodiscard]] std::string_view message() const;
+
+  [[nodiscard]] std::uint64_t program_counter() const;
+  [[nodiscard]] std::uint64_t read(int hardware_register) const;
+  void read_all(RegisterFile& values) const;
+  void write(int hardware_register, std::uint64_t value);
+  // All general registers, and the flags as at the start of a function.
+  void write_all(const RegisterFile& values);
+  // The registers whose bit is set, and flags that no code can expect.
+  void scramble(std::uint32_t mask, const RegisterFile& values);
+
+  struct Handle;  // engine.cc
+
+ private:
+  explicit Engine(std::unique_ptr<Handle> handle);
+  std::unique_ptr<Handle> handle_;
+};
+
+}  // namespace plumb::machine

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "machine/guest_memory.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "core/check.h"
+
+namespace plumb::machine {
+namespace {
+
+constexpr std::size_t kNoObject = 0;
+
+std::uint64_t guest_page(std::size_t object) {
+  return object == 0 ? guest::kContextPage
+                     : guest::kRegionPages + (object - 1) * guest::kRegionStride;
+}
+
+// Offset of an object of this size on its page.
+std::size_t object_offset(std::size_t size) {
+  return static_cast<std::size_t>(guest::object_address(0, size));
+}
+
+const std::array<std::uint8_t, guest::kPage>& poison_page() {
+  static const auto page = [] {
+    std::array<std::uint8_t, guest::kPage> bytes;
+    bytes.fill(kPaddingPoison);
+    return bytes;
+  }();
+  return page;
+}
+
+}  // namespace
+
+void GuestMemory::FreePages::operator()(std::uint8_t* pages) const { std::free(pages); }
+
+GuestMemory::GuestMemory() {
+  constexpr std::size_t kSize = (kObjects + 1) * kPage + guest::kStackSize;
+  pages_.reset(static_cast<std::uint8_t*>(std::aligned_alloc(kPage, kSize)));
+  PLUMB_CHECK(pages_ != nullptr);
+  std::memset(pages_.get(), kPaddingPoison, kSize);
+  // Never run: the emulator stops before the exit address. A trap catches whoever lands beside it.
+  constexpr std::uint8_t kTrap = 0xcc;
+  std::memset(exit_page(), kTrap, kPage);
+}
+
+std::vector<HostMapping> GuestMemory::mappings() {
+  std::vector<HostMapping> result;
+  for (std::size_t i = 0; i < kObjects; ++i) {
+    result.push_back(
+        {.guest = {guest_page(i), kPage}, .host = page(i), .writable = true, .executable = false});
+  }
+  result.push_back({.guest = {guest::kExitAddress & ~(guest::kPage - 1), kPage},
+                    .host = exit_page(),
+                    .writable = false,
+                    .executable = true});
+  result.push_back({.guest = {guest::kStackBase, guest::kStackSize},
+                    .host = stack(),
+                    .writable = true,
+                    .executable = false});
+  return result;
+}
+
+void GuestMemory::prepare_object(std::size_t object, const std::vector<std::uint8_t>* bytes) {
+  std::uint8_t* const begin = page(object);
+  const std::size_t size = bytes == nullptr ? kNoObject : bytes->size();
+  std::memset(begin, kPaddingPoison, kPage);
+  if (size != 0) std::memcpy(begin + object_offset(size), bytes->data(), size);
+}
+
+void GuestMemory::prepare_objects(const Case& value) {
+  prepare_object(0, &value.context);
+  for (std::size_t i = 0; i < kMaxRegions; ++i) {
+    prepare_object(1 + i, i < value.regions.size() ? &value.regions[i].bytes : nullptr);
+  }
+}
+
+void GuestMemory::prepare_stack() {
+  const std::size_t clean = static_cast<std::size_t>(dirty_ - guest::kStackBase);
+  std::memset(stack() + clean, kStackCanary, guest::kStackSize - clean);
+  dirty_ = guest::kStackTop;
+}
+
+bool GuestMemory::padding_intact(std::size_t object, std::size_t size) const {
+  const std::uint8_t* const begin = page(object);
+  const std::uint8_t* const poison = poison_page().data();
+  const std::size_t before = object_offset(size);
+  const std::size_t behind = before + size;
+  return std::memcmp(begin, poison, before) == 0 &&
+         std::memcmp(begin + behind, poison, kPage - behind) == 0;
+}
+
+void GuestMemory::collect(const Case& value, MachineRun& run) const {
+  const auto copy_out = [this](std::size_t object, std::size_t size,
+                               std::vector<std::uint8_t>& bytes) {
+    const std::uint8_t* const begin = page(object) + object_offset(size);
+    bytes.assign(begin, begin + size);
+  };
+  copy_out(0, value.context.size(), run.context);
+  bool intact = padding_intact(0, value.context.size());
+  run.regions.resize(value.regions.size());
+  for (std::size_t i = 0; i < kMaxRegions; ++i) {
+    const bool present = i < value.regions.size();
+    const std::size_t size = present ? value.regions[i].bytes.size() : kNoObject;
+    if (present) copy_out(1 + i, size, run.regions[i]);
+    intact = intact && padding_intact(1 + i, size);
+  }
+  run.object_padding_intact = intact;
+}
+
+std::uint8_t* GuestMemory::at(std::uint64_t address, std::uint64_t size) {
+  return const_cast<std::uint8_t*>(std::as_const(*this).at(address, size));
+}
+
+const std::uint8_t* GuestMemory::at(std::uint64_t address, std::uint64_t size) const {
+  const auto inside = [=](std::uint64_t base, std::uint64_t length) {
+    return address >= base && address - base <= length && size <= length - (address - base);
+  };
+  if (inside(guest::kStackBase, guest::kStackSize)) return stack() + (address - guest::kStackBase);
+  for (std::size_t i = 0; i < kObjects; ++i) {
+    if (inside(guest_page(i), kPage)) return page(i) + (address - guest_page(i));
+  }
+  return nullptr;
+}
+
+std::uint64_t GuestMemory::stack_word(std::uint64_t address) const {
+  const std::uint64_t offset = address - guest::kStackBase;
+  if (offset > guest::kStackSize - 8) return 0;
+  std::uint64_t word = 0;
+  std::memcpy(&word, stack() + offset, sizeof word);
+  return word;
+}
+
+void GuestMemory::set_stack_word(std::uint64_t address, std::uint64_t value) {
+  const std::uint64_t offset = address - guest::kStackBase;
+  PLUMB_CHECK(offset <= guest::kStackSize - 8);
+  std::memcpy(stack() + offset, &value, sizeof value);
+  note_stack_write(address);
+}
+
+}  // namespace plumb::machine

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "machine/helper_mock.h"
+
+#include <algorithm>
+#include <cstring>
+#include <span>
+
+namespace plumb::machine {
+namespace {
+
+// Recognisable in a dump, no address of anything, and larger than any tail-call count.
+constexpr std::uint64_t kScrambledRegister = 0x5c5c'0000'5c5c'0000;
+constexpr std::uint64_t kScrambledBelowStackPointer = 256;  // bytes
+
+RegisterFile scrambled_registers() {
+  RegisterFile values{};
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = kScrambledRegister | i << 32 | i;
+  return values;
+}
+
+struct Memory {
+  const char* problem = nullptr;
+  std::span<std::uint8_t> bytes;
+};
+
+Memory memory_argument(GuestMemory& memory, std::uint64_t address, std::uint64_t size) {
+  if (size > kMaxHelperBytes)
+    return {.problem = "a helper was given a size out of range", .bytes = {}};
+  if (size == 0) return {};
+  std::uint8_t* const bytes = memory.at(address, size);
+  if (bytes == nullptr) return {.problem = "a helper was given a bad pointer", .bytes = {}};
+  return {.problem = nullptr, .bytes = {bytes, static_cast<std::size_t>(size)}};
+}
+
+}  // namespace
+
+MockOutcome HelperMock::call(Engine& engine, const HelperInfo& helper,
+                             const RegisterFile& registers) {
+  std::array<std::uint64_t, 5> args;
+  for (std::size_t i = 0; i < args.size(); ++i) args[i] = registers[image_->registers.bpf[i + 1]];
+  MockOutcome outcome;
+  HelperCall call{
+      .number = helper.number, .ordinal = calls_++, .scalars = {}, .read = {}, .write = {}};
+  std::size_t reads = 0;
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    const HelperArg kind = helper.args[i];
+    if (kind == HelperArg::kAny || kind == HelperArg::kSize) call.scalars[i] = args[i];
+    if (kind != HelperArg::kReadMem && kind != HelperArg::kWriteMem) continue;
+    const std::uint64_t size = i + 1 < args.size() ? args[i + 1] : 0;
+    const Memory memory = memory_argument(memory_, args[i], size);
+    if (memory.problem != nullptr) {
+      return {.problem = memory.problem, .problem_address = args[i], .written = {}};
+    }
+    if (kind == HelperArg::kReadMem) {
+      if (reads < std::size(call.read)) call.read[reads++] = memory.bytes;
+    } else {
+      call.write = memory.bytes;
+      outcome.written = {args[i], size};
+    }
+  }
+  RegisterFile values = scrambled_registers();
+  values[image_->registers.bpf[0]] = run_helper(call);
+  if (outcome.written.size != 0)
+    memory_.note_stack_write(std::max(outcome.written.address, guest::kStackBase));
+  scramble(engine, target_.facts().caller_saved, values);
+  return outcome;
+}
+
+std::uint32_t HelperMock::native_mask(int first_bpf, int last_bpf) const {
+  std::uint32_t mask = 0;
+  for (int i = first_bpf; i <= last_bpf; ++i) {
+    mask |= 1u << image_->registers.bpf[static_cast<std::size_t>(i)];
+  }
+  return mask;
+}
+
+void HelperMock::begin_loop(Engine& engine) {
+  ++calls_;
+  scramble(engine, target_.facts().caller_saved & ~native_mask(1, 4), scrambled_registers());
+}
+
+void HelperMock::end_loop(Engine& engine) {
+  scramble(engine, target_.facts().caller_saved & ~native_mask(0, 0), scrambled_registers());
+}
+
+void HelperMock::scramble(Engine& engine, std::uint32_t mask, const RegisterFile& values) {
+  engine.scramble(mask, values);
+  const std::uint64_t sp = engine.read(target_.facts().stack_pointer);
+  if (sp <= guest::kStackBase || sp > guest::kStackTop) return;
+  const std::uint64_t size = std::min(kScrambledBelowStackPointer, sp - guest::kStackBase);
+  std::memset(memory_.at(sp - size, size), kScrambledStack, size);
+  memory_.note_stack_write(sp - size);
+}
+
+}  // namespace plumb::machine

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+
+#include "core/helper_model.h"
+#include "core/image.h"
+#include "core/machine_run.h"
+#include "machine/engine.h"
+#include "machine/guest_memory.h"
+#include "machine/target.h"
+
+namespace plumb::machine {
+
+// What one call of a mock did.
+struct MockOutcome {
+  const char* problem = nullptr;  // why the call could not be made: a bad pointer or size
+  std::uint64_t problem_address = 0;
+  Range written;  // guest bytes that the helper filled
+};
+
+// The helpers as native code sees them: called in the middle of a run, with the callee's right to
+// destroy every caller-saved register, the flags and everything below the stack pointer. It uses
+// that right fully, with fixed patterns.
+class HelperMock {
+ public:
+  HelperMock(const Target& target, GuestMemory& memory) : target_(target), memory_(memory) {}
+
+  void begin(const Image& image) {
+    image_ = &image;
+    calls_ = 0;
+  }
+  // The stub of a helper other than loop and tail_call was reached; its return comes next.
+  [[nodiscard]] MockOutcome call(Engine& engine, const HelperInfo& helper,
+                                 const RegisterFile& registers);
+  // The loop routine is about to begin, about to end.
+  void begin_loop(Engine& engine);
+  void end_loop(Engine& engine);
+
+ private:
+  [[nodiscard]] std::uint32_t native_mask(int first_bpf, int last_bpf) const;
+  void scramble(Engine& engine, std::uint32_t mask, const RegisterFile& values);
+
+  const Target& target_;
+  GuestMemory& memory_;
+  const Image* image_ = nullptr;
+  std::uint64_t calls_ = 0;
+};
+
+}  // namespace plumb::machine

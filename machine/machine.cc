@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "machine/machine.h"
+
+#include "machine/emulated_machine.h"
+#include "machine/target.h"
+
+namespace plumb::machine {
+
+std::unique_ptr<Machine> make_machine(Arch arch) {
+  auto target = make_target(arch);
+  if (target == nullptr) return nullptr;
+  return std::make_unique<EmulatedMachine>(std::move(target));
+}
+
+}  // namespace plumb::machine

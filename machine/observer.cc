@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "machine/observer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/case.h"
+#include "core/guest.h"
+#include "core/insn.h"
+
+namespace plumb::machine {
+namespace {
+
+// A run that records more than this is in a loop that no defined case can be in (the oracle's fuel
+// is 100,000 instructions).
+constexpr std::size_t kMaxEvents = 1u << 17;
+constexpr std::size_t kMaxAccesses = 1u << 20;
+constexpr int kMaxFrameRecords = 64;
+constexpr std::uint8_t kExitOpcode = 0x95;
+// StackAccess::size is a byte; a helper can write more than it holds.
+constexpr std::uint64_t kMaxAccessSize = 128;
+
+}  // namespace
+
+void Observer::begin(const Subject& subject, const NativeFunction& entry) {
+  engine_ = subject.engine;
+  image_ = subject.image;
+  map_ = subject.map;
+  run_ = subject.run;
+  options_ = subject.options;
+  mock_.begin(*image_);
+  stopped_ = false;
+  transferred_ = false;
+  current_ = 0;
+  shadow_.clear();
+  previous_ = {};
+  source_end_ = 0;
+  earlier_end_ = 0;
+  run_->activations.push_back({.program = entry.program,
+                               .function = entry.function,
+                               .caller = -1,
+                               .replaced = -1,
+                               .entry_sp = run_->entry_sp,
+                               .return_address = guest::kExitAddress,
+                               .r10 = 0});
+}
+
+void Observer::on_block(std::uint64_t address, std::uint32_t size) {
+  if (stopped_) return;
+  if (options_.depth == Depth::kFast && ++run_->instructions > options_.block_budget) {
+    return stop(StopReason::kBudget, "ran out of basic blocks");
+  }
+  const Role role = map_->role(address);
+  const Block from = previous_;
+  previous_ = {address, address + size};
+  const bool is_first = from.end == 0;
+  if (!is_first) arrive(role, from, address);
+  if (!stopped_) note_source(role, from, previous_);
+}
+
+void Observer::arrive(Role role, const Block& from, std::uint64_t address) {
+  if (target_.reached_by_return(*engine_, memory_, from, address) &&
+      arrive_by_return(from, address)) {
+    return;
+  }
+  if (role.in_function()) return arrive_in_function(role, from, address);
+  if (map_->in_stubs(address)) return arrive_in_stubs(from, address);
+  if (!map_->in_thunk(address)) wild("control arrived at", address);
+}
+
+void Observer::note_source(Role role, const Block& from, const Block& block) {
+  if (!role.in_function()) return;
+  const bool continues = from.end == block.begin && from.end == source_end_;
+  if (!continues) earlier_end_ = source_end_;
+  if (std::exchange(transferred_, false)) earlier_end_ = 0;
+  source_end_ = block.end;
+}
+
+// False when the return is a jump in disguise: the return of a retpoline.
+bool Observer::arrive_by_return(const Block& from, std::uint64_t address) {
+  if (!shadow_.empty() && shadow_.back().return_address == address) {
+    const Frame frame = shadow_.back();
+    shadow_.pop_back();
+    current_ = frame.activation;
+    transferred_ = true;
+    if (frame.kind != Frame::Kind::kHelper) {
+      record(EventKind::kReturn, frame.at, frame.target, address);
+    }
+    return true;
+  }
+  const std::uint64_t last = from.end - 1;
+  if (!map_->role(last).in_function() && map_->in_thunk(last)) return false;
+  wild("a return landed at", address);
+  return true;
+}
+
+void Observer::arrive_in_function(Role role, const Block& from, std::uint64_t address) {
+  if (const auto back = target_.return_address_of_call(*engine_, memory_, from, address)) {
+    if (!role.has(Role::kEntry)) return wild("a call landed inside", address);
+    return enter_by_call(role, from, *back);
+  }
+  if (map_->in_stubs(from.end - 1)) return wild("a helper jumped to", address);
+  const Role source = map_->role(source_end_ - 1);
+  const bool fell_through = from.end == address;
+  if (!fell_through && is_tail_call_landing(role, source, address)) {
+    return take_tail_call(role, address);
+  }
+  if (!role.same_function(source)) return wild("a jump landed inside", address);
+  if (role.has(Role::kAfterTailCall)) {
+    const Place place = source_place();
+    if (map_->role(source_end_ - 1).has(Role::kTailCall) &&
+        map_->place(address - 1).slot == place.slot) {
+      return refuse_tail_call(address);
+    }
+  }
+  if (role.has(Role::kSlotStart) && run_->activations[current_].r10 == 0) {
+    RegisterFile registers{};
+    engine_->read_all(registers);
+    note_r10(registers);
+  }
+}
+
+// Where a layout lets tail calls land on the first instruction of the body, a loop back to that
+// instruction lands there as well: the place that the jump came from tells them apart.
+bool Observer::is_tail_call_landing(Role role, Role source, std::uint64_t address) const {
+  if (!role.has(Role::kTailCallEntry)) return false;
+  const NativeFunction& f = map_->function(role);
+  if (f.function != 0) return false;
+  if (!role.same_function(source) || source.has(Role::kTailCall)) return true;
+  return f.insn_offsets.empty() || address - f.address < f.insn_offsets.front();
+}
+
+void Observer::arrive_in_stubs(const Block& from, std::uint64_t address) {
+  const std::uint64_t offset = address - map_->stubs().address;
+  if (offset >= kLoopRoutineOffset) {
+    if (!map_->in_stubs(from.end - 1)) return wild("control arrived at", address);
+    if (address == target_.loop_end(map_->stubs().address)) mock_.end_loop(*engine_);
+    return;
+  }
+  const auto back = target_.return_address_of_call(*engine_, memory_, from, address);
+  if (!back || offset % guest::kStubStride != 0) return wild("control arrived at", address);
+  call_helper(static_cast<std::int32_t>(offset / guest::kStubStride), *back);
+}
+
+void Observer::enter_by_call(Role role, const Block& from, std::uint64_t return_address) {
+  const NativeFunction& f = map_->function(role);
+  const bool is_callback = map_->in_stubs(from.end - 1) && !shadow_.empty();
+  const Place at = is_callback ? shadow_.back().at : source_place();
+  const auto kind = is_callback ? EventKind::kCallback : EventKind::kCall;
+  const MachineEvent& event = record_call(kind, at, f.function, return_address);
+  if (!is_callback) note_r10(event.registers);
+  shadow_.push_back({.kind = is_callback ? Frame::Kind::kCallback : Frame::Kind::kCall,
+                     .return_address = return_address,
+                     .activation = current_,
+                     .at = at,
+                     .target = f.function});
+  run_->activations.push_back({.program = f.program,
+                               .function = f.function,
+                               .caller = static_cast<std::int32_t>(current_),
+                               .replaced = -1,
+                               .entry_sp = event.sp - target_.facts().call_pushes,
+                               .return_address = return_address,
+                               .r10 = 0});
+  current_ = static_cast<std::uint32_t>(run_->activations.size() - 1);
+  transferred_ = true;
+}
+
+void Observer::take_tail_call(Role role, std::uint64_t address) {
+  const NativeFunction& f = map_->function(role);
+  MachineEvent& event = record(EventKind::kTailCallTaken, source_place(), f.program, address);
+  walk_frames(event);
+  const Activation replaced = run_->activations[current_];
+  run_->activations.push_back({.program = f.program,
+                               .function = f.function,
+                               .caller = replaced.caller,
+                               .replaced = static_cast<std::int32_t>(current_),
+                               .entry_sp = event.sp,
+                               .return_address = replaced.return_address,
+                               .r10 = 0});
+  current_ = static_cast<std::uint32_t>(run_->activations.size() - 1);
+  transferred_ = true;
+  if (++run_->tail_calls > kTailCallLimit) {
+    stop(StopReason::kTailCallBound,
+         fmt::format("took tail call {}, {} are allowed", run_->tail_calls, kTailCallLimit));
+  }
+}
+
+void Observer::refuse_tail_call(std::uint64_t address) {
+  const MachineEvent& event =
+      record(EventKind::kTailCallRefused, map_->place(address - 1), -1, address);
+  note_r10(event.registers);
+}
+
+void Observer::call_helper(std::int32_t number, std::uint64_t return_address) {
+  const HelperInfo* const helper = find_helper(number);
+  const bool is_callable = helper != nullptr && number != kTailCallHelper;
+  if (!is_callable) return wild("a call of a helper that has no mock:", previous_.begin);
+  const Place at = source_place();
+  const MachineEvent& event = record_call(EventKind::kHelperCall, at, number, return_address);
+  note_r10(event.registers);
+  shadow_.push_back({.kind = Frame::Kind::kHelper,
+                     .return_address = return_address,
+                     .activation = current_,
+                     .at = at,
+                     .target = number});
+  if (number == kLoopHelper) return mock_.begin_loop(*engine_);
+  const MockOutcome outcome = mock_.call(*engine_, *helper, event.registers);
+  if (outcome.problem != nullptr) {
+    run_->fault_pc = return_address;
+    run_->fault_address = outcome.problem_address;
+    return stop(StopReason::kFault,
+                fmt::format("{}: {}", outcome.problem, map_->describe(outcome.problem_address)));
+  }
+  record_helper_writes(outcome.written, event.sp);
+}
+
+void Observer::record_helper_writes(const Range& written, std::uint64_t sp) {
+  const Range stack{guest::kStackBase, guest::kStackSize};
+  if (written.size == 0 || !stack.contains(written.address)) return;
+  for (std::uint64_t done = 0; done < written.size; done += kMaxAccessSize) {
+    const std::uint64_t size = std::min(kMaxAccessSize, written.size - done);
+    run_->accesses.push_back({.pc = 0,
+                              .address = written.address + done,
+                              .sp = sp,
+                              .activation = current_,
+                              .size = static_cast<std::uint8_t>(size),
+                              .kind = AccessKind::kWrite,
+                              .is_push = false});
+  }
+  run_->lowest_sp = std::min(run_->lowest_sp, written.address);
+}
+
+// kFull: every instruction. kFast: the ones behind a tail call, because a refused tail call may
+// fall into them without a block boundary.
+void Observer::on_instruction(std::uint64_t address) {
+  if (stopped_) return;
+  const Role role = map_->role(address);
+  if (options_.depth == Depth::kFull) {
+    if (++run_->instructions > options_.block_budget) {
+      return stop(StopReason::kBudget, "ran out of instructions");
+    }
+    if (!role.in_function() && !map_->in_stubs(address) && !map_->in_thunk(address)) {
+      return wild("control ran on into", address);
+    }
+  }
+  if (role.has(Role::kAfterTailCall) && previous_.begin != address) refuse_tail_call(address);
+}
+
+void Observer::on_stack_access(AccessKind kind, std::uint64_t address, std::uint8_t size) {
+  if (stopped_) return;
+  if (kind == AccessKind::kWrite) memory_.note_stack_write(address);
+  const std::uint64_t pc = engine_->program_counter();
+  if (map_->in_stubs(pc)) return;  // the loop helper's own frame
+  const std::uint64_t sp = engine_->read(target_.facts().stack_pointer);
+  const bool is_push = kind == AccessKind::kWrite && address == sp - size && target_.is_push(pc);
+  run_->accesses.push_back({.pc = pc,
+                            .address = address,
+                            .sp = sp,
+                            .activation = current_,
+                            .size = size,
+                            .kind = kind,
+                            .is_push = is_push});
+  if (kind == AccessKind::kWrite) run_->lowest_sp = std::min(run_->lowest_sp, address);
+  if (run_->activations[current_].r10 == 0 && frame_is_set_up(pc)) {
+    RegisterFile registers{};
+    engine_->read_all(registers);
+    note_r10(registers);
+  }
+  if (run_->accesses.size() >= kMaxAccesses) stop(StopReason::kBudget, "too many stores");
+}
+
+// In the body, and not at an instruction whose code also takes the frame down.
+bool Observer::frame_is_set_up(std::uint64_t pc) const {
+  const Role role = map_->role(pc);
+  if (!role.in_function() || role.has(Role::kTailCall)) return false;
+  const Insn* const insn = map_->insn(map_->place(pc));
+  return insn != nullptr && insn->opcode != kExitOpcode;
+}
+
+void Observer::note_r10(const RegisterFile& registers) {
+  std::uint64_t& r10 = run_->activations[current_].r10;
+  if (r10 != 0) return;
+  const RegisterMap& map = image_->registers;
+  r10 = registers[map.bpf[kFramePointerRegister]] +
+        static_cast<std::uint64_t>(std::int64_t{map.r10_bias});
+}
+
+void Observer::on_fault(FaultKind kind, std::uint64_t address) {
+  if (stopped_) return;
+  constexpr std::string_view kVerbs[] = {"read of", "write to", "execution of"};
+  run_->fault_address = address;
+  run_->fault_pc = kind == FaultKind::kExecute ? address : engine_->program_counter();
+  stop(StopReason::kFault, fmt::format("{} {} at {}", kVerbs[static_cast<std::size_t>(kind)],
+                                       map_->describe(address), map_->describe(run_->fault_pc)));
+}
+
+MachineEvent& Observer::record(EventKind kind, const Place& at, std::int32_t target,
+                               std::uint64_t pc) {
+  MachineEvent& event = run_->events.emplace_back();
+  event.kind = kind;
+  event.activation = current_;
+  event.at = at;
+  event.target = target;
+  event.pc = pc;
+  engine_->read_all(event.registers);
+  event.sp = event.registers[static_cast<std::size_t>(target_.facts().stack_pointer)];
+  event.chain_begin = static_cast<std::uint32_t>(run_->frames.size());
+  if (run_->events.size() >= kMaxEvents) stop(StopReason::kBudget, "too many events");
+  return event;
+}
+
+MachineEvent& Observer::record_call(EventKind kind, const Place& at, std::int32_t target,
+                                    std::uint64_t pc) {
+  MachineEvent& event = record(kind, at, target, pc);
+  event.sp += target_.facts().call_pushes;
+  event.registers[static_cast<std::size_t>(target_.facts().stack_pointer)] = event.sp;
+  walk_frames(event);
+  return event;
+}
+
+void Observer::walk_frames(MachineEvent& event) {
+  const TargetFacts& facts = target_.facts();
+  const auto word = [this](std::uint64_t address) -> const std::uint64_t* {
+    return address % 8 == 0 && address - guest::kStackBase <= guest::kStackSize - 8
+               ? reinterpret_cast<const std::uint64_t*>(memory_.at(address, 8))
+               : nullptr;
+  };
+  std::uint64_t frame = event.registers[image_->registers.frame_pointer];
+  for (int i = 0; i < kMaxFrameRecords && frame != kPoisonFramePointer; ++i) {
+    const auto* const saved = word(frame + static_cast<std::uint64_t>(facts.record_saved));
+    const auto* const back = word(frame + static_cast<std::uint64_t>(facts.record_return));
+    const bool readable = saved != nullptr && back != nullptr;
+    run_->frames.push_back({.frame_pointer = frame,
+                            .saved = readable ? *saved : 0,
+                            .return_address = readable ? *back : 0});
+    if (!readable) break;
+    frame = *saved;
+  }
+  event.chain_size = static_cast<std::uint32_t>(run_->frames.size()) - event.chain_begin;
+}
+
+void Observer::stop(StopReason reason, std::string detail) {
+  if (stopped_) return;
+  stopped_ = true;
+  run_->stop = reason;
+  run_->detail = std::move(detail);
+  engine_->stop();
+}
+
+void Observer::wild(std::string_view what, std::uint64_t address) {
+  run_->fault_pc = source_end_ == 0 ? address : source_end_ - 1;
+  run_->fault_address = address;
+  stop(StopReason::kWildJump, fmt::format("{} {}, from {}", what, map_->describe(address),
+                                          map_->describe(run_->fault_pc)));
+}
+
+void Observer::finish(EngineStatus status) {
+  const std::uint64_t pc = engine_->program_counter();
+  if (!stopped_) {
+    switch (status) {
+      case EngineStatus::kStopped:
+        finish_at_end();
+        break;
+      case EngineStatus::kFault:
+        run_->stop = StopReason::kFault;
+        run_->detail = fmt::format("bad access at {}", map_->describe(pc));
+        run_->fault_pc = pc;
+        break;
+      case EngineStatus::kInvalidInsn:
+      case EngineStatus::kTrap:
+        run_->stop = StopReason::kInvalidInsn;
+        run_->fault_pc = trap_address(pc);
+        run_->detail =
+            fmt::format("{} at {}", status == EngineStatus::kTrap ? "trap" : "invalid instruction",
+                        map_->describe(run_->fault_pc));
+        break;
+      case EngineStatus::kFailed:
+        run_->stop = StopReason::kEmulatorFailed;
+        run_->detail = engine_->message();
+        run_->fault_pc = pc;
+        break;
+    }
+  }
+  engine_->read_all(run_->exit_registers);
+  run_->exit_sp = run_->exit_registers[static_cast<std::size_t>(target_.facts().stack_pointer)];
+  run_->result = run_->exit_registers[image_->registers.bpf[0]];
+}
+
+std::uint64_t Observer::trap_address(std::uint64_t pc) const {
+  return image_->arena.contains(pc - 1) ? target_.trap_address(pc) : pc;
+}
+
+// The engine ended without an error: at the exit address, or halted.
+void Observer::finish_at_end() {
+  const std::uint64_t pc = engine_->program_counter();
+  if (pc != guest::kExitAddress) {
+    run_->stop = StopReason::kInvalidInsn;
+    run_->fault_pc = trap_address(pc);
+    run_->detail = fmt::format("halted at {}", map_->describe(run_->fault_pc));
+    return;
+  }
+  const bool returned = target_.reached_by_return(*engine_, memory_, previous_, pc);
+  if (!returned) return wild("without a return, control arrived at", pc);
+  if (!shadow_.empty()) return wild("from inside a call, a return landed at", pc);
+  record(EventKind::kExit, exit_place(), 0, pc);
+  if (!stopped_) run_->stop = StopReason::kReturned;
+}
+
+// The exit instruction. Compilers share one epilogue: code that came to it from another exit
+// instruction belongs to that one.
+Place Observer::exit_place() const {
+  const Place last = source_place();
+  if (earlier_end_ == 0) return last;
+  if (!map_->role(earlier_end_ - 1).same_function(map_->role(source_end_ - 1))) return last;
+  const Place earlier = map_->place(earlier_end_ - 1);
+  const Insn* const insn = map_->insn(earlier);
+  return insn != nullptr && insn->opcode == kExitOpcode ? earlier : last;
+}
+
+}  // namespace plumb::machine

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/image.h"
+#include "core/machine_run.h"
+#include "machine/code_map.h"
+#include "machine/engine.h"
+#include "machine/guest_memory.h"
+#include "machine/helper_mock.h"
+#include "machine/machine.h"
+#include "machine/target.h"
+
+namespace plumb::machine {
+
+// Turns what an engine reports into a MachineRun: keeps the shadow call stack, tells calls, tail
+// calls, returns and plain branches apart by where each basic block starts and how the one before
+// it ended, and stops the run when control arrives where nothing may arrive.
+class Observer final : public EngineClient {
+ public:
+  Observer(const Target& target, GuestMemory& memory)
+      : target_(target), memory_(memory), mock_(target, memory) {}
+
+  struct Subject {
+    Engine* engine = nullptr;
+    const Image* image = nullptr;
+    const CodeMap* map = nullptr;
+    RunOptions options;
+    MachineRun* run = nullptr;  // entry_sp and entry_registers are set
+  };
+  void begin(const Subject& subject, const NativeFunction& entry);
+  void finish(EngineStatus status);
+
+  void on_block(std::uint64_t address, std::uint32_t size) override;
+  void on_instruction(std::uint64_t address) override;
+  void on_stack_access(AccessKind kind, std::uint64_t address, std::uint8_t size) override;
+  void on_fault(FaultKind kind, std::uint64_t address) override;
+
+ private:
+  // A call that has not returned.
+  struct Frame {
+    enum class Kind : std::uint8_t { kCall, kCallback, kHelper };
+    Kind kind = Kind::kCall;
+    std::uint64_t return_address = 0;
+    std::uint32_t activation = 0;  // the caller
+    Place at;
+    std::int32_t target = 0;
+  };
+
+  void arrive(Role role, const Block& from, std::uint64_t address);
+  [[nodiscard]] bool arrive_by_return(const Block& from, std::uint64_t address);
+  void arrive_in_function(Role role, const Block& from, std::uint64_t address);
+  void arrive_in_stubs(const Block& from, std::uint64_t address);
+  void enter_by_call(Role role, const Block& from, std::uint64_t return_address);
+  void take_tail_call(Role role, std::uint64_t address);
+  void refuse_tail_call(std::uint64_t address);
+  void call_helper(std::int32_t number, std::uint64_t return_address);
+  void record_helper_writes(const Range& written, std::uint64_t sp);
+  void finish_at_end();
+
+  [[nodiscard]] bool is_tail_call_landing(Role role, Role source, std::uint64_t address) const;
+  [[nodiscard]] Place exit_place() const;
+  [[nodiscard]] std::uint64_t trap_address(std::uint64_t pc) const;
+  [[nodiscard]] Place source_place() const { return map_->place(source_end_ - 1); }
+  [[nodiscard]] bool frame_is_set_up(std::uint64_t pc) const;
+  void note_source(Role role, const Block& from, const Block& block);
+  void note_r10(const RegisterFile& registers);
+
+  // Appends an event that happens in the current activation, with registers as they are.
+  MachineEvent& record(EventKind kind, const Place& at, std::int32_t target, std::uint64_t pc);
+  // The same at the first instruction of a callee: registers as before the call.
+  MachineEvent& record_call(EventKind kind, const Place& at, std::int32_t target, std::uint64_t pc);
+  void walk_frames(MachineEvent& event);
+
+  void stop(StopReason reason, std::string detail);
+  void wild(std::string_view what, std::uint64_t address);
+
+  const Target& target_;
+  GuestMemory& memory_;
+  HelperMock mock_;
+  Engine* engine_ = nullptr;
+  const Image* image_ = nullptr;
+  const CodeMap* map_ = nullptr;
+  MachineRun* run_ = nullptr;
+  RunOptions options_;
+  bool stopped_ = false;
+  bool transferred_ = false;   // the block that runs was reached by a call, tail call or return
+  std::uint32_t current_ = 0;  // activation
+  std::vector<Frame> shadow_;
+  Block previous_;                // the block that runs, or ran last
+  std::uint64_t source_end_ = 0;  // end of the last block inside a function ...
+  // ... and of the one before it in the same activation, if that jumped here; else 0.
+  std::uint64_t earlier_end_ = 0;
+};
+
+}  // namespace plumb::machine

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "machine/target.h"
+
+namespace plumb::machine {
+
+std::unique_ptr<Target> make_target(Arch arch) {
+  switch (arch) {
+    case Arch::kX86_64:
+      return make_target_x86_64();
+    case Arch::kArm64:
+    case Arch::kRiscv64:
+      break;
+  }
+  return nullptr;
+}
+
+}  // namespace plumb::machine

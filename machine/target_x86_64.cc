@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <algorithm>
+#include <cstring>
+
+#include "core/helper_model.h"
+#include "machine/machine.h"
+#include "machine/target.h"
+
+namespace plumb::machine {
+namespace {
+
+// Register numbers of the psABI's encoding: rax 0, rcx 1, rdx 2, rsp 4, rsi 6, rdi 7, r8 ... r11.
+constexpr int kRsp = 4;
+constexpr std::uint32_t kCallerSaved = 0x0fc7;
+
+constexpr TargetFacts kFacts{.arch = Arch::kX86_64,
+                             .register_count = 16,
+                             .stack_pointer = kRsp,
+                             .caller_saved = kCallerSaved,
+                             .call_pushes = 8,
+                             .record_saved = 0,
+                             .record_return = 8};
+
+constexpr std::uint8_t kRet = 0xc3;
+constexpr std::uint8_t kRetImm16 = 0xc2;
+constexpr std::uint8_t kInt3 = 0xcc;
+constexpr std::uint8_t kHlt = 0xf4;
+constexpr std::uint8_t kCallRel32 = 0xe8;
+constexpr std::uint8_t kJmpRel32 = 0xe9;
+constexpr std::uint8_t kGroup5 = 0xff;  // /2: call, /6: push
+
+// bpf_loop as a compiler with frame pointers would make it (kernel/bpf/bpf_iter.c has the rules:
+// flags first, then the bound, both on the values as their C types truncate them).
+constexpr std::uint8_t kLoopRoutine[] = {
+    0x55,                                      //           push rbp
+    0x48, 0x89, 0xe5,                          //           mov rbp, rsp
+    0x53,                                      //           push rbx
+    0x41, 0x54,                                //           push r12
+    0x41, 0x55,                                //           push r13
+    0x41, 0x56,                                //           push r14
+    0x41, 0x89, 0xfe,                          //           mov r14d, edi
+    0x49, 0x89, 0xf4,                          //           mov r12, rsi
+    0x49, 0x89, 0xd5,                          //           mov r13, rdx
+    0x48, 0xc7, 0xc0, 0xea, 0xff, 0xff, 0xff,  //           mov rax, -22
+    0x48, 0x85, 0xc9,                          //           test rcx, rcx
+    0x75, 0x31,                                //           jne done
+    0x48, 0xc7, 0xc0, 0xf9, 0xff, 0xff, 0xff,  //           mov rax, -7
+    0x41, 0x81, 0xfe, 0x00, 0x00, 0x80, 0x00,  //           cmp r14d, 1 << 23
+    0x77, 0x21,                                //           ja done
+    0x31, 0xdb,                                //           xor ebx, ebx
+    0x44, 0x39, 0xf3,                          // again:    cmp ebx, r14d
+    0x73, 0x16,                                //           jae finished
+    0x89, 0xdf,                                //           mov edi, ebx
+    0x4c, 0x89, 0xee,                          //           mov rsi, r13
+    0x31, 0xd2,                                //           xor edx, edx
+    0x31, 0xc9,                                //           xor ecx, ecx
+    0x45, 0x31, 0xc0,                          //           xor r8d, r8d
+    0x41, 0xff, 0xd4,                          //           call r12
+    0xff, 0xc3,                                //           inc ebx
+    0x48, 0x85, 0xc0,                          //           test rax, rax
+    0x74, 0xe5,                                //           je again
+    0x89, 0xd8,                                // finished: mov eax, ebx
+    0xeb, 0x00,                                //           jmp done: a block of its own
+    0x41, 0x5e,                                // done:     pop r14
+    0x41, 0x5d,                                //           pop r13
+    0x41, 0x5c,                                //           pop r12
+    0x5b,                                      //           pop rbx
+    0x5d,                                      //           pop rbp
+    0xc3,                                      //           ret
+};
+constexpr std::uint64_t kLoopEnd = 0x51;
+static_assert(sizeof kLoopRoutine == 0x5a);
+static_assert(kLoopRoutineOffset + sizeof kLoopRoutine <= guest::kStubSize);
+
+std::uint8_t* host(std::uint64_t address) { return reinterpret_cast<std::uint8_t*>(address); }
+
+std::int32_t load_rel32(const std::uint8_t* bytes) {
+  std::int32_t value = 0;
+  std::memcpy(&value, bytes, sizeof value);
+  return value;
+}
+
+void write_jump(std::uint64_t at, std::uint64_t target) {
+  const auto relative = static_cast<std::int32_t>(target - (at + 5));
+  *host(at) = kJmpRel32;
+  std::memcpy(host(at) + 1, &relative, sizeof relative);
+}
+
+std::uint64_t loop_stub(std::uint64_t area) { return area + kLoopHelper * guest::kStubStride; }
+
+// Could the block end in a call to the address? Direct calls exactly, indirect ones by the presence
+// of "ff /2" at one of the lengths that the form can have.
+bool may_end_in_call(const Block& block, std::uint64_t address) {
+  const std::uint8_t* const end = host(block.end);
+  const std::uint64_t size = block.end - block.begin;
+  if (size >= 5 && end[-5] == kCallRel32 &&
+      block.end + static_cast<std::uint64_t>(std::int64_t{load_rel32(end - 4)}) == address) {
+    return true;
+  }
+  constexpr std::uint64_t kLengths[] = {2, 3, 4, 6, 7};
+  return std::ranges::any_of(kLengths, [=](std::uint64_t length) {
+    if (size < length) return false;
+    const std::uint8_t* const insn = end - length;
+    return insn[0] == kGroup5 && (insn[1] >> 3 & 7) == 2;
+  });
+}
+
+bool last_instruction_is_return(const Block& block) {
+  const auto insns = disassemble(Arch::kX86_64, block.begin, block.end - block.begin);
+  return !insns.empty() && insns.back().text.starts_with("ret");
+}
+
+class TargetX86_64 final : public Target {
+ public:
+  const TargetFacts& facts() const override { return kFacts; }
+
+  void write_stubs(std::uint64_t area) const override {
+    std::memset(host(area), kInt3, guest::kStubSize);
+    for (std::uint64_t i = 0; i < kLoopRoutineSlot; ++i)
+      *host(area + i * guest::kStubStride) = kRet;
+    write_jump(loop_stub(area), area + kLoopRoutineOffset);
+    std::memcpy(host(area + kLoopRoutineOffset), kLoopRoutine, sizeof kLoopRoutine);
+  }
+
+  bool stubs_intact(std::uint64_t area) const override {
+    const auto ret_at = [area](std::uint64_t number) {
+      return *host(area + number * guest::kStubStride) == kRet;
+    };
+    return std::ranges::all_of(helper_table(),
+                               [&](const HelperInfo& helper) {
+                                 return helper.number == kLoopHelper ||
+                                        ret_at(static_cast<std::uint64_t>(helper.number));
+                               }) &&
+           *host(loop_stub(area)) == kJmpRel32 &&
+           std::memcmp(host(area + kLoopRoutineOffset), kLoopRoutine, sizeof kLoopRoutine) == 0;
+  }
+
+  std::uint64_t loop_end(std::uint64_t area) const override {
+    return area + kLoopRoutineOffset + kLoopEnd;
+  }
+
+  void set_return_address(RegisterFile& registers, GuestMemory& memory,
+                          std::uint64_t address) const override {
+    registers[kRsp] -= 8;
+    memory.set_stack_word(registers[kRsp], address);
+  }
+
+  std::optional<std::uint64_t> return_address_of_call(const Engine& engine,
+                                                      const GuestMemory& memory,
+                                                      const Block& previous,
+                                                      std::uint64_t address) const override {
+    if (!may_end_in_call(previous, address)) return std::nullopt;
+    if (memory.stack_word(engine.read(kRsp)) != previous.end) return std::nullopt;
+    return previous.end;
+  }
+
+  // A return leaves the address that it took just below the stack pointer. The opcode byte alone is
+  // no proof: it may be the end of another instruction's operand.
+  bool reached_by_return(const Engine& engine, const GuestMemory& memory, const Block& previous,
+                         std::uint64_t address) const override {
+    const std::uint8_t* const end = host(previous.end);
+    const std::uint64_t size = previous.end - previous.begin;
+    if (address == previous.end) return false;
+    if (size >= 1 && end[-1] == kRet) {
+      if (memory.stack_word(engine.read(kRsp) - 8) != address) return false;
+      // "jmp rel8" and "jcc rel8" by -61 end in the same byte.
+      const bool may_be_jump = size >= 2 && address == previous.end - 61;
+      return !may_be_jump || last_instruction_is_return(previous);
+    }
+    if (size >= 3 && end[-3] == kRetImm16) {
+      const std::uint64_t popped = 8u + end[-2] + (std::uint64_t{end[-1]} << 8);
+      return memory.stack_word(engine.read(kRsp) - popped) == address &&
+             last_instruction_is_return(previous);
+    }
+    return false;
+  }
+
+  bool is_push(std::uint64_t pc) const override {
+    const std::uint8_t* p = host(pc);
+    constexpr std::uint8_t kOperandSize = 0x66;
+    constexpr std::uint8_t kPushf = 0x9c;
+    if (*p == kOperandSize) ++p;
+    if ((*p & 0xf0) == 0x40) ++p;  // REX
+    if ((*p & 0xf8) == 0x50 || *p == 0x68 || *p == 0x6a || *p == kPushf) return true;
+    if (*p == kCallRel32) return true;
+    if (*p == 0x0f) return p[1] == 0xa0 || p[1] == 0xa8;  // push fs, push gs
+    const int extension = p[1] >> 3 & 7;
+    return *p == kGroup5 && (extension == 2 || extension == 6);
+  }
+
+  std::uint64_t trap_address(std::uint64_t pc) const override {
+    const std::uint8_t last = *host(pc - 1);
+    return last == kInt3 || last == kHlt ? pc - 1 : pc;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Target> make_target_x86_64() { return std::make_unique<TargetX86_64>(); }
+
+}  // namespace plumb::machine

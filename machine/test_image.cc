@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "machine/test_image.h"
+
+#include <sys/mman.h>
+
+#include <cstring>
+#include <utility>
+
+#include "core/check.h"
+#include "core/guest.h"
+
+namespace plumb::machine {
+
+TestArena::TestArena(std::uint64_t address) : address_(address) {
+  void* const wanted = reinterpret_cast<void*>(address);
+  void* const got = mmap(wanted, kSize, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  PLUMB_CHECK(got == wanted);
+}
+
+TestArena::~TestArena() { munmap(reinterpret_cast<void*>(address_), kSize); }
+
+std::uint64_t TestArena::code() const { return address_ + guest::kStubSize; }
+
+Insn bpf_mov(std::uint8_t dst, std::int32_t value) {
+  return {.opcode = 0xb7, .dst = dst, .src = 0, .offset = 0, .immediate = value};
+}
+Insn bpf_goto(std::int16_t offset) {
+  return {.opcode = 0x05, .dst = 0, .src = 0, .offset = offset, .immediate = 0};
+}
+Insn bpf_exit() { return {.opcode = 0x95, .dst = 0, .src = 0, .offset = 0, .immediate = 0}; }
+Insn bpf_call_helper(std::int32_t number) {
+  return {.opcode = 0x85, .dst = 0, .src = 0, .offset = 0, .immediate = number};
+}
+Insn bpf_call_function(std::int32_t function) {
+  return {.opcode = 0x85, .dst = 0, .src = kPseudoCall, .offset = 0, .immediate = function};
+}
+
+TestImage::TestImage(const TestArena& arena) : next_(arena.code()) {
+  image.jit = "test";
+  image.family = "test";
+  image.registers = {.bpf = {0, 7, 6, 2, 1, 8, 3, 13, 14, 15, 5}, .frame_pointer = 5, .r10_bias = 0};
+  image.arena = arena.range();
+  image.stub_base = arena.range().address;
+  image.entry = next_;
+  image.code = {{next_, 0}};
+  value.context.assign(16, 0x11);
+}
+
+std::uint64_t TestImage::function(int program, int function) {
+  const auto index = static_cast<std::size_t>(program);
+  if (value.programs.size() <= index) value.programs.resize(index + 1);
+  value.programs[index].functions.emplace_back();
+  image.functions.push_back({.program = program,
+                             .function = function,
+                             .address = next_,
+                             .size = 0,
+                             .tail_call_entry = std::nullopt,
+                             .stack_size = 0,
+                             .tail_call_reachable = false,
+                             .insn_offsets = {0}});
+  image.functions.back().insn_offsets.clear();
+  return next_;
+}
+
+TestImage& TestImage::tail_call_entry() {
+  current().tail_call_entry = static_cast<std::uint32_t>(next_ - current().address);
+  return *this;
+}
+
+TestImage& TestImage::slot(const Insn& insn) {
+  const auto program = static_cast<std::size_t>(current().program);
+  value.programs[program].functions.back().insns.push_back(insn);
+  return body_end();
+}
+
+TestImage& TestImage::body_end() {
+  current().insn_offsets.push_back(static_cast<std::uint32_t>(next_ - current().address));
+  return *this;
+}
+
+void TestImage::append(std::uint8_t byte) {
+  *reinterpret_cast<std::uint8_t*>(next_++) = byte;
+  ++image.code.front().size;
+}
+
+TestImage& TestImage::bytes(std::initializer_list<int> code) {
+  for (const int byte : code) append(static_cast<std::uint8_t>(byte));
+  current().size = static_cast<std::uint32_t>(next_ - current().address);
+  return *this;
+}
+
+TestImage& TestImage::call(std::uint64_t target) {
+  const auto relative = static_cast<std::uint32_t>(target - (next_ + 5));
+  return bytes({0xe8, static_cast<int>(relative & 0xff), static_cast<int>(relative >> 8 & 0xff),
+                static_cast<int>(relative >> 16 & 0xff), static_cast<int>(relative >> 24)});
+}
+
+TestImage& TestImage::jump(std::uint64_t target) {
+  call(target);
+  *reinterpret_cast<std::uint8_t*>(next_ - 5) = 0xe9;
+  return *this;
+}
+
+TestImage& TestImage::align(std::uint64_t alignment) {
+  while (next_ % alignment != 0) append(0x90);
+  return *this;
+}
+
+TestImage& TestImage::thunk(std::string name) {
+  image.symbols.push_back({.name = std::move(name), .address = next_, .is_thunk = true});
+  return *this;
+}
+
+std::uint64_t TestImage::stub(std::int32_t number) const {
+  return image.stub_base + static_cast<std::uint64_t>(number) * guest::kStubStride;
+}
+
+}  // namespace plumb::machine

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "core/case.h"
+#include "core/image.h"
+#include "core/insn.h"
+
+namespace plumb::machine {
+
+// Hand-made images for the tests of this folder: native bytes beside the BPF instructions that they
+// stand for.
+
+// Memory that an image lies in, at an address below 2 GiB.
+class TestArena {
+ public:
+  static constexpr std::uint64_t kSize = 0x40000;
+  explicit TestArena(std::uint64_t address);
+  ~TestArena();
+  TestArena(const TestArena&) = delete;
+  TestArena& operator=(const TestArena&) = delete;
+
+  [[nodiscard]] Range range() const { return {address_, kSize}; }
+  [[nodiscard]] std::uint64_t code() const;  // first byte behind the stubs
+
+ private:
+  std::uint64_t address_;
+};
+
+[[nodiscard]] Insn bpf_mov(std::uint8_t dst, std::int32_t value);
+[[nodiscard]] Insn bpf_goto(std::int16_t offset);
+[[nodiscard]] Insn bpf_exit();
+[[nodiscard]] Insn bpf_call_helper(std::int32_t number);
+[[nodiscard]] Insn bpf_call_function(std::int32_t function);
+
+// Appends code at increasing addresses. The register map is the Linux x86-64 one.
+class TestImage {
+ public:
+  explicit TestImage(const TestArena& arena);
+
+  // Opens the next function of a program; returns its address.
+  std::uint64_t function(int program, int function);
+  TestImage& tail_call_entry();  // here
+  TestImage& slot(const Insn& insn);
+  TestImage& body_end();
+  TestImage& bytes(std::initializer_list<int> code);
+  TestImage& call(std::uint64_t target);  // e8 rel32
+  TestImage& jump(std::uint64_t target);  // e9 rel32
+  TestImage& call_helper(std::int32_t number) { return call(stub(number)); }
+  TestImage& align(std::uint64_t alignment);  // nops between functions
+  TestImage& thunk(std::string name);         // here, outside all functions
+  // "push rbp; mov rbp, rsp", and "leave; ret" as the code of an exit instruction.
+  TestImage& prologue() { return bytes({0x55, 0x48, 0x89, 0xe5}); }
+  TestImage& exit() { return slot(bpf_exit()).bytes({0xc9, 0xc3}); }
+
+  [[nodiscard]] std::uint64_t here() const { return next_; }
+  [[nodiscard]] std::uint64_t stub(std::int32_t number) const;
+
+  Case value;
+  Image image;
+
+ private:
+  NativeFunction& current() { return image.functions.back(); }
+  void append(std::uint8_t byte);
+
+  std::uint64_t next_;
+};
+
+}  // namespace plumb::machine
