@@ -12,12 +12,12 @@ CasePlan draw_blank_case(ChoiceStream& choices) {
   plan.regions.push_back({.size = choices.pick({64, 64, 72, 96, 128})});
   const int more = choices.pick({0, 0, 0, 1, 1, 2});
   for (int i = 0; i < more; ++i) plan.regions.push_back({.size = 8 * choices.range(1, 8)});
-  plan.context_size = choices.pick({24, 32, 40, 64});
+  plan.context_size = choices.pick({24, 32, 40, 64, 144});
   return plan;
 }
 
 int draw_depth(ChoiceStream& choices, int most) {
-  constexpr std::array kKinds{15, 35, 25, 25};
+  constexpr std::array kKinds{15, 35, 25, 15, 10};
   int depth = 0;
   switch (choices.weighted(kKinds)) {
     case 0:
@@ -28,8 +28,12 @@ int draw_depth(ChoiceStream& choices, int most) {
     case 2:
       depth = 8 * choices.range(1, 8);
       break;
-    default:
+    case 3:
       depth = choices.range(1, most);
+      break;
+    default:
+      // Where the displacement from the frame pointer takes a longer form, and larger.
+      depth = choices.pick({120, 127, 128, 129, 131, 132, 136, 137, 144, 160, 200, 255, 256});
   }
   return std::min(depth, most);
 }

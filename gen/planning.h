@@ -15,7 +15,7 @@ inline constexpr Mix kPlainMix{.alu = 6, .load = 3, .store = 3, .branch = 1};
 [[nodiscard]] CasePlan draw_blank_case(ChoiceStream& choices);
 
 // Often 0, often small and odd, now and then up to most.
-[[nodiscard]] int draw_depth(ChoiceStream& choices, int most = 128);
+[[nodiscard]] int draw_depth(ChoiceStream& choices, int most = 256);
 
 // A function with frame, saved registers and a number of statements in [low, high].
 struct Statements {

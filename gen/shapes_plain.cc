@@ -47,12 +47,11 @@ CasePlan plan_branches(ChoiceStream& choices) {
 }
 
 CasePlan plan_far_branches(ChoiceStream& choices) {
-  constexpr Mix kMix{.alu = 1, .branch = 1, .filler = 4};
+  constexpr Mix kMix{.filler = 1};
   CasePlan plan = draw_blank_case(choices);
   ProgramPlan program;
   program.functions.push_back(draw_main(choices, kPlainMix, {.low = 0, .high = 2}));
-  FunctionPlan far = draw_function(choices, kMix, {.low = 0, .high = 1});
-  far.mix = {.filler = 1};
+  FunctionPlan far = draw_function(choices, kMix, {.low = 1, .high = 1});
   far.statements = choices.pick({1, 1, 1, 2});
   if (choices.chance(50)) {
     draw_arguments(choices, far, false, 10);
@@ -66,8 +65,8 @@ CasePlan plan_far_branches(ChoiceStream& choices) {
 }
 
 CasePlan plan_loops(ChoiceStream& choices) {
-  constexpr Mix kMix{.alu = 3, .load = 2, .store = 2, .branch = 1, .loop = 5, .call = 2};
-  return plan_around(choices, kMix, {.low = 2, .high = 5}, 50);
+  constexpr Mix kMix{.alu = 3, .load = 2, .store = 2, .branch = 1, .loop = 7, .call = 2};
+  return plan_around(choices, kMix, {.low = 3, .high = 6}, 50);
 }
 
 CasePlan plan_helpers(ChoiceStream& choices) {

@@ -12,7 +12,7 @@ namespace {
 
 constexpr Mix kTailMix{.alu = 4, .load = 2, .store = 2, .branch = 1, .helper = 1};
 // 34 activations run: each must be short.
-constexpr Mix kShortMix{.alu = 4, .load = 1, .store = 1};
+constexpr Mix kShortMix{.alu = 4, .load = 1, .store = 1, .helper = 1};
 constexpr std::uint64_t kShortCost = 60;
 
 FunctionPlan short_function(ChoiceStream& choices, bool is_main) {
@@ -28,6 +28,16 @@ void add_array(ChoiceStream& choices, CasePlan& plan, int programs) {
   for (int i = 0; i < programs; ++i) slots.push_back(i);
   for (int more = choices.pick({0, 0, 1, 2, 5}); more > 0; --more) slots.push_back(kNoProgram);
   plan.arrays.push_back(std::move(slots));
+}
+
+// Attempts that fail on the way to the limit: they must not count (an empty slot: as the contract
+// says).
+void draw_failing_attempt(ChoiceStream& choices, CasePlan& plan, FunctionPlan& function) {
+  if (!choices.chance(25)) return;
+  const int slots = static_cast<int>(plan.arrays[0].size());
+  const bool has_empty_slot = plan.arrays[0].back() == kNoProgram;
+  const int key = has_empty_slot ? slots - 1 : slots;
+  function.tail_calls.push_back(draw_tail_call(choices, plan, 0, key));
 }
 
 // Ends a chain of programs; sometimes with a subprogram of its own.
@@ -139,7 +149,9 @@ CasePlan plan_tail_limit(ChoiceStream& choices) {
     }
     const int next = (i + 1) % count;
     const TailCallPlan again = draw_tail_call(choices, plan, 0, next);
-    program.functions[static_cast<std::size_t>(caller)].tail_calls.push_back(again);
+    FunctionPlan& function = program.functions[static_cast<std::size_t>(caller)];
+    draw_failing_attempt(choices, plan, function);
+    function.tail_calls.push_back(again);
     plan.programs.push_back(std::move(program));
   }
   fit_all(plan);
@@ -158,6 +170,7 @@ CasePlan plan_tail_hierarchy(ChoiceStream& choices) {
       FunctionPlan subprogram = short_function(choices, false);
       subprogram.arguments.push_back({.kind = ArgumentKind::kContext});
       const int target = choices.range(0, programs - 1);
+      if (k == 0) draw_failing_attempt(choices, plan, subprogram);
       subprogram.tail_calls.push_back(draw_tail_call(choices, plan, 0, target));
       add_subprogram(program, 0, std::move(subprogram));
     }
