@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+
+namespace plumb::harness {
+
+// What is being done right now. A worker keeps it in memory that its parent shares, so that a death
+// can be laid at the right door.
+enum class Activity : std::uint8_t {
+  kIdle,
+  kGenerating,
+  kInterpreting,  // the oracle
+  kCompiling,     // the JIT
+  kRunning,       // native code in the emulator
+  kChecking,
+};
+
+}  // namespace plumb::harness

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "harness/check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "harness/isolate.h"
+#include "harness/judge.h"
+#include "harness/wire.h"
+#include "oracle/oracle.h"
+
+namespace plumb::harness {
+namespace {
+
+// Did native code run, so that a waiver had its chance?
+bool had_its_chance(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kConforms:
+    case Verdict::kViolation:
+    case Verdict::kRefused:
+    case Verdict::kCrash:
+      return true;
+    case Verdict::kNotApplicable:
+    case Verdict::kUndefined:
+      return false;
+  }
+  return false;
+}
+
+std::string waiver_for(const NamedCase& item, const CheckOptions& options,
+                       const Signature& signature, const std::string& jit) {
+  for (const Waiver& waiver : item.value.waivers) {
+    if (covers(waiver, signature, jit)) return item.name;
+  }
+  const NamedWaiver* known = find_waiver(options.waivers, signature, jit);
+  return known != nullptr ? known->name : std::string();
+}
+
+// The waivers of the case that covered nothing, by its rows.
+std::vector<Waiver> stale_waivers(const NamedCase& item, std::span<const CheckRow> rows,
+                                  JitList jits) {
+  std::vector<Waiver> stale;
+  for (const Waiver& waiver : item.value.waivers) {
+    bool tried = false;
+    bool used = false;
+    for (const CheckRow& row : rows) {
+      const std::string& jit = jits[row.jit_index]->info().name;
+      if (!names_jit(waiver, jit) || !had_its_chance(row.judgement.verdict)) continue;
+      tried = true;
+      used |= is_finding(row.judgement) && covers(waiver, row.judgement.signature, jit);
+    }
+    if (tried && !used) stale.push_back(waiver);
+  }
+  return stale;
+}
+
+class Checking {
+ public:
+  Checking(std::span<const NamedCase> cases, JitList jits, const CheckOptions& options)
+      : cases_(cases), jits_(jits), options_(options), judges_(std::max(1u, options.jobs)) {}
+
+  CheckReport run() {
+    report_.rows.resize(cases_.size() * jits_.size());
+    for (std::size_t i = 0; i < report_.rows.size(); ++i) {
+      report_.rows[i].case_index = i / jits_.size();
+      report_.rows[i].jit_index = i % jits_.size();
+    }
+    run_isolated(
+        {.items = report_.rows.size(),
+         .jobs = static_cast<unsigned>(judges_.size()),
+         .seconds_per_item = options_.seconds_per_case,
+         .work = [this](std::uint64_t item, unsigned job,
+                        std::atomic<Activity>& activity) { return work(item, job, activity); },
+         .on_result = [this](std::uint64_t item, std::string_view bytes) { accept(item, bytes); },
+         .on_death = [this](std::uint64_t item, Activity activity,
+                            const Death& death) { bury(item, activity, death); },
+         .on_tick = {}});
+    for (std::size_t i = 0; i < cases_.size(); ++i) conclude(i);
+    return std::move(report_);
+  }
+
+ private:
+  std::string work(std::uint64_t item, unsigned job, std::atomic<Activity>& activity) {
+    if (!judges_[job]) judges_[job] = std::make_unique<Judge>();
+    judges_[job]->show_activity(&activity);
+    const CheckRow& row = report_.rows[item];
+    return pack(judges_[job]
+                    ->judge(cases_[row.case_index].value, *jits_[row.jit_index], options_.depth)
+                    .judgement);
+  }
+
+  void accept(std::uint64_t item, std::string_view bytes) {
+    auto judgement = unpack(bytes);
+    if (!judgement) {
+      report_.harness_failures.push_back(name_of(item) + ": no readable judgement");
+      return;
+    }
+    report_.rows[item].judgement = *std::move(judgement);
+  }
+
+  void bury(std::uint64_t item, Activity activity, const Death& death) {
+    const CheckRow& row = report_.rows[item];
+    const bool ours = (activity != Activity::kCompiling && activity != Activity::kRunning) ||
+                      death == Death{Death::Kind::kExit, kCheckFailedStatus};
+    if (ours) report_.harness_failures.push_back(name_of(item) + ": " + death.str());
+    report_.rows[item].judgement =
+        death_judgement(jits_[row.jit_index]->info(), activity, death.str());
+  }
+
+  [[nodiscard]] std::string name_of(std::uint64_t item) const {
+    const CheckRow& row = report_.rows[item];
+    return fmt::format("{} under {}", cases_[row.case_index].path,
+                       jits_[row.jit_index]->info().name);
+  }
+
+  // Waivers and expectation of one case.
+  void conclude(std::size_t i) {
+    const std::span<CheckRow> rows =
+        std::span(report_.rows).subspan(i * jits_.size(), jits_.size());
+    for (CheckRow& row : rows) {
+      if (!is_finding(row.judgement)) continue;
+      row.known = waiver_for(cases_[i], options_, row.judgement.signature,
+                             jits_[row.jit_index]->info().name);
+    }
+    for (Waiver& waiver : stale_waivers(cases_[i], rows, jits_)) {
+      report_.stale.push_back({.case_index = i, .waiver = std::move(waiver)});
+    }
+    std::string message = contradiction(cases_[i].value);
+    if (!message.empty()) {
+      report_.unexpected.push_back({.case_index = i, .message = std::move(message)});
+    }
+  }
+
+  std::span<const NamedCase> cases_;
+  JitList jits_;
+  const CheckOptions& options_;
+  std::vector<std::unique_ptr<Judge>> judges_;  // by job; made in the child
+  CheckReport report_;
+};
+
+}  // namespace
+
+std::string contradiction(const Case& value) {
+  using Kind = Expectation::Kind;
+  const Execution execution = oracle::run(value, Contract{});
+  switch (value.expectation.kind) {
+    case Kind::kUndefined:
+      return execution.defined ? "expected to be undefined, and is defined" : "";
+    case Kind::kNone:
+    case Kind::kReturn:
+      break;
+  }
+  if (!execution.defined) return "undefined: " + execution.undefined_reason;
+  if (value.expectation.kind == Kind::kNone) return {};
+  if (execution.result == Value::scalar(value.expectation.value)) return {};
+  if (!execution.result.is_scalar()) return "expected to return a number";
+  return fmt::format("expected to return {}, the oracle returns {}", value.expectation.value,
+                     execution.result.bits);
+}
+
+int CheckReport::status() const {
+  if (!harness_failures.empty()) return 3;
+  const bool found = std::ranges::any_of(
+      rows, [](const CheckRow& row) { return is_finding(row.judgement) && row.known.empty(); });
+  return found || !unexpected.empty() || !stale.empty() ? 1 : 0;
+}
+
+CheckReport check_cases(std::span<const NamedCase> cases, JitList jits,
+                        const CheckOptions& options) {
+  return Checking(cases, jits, options).run();
+}
+
+}  // namespace plumb::harness

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "harness/fuzz_driver.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include "core/check.h"
+#include "core/rng.h"
+#include "harness/finding_files.h"
+#include "harness/fuzz_worker.h"
+#include "harness/isolate.h"
+
+namespace plumb::harness {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class Fuzzing {
+ public:
+  Fuzzing(JitList jits, const FuzzOptions& options)
+      : jits_(jits),
+        options_(options),
+        jobs_(std::max(1u, options.jobs)),
+        funnels_(jobs_, jits.size()),
+        workers_(jobs_),
+        begin_(Clock::now()) {
+    report_.seed = options.seed;
+    for (const auto& jit : jits) {
+      report_.jits.emplace_back();
+      report_.jits.back().name = jit->info().name;
+      report_.jits.back().arch = jit->info().arch;
+    }
+    lost_.resize(jits.size());
+  }
+
+  FuzzReport run() {
+    run_cases();
+    report_.seconds = elapsed();
+    for (std::size_t i = 0; i < jits_.size(); ++i) {
+      JitFuzzReport& jit = report_.jits[i];
+      jit.funnel = funnels_.sum(i);
+      jit.funnel.counts.merge(lost_[i]);
+      jit.rate = static_cast<double>(jit.funnel.counts.compared) / std::max(report_.seconds, 1e-3);
+      jit.zero_stages = zero_stages(jit.funnel.counts, jits_[i]->info().capabilities);
+      std::ranges::sort(jit.findings, {}, &FuzzFinding::cases_until_found);
+    }
+    write_findings(report_, jits_, options_);
+    return std::move(report_);
+  }
+
+ private:
+  void run_cases() {
+    run_isolated(
+        {.items = options_.runs > 0 ? options_.runs : std::numeric_limits<std::uint64_t>::max(),
+         .jobs = jobs_,
+         .seconds_per_item = options_.seconds_per_case,
+         .work =
+             [this](std::uint64_t item, unsigned job, std::atomic<Activity>& activity) {
+               auto& worker = workers_[job];
+               if (!worker) {
+                 worker = std::make_unique<FuzzWorker>(jits_, options_, funnels_, job);
+               }
+               return worker->run(item, activity);
+             },
+         .on_result = [this](std::uint64_t item, std::string_view bytes) { accept(item, bytes); },
+         .on_death = [this](std::uint64_t item, Activity activity,
+                            const Death& death) { bury(item, activity, death); },
+         .on_tick = [this] { return tick(); }});
+  }
+
+  [[nodiscard]] double elapsed() const {
+    return std::chrono::duration<double>(Clock::now() - begin_).count();
+  }
+
+  bool tick() {
+    if (options_.on_progress) {
+      FuzzProgress progress{.seconds = elapsed()};
+      for (std::size_t i = 0; i < jits_.size(); ++i) {
+        const FunnelCounts counts = funnels_.counts(i);
+        progress.generated = std::max(progress.generated, counts.generated);
+        progress.compared += counts.compared;
+        for (const FuzzFinding& finding : report_.jits[i].findings) {
+          ++(finding.known.empty() ? progress.findings : progress.known);
+        }
+      }
+      options_.on_progress(progress);
+    }
+    return options_.seconds <= 0 || elapsed() < options_.seconds;
+  }
+
+  void accept(std::uint64_t item, std::string_view bytes) {
+    const auto findings = unpack_findings(bytes);
+    if (findings.empty()) {
+      report_.harness_failures.push_back(fmt::format("case {}: no readable finding", item));
+    }
+    for (const WorkerFinding& finding : findings) add(item, finding);
+  }
+
+  void add(std::uint64_t item, const WorkerFinding& found) {
+    auto& findings = report_.jits[found.jit].findings;
+    const Signature& signature = found.judgement.signature;
+    auto it = std::ranges::find(findings, signature, &FuzzFinding::signature);
+    if (it == findings.end()) {
+      const NamedWaiver* waiver =
+          find_waiver(options_.waivers, signature, report_.jits[found.jit].name);
+      it = findings.insert(it, FuzzFinding{.signature = signature,
+                                           .verdict = found.judgement.verdict,
+                                           .known = waiver != nullptr ? waiver->name : "",
+                                           .message = {},
+                                           .value = {},
+                                           .path = {},
+                                           .cases_until_found = 0});
+    }
+    ++it->count;
+    // With several jobs, results do not come in the order of the cases.
+    if (it->cases_until_found != 0 && it->cases_until_found <= item + 1) return;
+    it->cases_until_found = item + 1;
+    it->case_seed = nth_seed(options_.seed, item);
+    it->depth = found.depth;
+    it->message = found.judgement.violations[0].message;
+  }
+
+  void bury(std::uint64_t item, Activity activity, const Death& death) {
+    const auto job = static_cast<unsigned>(item % jobs_);
+    const std::size_t jit = funnels_.current_jit(job);
+    const bool compiling = activity == Activity::kCompiling;
+    const bool ours = (!compiling && activity != Activity::kRunning) ||
+                      death == Death{Death::Kind::kExit, kCheckFailedStatus};
+    if (ours) {
+      report_.harness_failures.push_back(fmt::format("case {} (seed {:#x}): {}", item,
+                                                     nth_seed(options_.seed, item), death.str()));
+      return;
+    }
+    FunnelCounts& lost = lost_[jit];
+    ++lost.generated;
+    ++lost.defined;
+    ++lost.applicable;
+    lost.compiled += !compiling;
+    const Depth depth = fuzz_depth(options_, item);
+    add(item, {.jit = jit,
+               .depth = depth,
+               .judgement = death_judgement(jits_[jit]->info(), activity, death.str())});
+  }
+
+  JitList jits_;
+  const FuzzOptions& options_;
+  unsigned jobs_;
+  SharedFunnels funnels_;
+  std::vector<std::unique_ptr<FuzzWorker>> workers_;  // by job; made in the child
+  std::vector<FunnelCounts> lost_;                    // by JIT: cases that killed their process
+  Clock::time_point begin_;
+  FuzzReport report_;
+};
+
+}  // namespace
+
+int FuzzReport::status() const {
+  if (!harness_failures.empty()) return 3;
+  for (const JitFuzzReport& jit : jits) {
+    if (std::ranges::any_of(jit.findings, [](const auto& f) { return f.known.empty(); })) return 1;
+  }
+  const bool empty_stage =
+      std::ranges::any_of(jits, [](const auto& jit) { return !jit.zero_stages.empty(); });
+  return empty_stage ? 3 : 0;
+}
+
+FuzzReport fuzz(JitList jits, const FuzzOptions& options) {
+  PLUMB_CHECK(options.runs > 0 || options.seconds > 0);
+  return Fuzzing(jits, options).run();
+}
+
+}  // namespace plumb::harness

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/case.h"
+#include "core/finding.h"
+#include "gen/generate.h"
+#include "harness/check.h"
+#include "harness/funnel.h"
+#include "harness/judge.h"
+#include "harness/waivers.h"
+
+namespace plumb::harness {
+
+// How a run stands, about ten times a second.
+struct FuzzProgress {
+  double seconds = 0;
+  std::uint64_t generated = 0;
+  std::uint64_t compared = 0;  // over all JITs
+  std::size_t findings = 0;    // different ones that no waiver covers
+  std::size_t known = 0;       // different ones that a waiver covers
+};
+
+struct FuzzOptions {
+  std::uint64_t seed = 1;
+  std::uint64_t runs = 0;  // cases; 0: no limit. One of runs and seconds must be given.
+  double seconds = 0;      // 0: no limit
+  unsigned jobs = 1;
+  const gen::Shape* shape = nullptr;  // null: all shapes by weight
+  std::string out_directory;          // empty: findings are not written
+  std::vector<NamedWaiver> waivers;
+  std::uint64_t full_every = 64;  // every so many cases one at full depth; 0: none
+  std::size_t minimize_attempts = 20'000;
+  double seconds_per_case = 10.0;  // longer is a hang
+  std::function<void(const FuzzProgress&)> on_progress;
+  // The report beside a finding's case, made in a child process.
+  std::function<std::string(const Case&, const Trial&)> describe;
+};
+
+struct FuzzFinding {
+  Signature signature;
+  Verdict verdict = Verdict::kViolation;
+  std::string known;    // name of the waiver that covers it, or empty
+  std::string message;  // one line
+  Case value;           // minimised, unless that did not come to an end
+  bool minimised = false;
+  std::string path;                     // of the case file, or empty
+  std::uint64_t cases_until_found = 0;  // counting the one that found it
+  std::uint64_t count = 0;              // cases that showed it
+  std::uint64_t case_seed = 0;          // gen::generate(case_seed) is the case before minimising
+  Depth depth = Depth::kFast;
+};
+
+struct JitFuzzReport {
+  std::string name;
+  Arch arch = Arch::kX86_64;
+  Funnel funnel;
+  double rate = 0;                       // compared cases per second
+  std::vector<FuzzFinding> findings;     // in the order in which they were found
+  std::vector<std::string> zero_stages;  // of the funnel, for what the JIT can do
+};
+
+struct FuzzReport {
+  std::uint64_t seed = 0;
+  double seconds = 0;  // of fuzzing, without minimising
+  std::vector<JitFuzzReport> jits;
+  std::vector<std::string> harness_failures;
+
+  // 0 conforms, 1 a finding that no waiver covers, 3 the harness failed or a stage stayed empty.
+  [[nodiscard]] int status() const;
+};
+
+// Generates, judges, and tells what it found. Case n is gen::generate(nth_seed(seed, n)) whatever
+// the number of jobs; all JITs get the same cases. Cases run in child processes: one that kills or
+// stops its process is a finding (or a failure of the harness), and the run goes on behind it.
+[[nodiscard]] FuzzReport fuzz(JitList jits, const FuzzOptions& options);
+
+}  // namespace plumb::harness

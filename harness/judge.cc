@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "harness/judge.h"
+
+#include <utility>
+
+#include "core/check.h"
+#include "invariants/invariants.h"
+#include "oracle/oracle.h"
+#include "oracle/validate.h"
+
+namespace plumb::harness {
+namespace {
+
+constexpr std::string_view kNoRole = "-";
+
+Signature signature_of(const jit::JitInfo& jit, std::string_view invariant, std::string_view role) {
+  return {.invariant = std::string(invariant),
+          .family = jit.family,
+          .arch = std::string(arch_name(jit.arch)),
+          .role = std::string(role)};
+}
+
+// A case that ends in the oracle ends in native code within so many blocks or instructions: the
+// longest code for one instruction, a tail call, is some 30 instructions long.
+std::uint64_t budget_for(const Execution& execution) {
+  return 10'000 + 64 * execution.instructions;
+}
+
+struct Failure {
+  Verdict verdict;
+  std::string_view invariant;
+};
+
+Judgement failed(const jit::JitInfo& jit, const Failure& failure, std::string reason) {
+  return {.verdict = failure.verdict,
+          .signature = signature_of(jit, failure.invariant, kNoRole),
+          .violations = {Violation{.invariant = failure.invariant,
+                                   .role = std::string(kNoRole),
+                                   .at = {},
+                                   .event = -1,
+                                   .message = reason}},
+          .reason = std::move(reason)};
+}
+
+Judgement without_comparison(Verdict verdict, std::string reason) {
+  return {.verdict = verdict, .signature = {}, .violations = {}, .reason = std::move(reason)};
+}
+
+Judgement not_loaded(const jit::JitInfo& jit, jit::LoadOutcome outcome) {
+  using Status = jit::LoadOutcome::Status;
+  switch (outcome.status) {
+    case Status::kNotApplicable:
+      return without_comparison(Verdict::kNotApplicable, std::move(outcome.reason));
+    case Status::kRefused:
+      return failed(jit, {Verdict::kRefused, kJitAccepts}, std::move(outcome.reason));
+    case Status::kBroken:
+    case Status::kLoaded:
+      break;
+  }
+  return failed(jit, {Verdict::kCrash, kJitSurvives}, std::move(outcome.reason));
+}
+
+Judgement compared(const jit::JitInfo& jit, std::vector<Violation> violations) {
+  Judgement judgement;
+  if (violations.empty()) return judgement;
+  judgement.verdict = Verdict::kViolation;
+  judgement.signature = signature_of(jit, violations[0].invariant, violations[0].role);
+  judgement.violations = std::move(violations);
+  return judgement;
+}
+
+}  // namespace
+
+Judge::Judge(MachineFactory make_machine) : make_machine_(std::move(make_machine)) {}
+
+void Judge::doing(Activity activity) {
+  if (activity_ != nullptr) activity_->store(activity, std::memory_order_relaxed);
+}
+
+machine::Machine& Judge::machine_for(Arch arch) {
+  auto& machine = machines_[static_cast<std::size_t>(arch)];
+  if (machine == nullptr) machine = make_machine_(arch);
+  PLUMB_CHECK(machine != nullptr);
+  return *machine;
+}
+
+Outcome Judge::judge(const Case& value, jit::Jit& jit, Depth depth) {
+  doing(Activity::kInterpreting);
+  const Execution execution = oracle::run(value, jit.info().contract);
+  return judge_with(value, execution, jit, depth, nullptr);
+}
+
+Outcome Judge::judge(const Case& value, const Execution& execution, jit::Jit& jit, Depth depth) {
+  return judge_with(value, execution, jit, depth, nullptr);
+}
+
+Trial Judge::examine(const Case& value, jit::Jit& jit, Depth depth) {
+  Trial trial;
+  doing(Activity::kInterpreting);
+  trial.execution = oracle::run(value, jit.info().contract);
+  Outcome outcome = judge_with(value, trial.execution, jit, depth, &trial);
+  trial.judgement = std::move(outcome.judgement);
+  trial.stage = outcome.stage;
+  return trial;
+}
+
+Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Jit& jit, Depth depth,
+                          Trial* keep) {
+  const jit::JitInfo& info = jit.info();
+  if (!execution.defined) {
+    return {without_comparison(Verdict::kUndefined, execution.undefined_reason), Stage::kGenerated};
+  }
+  if ((oracle::required_capabilities(value) & ~info.capabilities) != 0) {
+    return {without_comparison(Verdict::kNotApplicable, "the JIT lacks what the case needs"),
+            Stage::kDefined};
+  }
+  doing(Activity::kCompiling);
+  jit::LoadOutcome loaded = jit.load(value);
+  if (loaded.status != jit::LoadOutcome::Status::kLoaded) {
+    const bool applies = loaded.status != jit::LoadOutcome::Status::kNotApplicable;
+    return {not_loaded(info, std::move(loaded)), applies ? Stage::kApplicable : Stage::kDefined};
+  }
+  doing(Activity::kRunning);
+  const Image& image = loaded.image->image();
+  const MachineRun& run = machine_for(info.arch).run(
+      value, image, {.depth = depth, .block_budget = budget_for(execution)});
+  Outcome outcome{.judgement = {}, .stage = Stage::kCompared};
+  if (run.stop == StopReason::kEmulatorFailed) {
+    outcome.judgement = failed(info, {Verdict::kCrash, kEmulatorSurvives}, run.detail);
+    outcome.stage = Stage::kCompiled;
+  } else {
+    doing(Activity::kChecking);
+    outcome.judgement =
+        compared(info, invariants::check({&value, &image, &execution, &run, depth}));
+  }
+  if (keep != nullptr) {
+    keep->run = run;
+    keep->image = std::move(loaded.image);
+  }
+  loaded.image.reset();
+  doing(Activity::kIdle);
+  return outcome;
+}
+
+bool is_finding(const Judgement& judgement) {
+  switch (judgement.verdict) {
+    case Verdict::kConforms:
+    case Verdict::kNotApplicable:
+    case Verdict::kUndefined:
+      return false;
+    case Verdict::kViolation:
+    case Verdict::kRefused:
+    case Verdict::kCrash:
+      return true;
+  }
+  return true;
+}
+
+Judgement death_judgement(const jit::JitInfo& jit, Activity activity, std::string reason) {
+  const bool compiling = activity == Activity::kCompiling;
+  return failed(jit, {Verdict::kCrash, compiling ? kJitSurvives : kEmulatorSurvives},
+                std::move(reason));
+}
+
+}  // namespace plumb::harness

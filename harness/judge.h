@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+
+#include "core/case.h"
+#include "core/execution.h"
+#include "core/finding.h"
+#include "core/machine_run.h"
+#include "harness/activity.h"
+#include "jit_under_test/jit.h"
+#include "machine/machine.h"
+
+namespace plumb::harness {
+
+// Signatures of what no invariant of a run can say.
+inline constexpr std::string_view kJitAccepts = "jit-accepts";  // verdict kRefused
+inline constexpr std::string_view kJitSurvives = "jit-survives";
+inline constexpr std::string_view kEmulatorSurvives = "emulator-survives";
+
+// How far a case came under one JIT.
+enum class Stage : std::uint8_t { kGenerated, kDefined, kApplicable, kCompiled, kRan, kCompared };
+
+struct Outcome {
+  Judgement judgement;
+  Stage stage = Stage::kGenerated;
+};
+
+// One comparison with everything that was seen; the image stays loaded as long as this lives.
+struct Trial {
+  Judgement judgement;
+  Stage stage = Stage::kGenerated;
+  Execution execution;
+  std::unique_ptr<jit::LoadedImage> image;  // null before kCompiled
+  MachineRun run;                           // from kCompiled on
+};
+
+// Composes oracle, JIT, machine and invariants. Keeps one machine per architecture. A function of
+// its arguments: what was judged before has no influence.
+class Judge {
+ public:
+  using MachineFactory = std::function<std::unique_ptr<machine::Machine>(Arch)>;
+  explicit Judge(MachineFactory make_machine = machine::make_machine);
+
+  // The cell is kept up to date while judging; it outlives the judge.
+  void show_activity(std::atomic<Activity>* cell) { activity_ = cell; }
+
+  [[nodiscard]] Outcome judge(const Case& value, jit::Jit& jit, Depth depth);
+  // The same with the oracle's answer under the JIT's contract at hand.
+  [[nodiscard]] Outcome judge(const Case& value, const Execution& execution, jit::Jit& jit,
+                              Depth depth);
+  [[nodiscard]] Trial examine(const Case& value, jit::Jit& jit, Depth depth);
+
+ private:
+  [[nodiscard]] Outcome judge_with(const Case& value, const Execution& execution, jit::Jit& jit,
+                                   Depth depth, Trial* keep);
+  [[nodiscard]] machine::Machine& machine_for(Arch arch);
+  void doing(Activity activity);
+
+  MachineFactory make_machine_;
+  std::array<std::unique_ptr<machine::Machine>, 4> machines_;  // by Arch
+  std::atomic<Activity>* activity_ = nullptr;
+};
+
+// A judgement is a finding: something that a waiver may cover and a report has to tell.
+[[nodiscard]] bool is_finding(const Judgement& judgement);
+
+// The judgement on a JIT or emulator that died of the case.
+[[nodiscard]] Judgement death_judgement(const jit::JitInfo& jit, Activity activity,
+                                        std::string reason);
+
+}  // namespace plumb::harness

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "harness/waivers.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+
+namespace plumb::harness {
+
+bool names_jit(const Waiver& waiver, std::string_view jit) {
+  return fnmatch(waiver.jits.c_str(), std::string(jit).c_str(), 0) == 0;
+}
+
+bool covers(const Waiver& waiver, const Signature& signature, std::string_view jit) {
+  return waiver.signature == signature.str() && names_jit(waiver, jit);
+}
+
+const NamedWaiver* find_waiver(std::span<const NamedWaiver> waivers, const Signature& signature,
+                               std::string_view jit) {
+  const auto it = std::ranges::find_if(
+      waivers, [&](const NamedWaiver& named) { return covers(named.waiver, signature, jit); });
+  return it == waivers.end() ? nullptr : &*it;
+}
+
+}  // namespace plumb::harness
