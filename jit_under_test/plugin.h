@@ -158,7 +158,8 @@ struct plumb_range {
   uint64_t size;
 };
 
-/* One write that the JIT makes to running code when a prog-array slot changes, in order. */
+/* One write that the JIT makes to running code when a prog-array slot changes, in order. The write
+ * of the slot's own pointer, 8 bytes inside the array's object, comes before those to code. */
 struct plumb_patch_step {
   uint32_t struct_size;
   uint32_t size; /* bytes, at most 16; 0: no write, a grace period is awaited here */

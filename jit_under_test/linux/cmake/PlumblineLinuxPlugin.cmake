@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 set(PLUMB_PLUGIN_DIR "${PROJECT_BINARY_DIR}/plugins")
-set(PLUMB_LINUX_DIR "${CMAKE_CURRENT_LIST_DIR}/..")
+get_filename_component(PLUMB_LINUX_DIR "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
 
 # 64 MiB per plugin from 1 GiB on, below 2 GiB: places that are taken, in steps of 64 MiB. Trees of
 # the user's get the free ones.
@@ -68,9 +68,15 @@ function(plumb_linux_plugin)
   plumb_linux_feature(features TAIL_CALL_COUNT_BY_POINTER "${jit}" "TAIL_CALL_CNT_PTR")
 
   # Kernel files, and ours that see kernel headers. No libc headers, no warnings for theirs.
+  set(werror "")
+  if(PLUMB_WERROR)
+    set(werror -Werror)
+  endif()
   set(kernel_side ${shim}/jit.c ${common}/core.c)
   foreach(name check plugin program rewrite slots tail_calls)
     list(APPEND kernel_side "${PLUMB_LINUX_DIR}/glue/${name}.c")
+    set_source_files_properties("${PLUMB_LINUX_DIR}/glue/${name}.c" PROPERTIES
+                                COMPILE_OPTIONS "-Wall;-Wextra;-Wshadow;${werror}")
   endforeach()
   set(library_side "")
   foreach(name arena failure heap library text unused)
@@ -83,10 +89,9 @@ function(plumb_linux_plugin)
     target_include_directories(${target} PRIVATE "${PLUMB_LINUX_DIR}" "${PROJECT_SOURCE_DIR}")
   endforeach()
   target_compile_options(${ARG_NAME}-library PRIVATE -std=c11 -Wall -Wextra -Wshadow
-                         $<$<BOOL:${PLUMB_WERROR}>:-Werror>)
-  target_include_directories(${ARG_NAME}-kernel SYSTEM PRIVATE "${work}/include")
-  target_include_directories(${ARG_NAME}-kernel PRIVATE
-                             "${common}" "${common}/include" "${shim}" "${tree}"
+                         ${werror})
+  target_include_directories(${ARG_NAME}-kernel SYSTEM PRIVATE
+                             "${common}" "${common}/include" "${shim}" "${work}/include" "${tree}"
                              "${tree}/arch/${PLUMB_LINUX_DIR_${ARG_ARCH}}/net")
   target_compile_definitions(${ARG_NAME}-kernel PRIVATE
                              ${features} PLUMB_PLUGIN_NAME="${ARG_NAME}"

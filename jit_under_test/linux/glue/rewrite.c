@@ -28,10 +28,10 @@ static u32 divide(const struct bpf_insn* insn, struct bpf_insn* to) {
   const bool is64 = BPF_CLASS(insn->code) == BPF_ALU64;
   const u8 alu = is64 ? BPF_ALU64 : BPF_ALU, jmp = is64 ? BPF_JMP : BPF_JMP32;
   const u8 dst = insn->dst_reg, src = insn->src_reg;
-  const bool is_signed = insn->off == 1, is_division = BPF_OP(insn->code) == BPF_DIV;
+  const bool is_signed = insn->off == 1, is_quotient = BPF_OP(insn->code) == BPF_DIV;
   u32 n = 0;
   if (!is_signed) {
-    if (is_division) {
+    if (is_quotient) {
       to[n++] = BPF_RAW_INSN(jmp | BPF_JNE | BPF_K, src, 0, 2, 0);
       to[n++] = BPF_ALU32_REG(BPF_XOR, dst, dst);
       to[n++] = BPF_JMP_IMM(BPF_JA, 0, 0, 1);
@@ -44,7 +44,7 @@ static u32 divide(const struct bpf_insn* insn, struct bpf_insn* to) {
     /* AX = divisor + 1: 0 means -1, 1 means 0, anything above needs the real instruction. */
     to[n++] = BPF_MOV64_REG(BPF_REG_AX, src);
     to[n++] = BPF_RAW_INSN(alu | BPF_ADD | BPF_K, BPF_REG_AX, 0, 0, 1);
-    if (is_division) {
+    if (is_quotient) {
       to[n++] = BPF_RAW_INSN(jmp | BPF_JGT | BPF_K, BPF_REG_AX, 0, 4, 1);
       to[n++] = BPF_RAW_INSN(jmp | BPF_JEQ | BPF_K, BPF_REG_AX, 0, 1, 0);
       to[n++] = BPF_RAW_INSN(alu | BPF_MOV | BPF_K, dst, 0, 0, 0);

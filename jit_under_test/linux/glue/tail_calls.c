@@ -5,7 +5,7 @@
  */
 #include "glue/kernel.h"
 
-enum { kMaxFrames = 8, kMaxVisits = 100000 }; /* MAX_CALL_FRAMES */
+enum { kMaxFrames = 8 /* MAX_CALL_FRAMES */, kMaxFunctions = 256, kMaxVisits = 100000 };
 
 static const struct bpf_insn* insns_of(const struct plumb_function* function) {
   return (const struct bpf_insn*)function->insns;
@@ -35,9 +35,9 @@ static bool refers_to_function(const struct bpf_insn* insn) {
 int plumb_tail_call_reachable(const struct plumb_program* program, bool* reachable) {
   u32 return_slot[kMaxFrames], return_function[kMaxFrames];
   u32 frame = 0, function = 0, slot = 0, visits = 0;
-  bool seen = false;
+  bool seen = false, has_tail_call[kMaxFunctions];
   for (u32 f = 0; f < program->function_count; f++)
-    reachable[f] = plumb_has_tail_call(&program->functions[f]);
+    reachable[f] = has_tail_call[f] = plumb_has_tail_call(&program->functions[f]);
   if (program->function_count == 1) return 0;
   for (;;) {
     const struct plumb_function* f = &program->functions[function];
@@ -48,7 +48,7 @@ int plumb_tail_call_reachable(const struct plumb_program* program, bool* reachab
       return_function[frame++] = function;
       function = (u32)insns_of(f)[slot].imm;
       slot = 0;
-      if (plumb_has_tail_call(&program->functions[function])) seen = true;
+      if (has_tail_call[function]) seen = true;
       continue;
     }
     if (seen)
