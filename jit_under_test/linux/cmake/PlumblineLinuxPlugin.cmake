@@ -104,7 +104,7 @@ function(plumb_linux_plugin)
   # jit.c and core.c include kernel files by name; the dependency scanner finds them, but a tree
   # that is extracted anew must also lead to a new look at its features and headers.
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-               "${tree}/Makefile" "${PLUMB_LINUX_DIR}/cmake/real_headers.txt"
+               "${tree}/Makefile" ${common}/real_headers.txt ${shim}/real_headers.txt
                ${files} ${shim}/jit.c ${common}/plumb_kernel.h)
 
   add_library(${ARG_NAME} MODULE)
