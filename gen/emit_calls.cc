@@ -103,24 +103,29 @@ void emit_call(Emitter& e) {
 
 void emit_callback_loop(Emitter& e, int callee) {
   const FunctionPlan& plan = callee_plan(e, callee);
-  const FrameBytes before = e.locked_bytes;
-  int times = e.choices.pick({0, 1, 1, 2, 2, 3, 4, 5});
-  const std::uint64_t room =
-      e.program.cost_limit / std::max<std::uint64_t>(1, callee_cost(e, callee));
-  times = std::min(times, static_cast<int>(std::min<std::uint64_t>(room, 8)));
+  const Argument& argument = plan.arguments[1];
+  // The verifier wants the callback's context to be a pointer to the stack, or 0.
+  Lent lent{.offset = std::nullopt, .size = argument.size};
+  if (argument.kind == ArgumentKind::kBuffer) {
+    lent.offset = free_frame_range(e, argument.size);
+    if (!lent.offset) return;
+    initialise_frame(e, *lent.offset, argument.size);
+  }
+  const std::uint64_t cost = callee_cost(e, callee);
+  const int drawn = e.choices.pick({1, 1, 2, 2, 3, 4, 5});
+  const std::uint64_t room = e.program.cost_limit / std::max<std::uint64_t>(1, cost);
+  const int times = std::min(drawn, static_cast<int>(std::clamp<std::uint64_t>(room, 1, 8)));
   e.code.emit(Opcode::kMov64Imm, 1, 0, 0, times);
   e.code.load_function(2, callee);
-  Lent lent;
-  const Argument& argument = plan.arguments[1];
-  if (argument.kind == ArgumentKind::kBuffer) {
-    lent = {.offset = point_at_buffer(e, 3, argument.size), .size = argument.size};
+  if (lent.offset) {
+    e.code.emit(Opcode::kMov64Reg, 3, kFramePointerRegister);
+    e.code.emit(Opcode::kAdd64Imm, 3, 0, 0, *lent.offset);
   } else {
-    pass_scalar(e, 3);
+    e.code.emit(Opcode::kMov64Imm, 3);
   }
   e.code.emit(Opcode::kMov64Imm, 4);
   e.code.call_helper(kLoopHelper);
-  e.code.add_cost(callee_cost(e, callee) * static_cast<std::uint64_t>(times));
-  e.locked_bytes = before;
+  e.code.add_cost(cost * static_cast<std::uint64_t>(times));
   use_result(e, lent);
 }
 

@@ -46,7 +46,7 @@ struct FunctionPlan {
   std::vector<Argument> arguments;  // R1 ...; a main function has the context alone
   bool is_callback = false;         // returns 0 or 1
   std::vector<int> calls;           // subprograms, in order, one call each
-  std::vector<int> callbacks;       // called through bpf_loop
+  std::vector<int> callbacks;       // called through bpf_loop with (scalar, 0 or buffer)
   std::vector<TailCallPlan> tail_calls;
   std::uint32_t saved = 0;  // which of R6 ... R9 it uses: bits 6 ... 9
   int statements = 0;       // besides what is required above

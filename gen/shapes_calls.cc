@@ -123,7 +123,10 @@ CasePlan plan_callbacks(ChoiceStream& choices) {
                                         : Argument{});
     const int index = static_cast<int>(program.functions.size());
     program.functions.push_back(std::move(callback));
-    program.functions[choices.below(callers)].callbacks.push_back(index);
+    FunctionPlan& caller = program.functions[choices.below(callers)];
+    caller.callbacks.push_back(index);
+    // Room for what the callback gets a pointer to.
+    if (caller.stack_depth < 72) caller.stack_depth += 72;
   }
   if (choices.chance(35)) {
     FunctionPlan leaf = draw_function(choices, kPlainMix, {.low = 0, .high = 2});
