@@ -9,6 +9,7 @@
 
 #include "core/case.h"
 #include "core/case_text.h"
+#include "core/opcode.h"
 #include "oracle/oracle.h"
 #include "oracle/reasons.h"
 
