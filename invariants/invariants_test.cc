@@ -200,6 +200,9 @@ const std::vector<Damage>& damages() {
          --event.chain_size;
        },
        "fp-chain-matches-calls", "tail-callee"},
+      {"the chain stops at a frame that it could go on from",
+       [](BuiltRun& b) { --b.event(EventKind::kHelperCall).chain_size; }, "fp-chain-walkable",
+       "tail-callee"},
       {"the chain ends before the outermost frame",
        [](BuiltRun& b) {
          MachineEvent& event = b.event(EventKind::kHelperCall);
