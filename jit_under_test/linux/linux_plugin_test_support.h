@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What the tests of the kernel JIT plugins share: building requests, the two plugins, loaded cases.
+// Everything that it opens stays open: both plugins live in the process at the same time.
+#pragma once
+
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "jit_under_test/plugin.h"
+
+namespace plumb_linux_test {
+
+// ---- Instructions (RFC 9669) ----
+
+using Code = std::vector<plumb_insn>;
+
+inline plumb_insn insn(uint8_t opcode, uint8_t dst, uint8_t src, int16_t offset,
+                       int32_t immediate) {
+  return {opcode, static_cast<uint8_t>(src << 4 | dst), offset, immediate};
+}
+inline plumb_insn mov(uint8_t dst, int32_t value) { return insn(0xb7, dst, 0, 0, value); }
+inline plumb_insn mov_reg(uint8_t dst, uint8_t src) { return insn(0xbf, dst, src, 0, 0); }
+inline plumb_insn exit_insn() { return insn(0x95, 0, 0, 0, 0); }
+inline plumb_insn call_helper(int32_t number) { return insn(0x85, 0, 0, 0, number); }
+inline plumb_insn call_function(int32_t function) { return insn(0x85, 0, 1, 0, function); }
+inline plumb_insn store(uint8_t src, int16_t offset) { return insn(0x7b, 10, src, offset, 0); }
+
+inline Code operator+(Code a, const Code& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+inline Code load_array(uint8_t dst, int32_t array) {
+  return {insn(0x18, dst, 1, 0, array), insn(0, 0, 0, 0, 0)};
+}
+inline Code load_function(uint8_t dst, int32_t function) {
+  return {insn(0x18, dst, 4, 0, function), insn(0, 0, 0, 0, 0)};
+}
+inline Code direct_tail_call(int32_t array, int32_t key) {
+  return load_array(2, array) + Code{mov(3, key), call_helper(12)};
+}
+// The key comes from the context, so nobody knows it.
+inline Code indirect_tail_call(int32_t array) {
+  return Code{insn(0x61, 3, 1, 0, 0)} + load_array(2, array) + Code{call_helper(12)};
+}
+
+// ---- Requests ----
+
+struct FunctionSpec {
+  Code code;
+  uint32_t stack_depth = 0;
+};
+using ProgramSpec = std::vector<FunctionSpec>;
+
+struct CaseSpec {
+  std::vector<ProgramSpec> programs;
+  std::vector<std::vector<int32_t>> arrays;
+  std::vector<uint64_t> regions;
+};
+
+// Owns what a plumb_load_request points to.
+class Request {
+ public:
+  explicit Request(CaseSpec spec) : spec_(std::move(spec)) {
+    for (const ProgramSpec& program : spec_.programs) {
+      std::vector<plumb_function> functions;
+      for (const FunctionSpec& f : program)
+        functions.push_back({sizeof(plumb_function), 0, "f", f.code.data(),
+                             static_cast<uint32_t>(f.code.size()), f.stack_depth});
+      functions_.push_back(std::move(functions));
+    }
+    for (const auto& functions : functions_)
+      programs_.push_back(
+          {sizeof(plumb_program), static_cast<uint32_t>(functions.size()), "p", functions.data()});
+    for (const auto& slots : spec_.arrays)
+      arrays_.push_back(
+          {sizeof(plumb_prog_array), static_cast<uint32_t>(slots.size()), slots.data()});
+    request_ = {sizeof(request_),
+                static_cast<uint32_t>(programs_.size()),
+                programs_.data(),
+                static_cast<uint32_t>(arrays_.size()),
+                static_cast<uint32_t>(spec_.regions.size()),
+                arrays_.data(),
+                spec_.regions.data()};
+  }
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+  const plumb_load_request* get() const { return &request_; }
+  const CaseSpec& spec() const { return spec_; }
+
+ private:
+  CaseSpec spec_;
+  std::vector<std::vector<plumb_function>> functions_;
+  std::vector<plumb_program> programs_;
+  std::vector<plumb_prog_array> arrays_;
+  plumb_load_request request_;
+};
+
+inline CaseSpec one_function(Code code, uint32_t stack_depth = 0) {
+  return {.programs = {{{std::move(code), stack_depth}}}, .arrays = {}, .regions = {}};
+}
+
+// ---- Plugins: opened once per process, both at the same time ----
+
+struct Plugin {
+  const plumb_plugin* api = nullptr;
+  std::string problem;
+};
+
+inline Plugin open_plugin(const std::string& name) {
+  Plugin plugin;
+  const std::string path = std::string(PLUMB_PLUGIN_DIR) + "/" + name + ".so";
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) return {nullptr, dlerror()};
+  using Entry = const plumb_plugin* (*)();
+  const auto entry = reinterpret_cast<Entry>(dlsym(handle, PLUMB_PLUGIN_ENTRY));
+  if (entry == nullptr) return {nullptr, "no entry"};
+  plugin.api = entry();
+  const plumb_plugin_info& info = *plugin.api->info;
+  void* wanted = reinterpret_cast<void*>(info.arena_base);
+  void* arena = mmap(wanted, info.arena_size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
+  if (arena != wanted) return {nullptr, "no arena"};
+  char error[256] = "";
+  if (plugin.api->open(info.arena_base, info.arena_size, error, sizeof(error)) != 0)
+    return {nullptr, error};
+  return plugin;
+}
+
+inline constexpr const char* kNewName = "linux-6.12-x86_64";
+inline constexpr const char* kOldName = "linux-6.1-x86_64";
+
+inline const Plugin& plugin_named(const std::string& name) {
+  static const Plugin newer = open_plugin(kNewName);
+  static const Plugin older = open_plugin(kOldName);
+  return name == kNewName ? newer : older;
+}
+
+using Bytes = std::vector<uint8_t>;
+
+// A loaded case; unloads itself.
+class Loaded {
+ public:
+  Loaded(const plumb_plugin* api, const Request& request) : api_(api) {
+    char error[256] = "";
+    status = api->load(request.get(), &image, error, sizeof(error));
+    message = error;
+  }
+  ~Loaded() {
+    if (status == PLUMB_LOADED) api_->unload(&image);
+  }
+  Loaded(const Loaded&) = delete;
+  Loaded& operator=(const Loaded&) = delete;
+
+  const plumb_native_function& function(uint32_t program, uint32_t function) const {
+    return *std::find_if(image.functions, image.functions + image.function_count,
+                         [&](const plumb_native_function& f) {
+                           return f.program == program && f.function == function;
+                         });
+  }
+  Bytes code(uint32_t program = 0, uint32_t f = 0) const {
+    const plumb_native_function& native = this->function(program, f);
+    const auto* begin = reinterpret_cast<const uint8_t*>(native.address);
+    return {begin, begin + native.size};
+  }
+
+  int status;
+  std::string message;
+  plumb_image image{};
+
+ private:
+  const plumb_plugin* api_;
+};
+
+inline Bytes operator+(Bytes a, const Bytes& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+inline int32_t read32(const uint8_t* p) {
+  int32_t value;
+  std::memcpy(&value, p, sizeof(value));
+  return value;
+}
+
+inline uint8_t byte_at(uint64_t address) { return *reinterpret_cast<const uint8_t*>(address); }
+inline uint64_t jump_target(uint64_t address) {
+  return address + 5 +
+         static_cast<uint64_t>(
+             static_cast<int64_t>(read32(reinterpret_cast<const uint8_t*>(address) + 1)));
+}
+
+inline void expect_prefix(const Bytes& code, const Bytes& prefix) {
+  ASSERT_GE(code.size(), prefix.size());
+  EXPECT_EQ(Bytes(code.begin(), code.begin() + static_cast<ptrdiff_t>(prefix.size())), prefix);
+}
+
+inline size_t find_bytes(const Bytes& code, const Bytes& wanted) {
+  return static_cast<size_t>(std::search(code.begin(), code.end(), wanted.begin(), wanted.end()) -
+                             code.begin());
+}
+
+// Instruction bytes of layouts.md.
+inline const Bytes kNop5 = {0x0f, 0x1f, 0x44, 0x00, 0x00};
+inline const Bytes kPushRbp = {0x55, 0x48, 0x89, 0xe5};         // push rbp; mov rbp, rsp
+inline const Bytes kSub16 = {0x48, 0x81, 0xec, 0x10, 0, 0, 0};  // sub rsp, 16
+inline const Bytes kLeaveRet = {0xc9, 0xc3};
+
+class LinuxPlugin : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    const Plugin& plugin = plugin_named(GetParam());
+    ASSERT_NE(plugin.api, nullptr) << plugin.problem;
+    api_ = plugin.api;
+  }
+  bool is_new() const { return std::string(GetParam()) == kNewName; }
+
+  const plumb_plugin* api_ = nullptr;
+};
+
+}  // namespace plumb_linux_test
