@@ -21,6 +21,12 @@ bool is_tail_call(const Insn& insn) {
   return insn.opcode == kCallOpcode && insn.src == 0 && insn.immediate == kTailCallHelper;
 }
 
+bool is_atomic_operation(const Insn& insn) {
+  constexpr std::uint8_t kAtomic32 = 0xc3;
+  constexpr std::uint8_t kAtomic64 = 0xdb;
+  return insn.opcode == kAtomic32 || insn.opcode == kAtomic64;
+}
+
 bool inside(const Range& outer, std::uint64_t address, std::uint64_t size) {
   return address >= outer.address && address - outer.address <= outer.size &&
          size <= outer.size - (address - outer.address);
@@ -41,7 +47,7 @@ const char* CodeMap::build(const Case& value, const Image& image) {
                 std::uint16_t{0});
   }
   marked_.clear();
-  after_.clear();
+  watched_.clear();
   case_ = &value;
   image_ = &image;
   span_ = 0;
@@ -62,7 +68,6 @@ const char* CodeMap::build(const Case& value, const Image& image) {
   span_ = high - low;
   if (roles_.size() < span_) roles_.resize(span_);
   for (std::size_t i = 0; i < image.functions.size(); ++i) mark_function(i);
-  std::ranges::sort(after_);
   return nullptr;
 }
 
@@ -86,11 +91,13 @@ void CodeMap::mark_function(std::size_t index) {
     const std::uint32_t end = std::min(f.insn_offsets[slot + 1], f.size);
     if (begin >= end) continue;  // no code
     mark(f.address + begin, Role::kSlotStart);
-    if (slot >= insns.size() || !is_tail_call(insns[slot])) continue;
+    if (slot >= insns.size()) continue;
+    if (is_atomic_operation(insns[slot])) watched_.push_back({f.address + begin, end - begin});
+    if (!is_tail_call(insns[slot])) continue;
     for (std::uint32_t i = begin; i < end; ++i) mark(f.address + i, Role::kTailCall);
     if (end == f.size) continue;
     mark(f.address + end, Role::kAfterTailCall);
-    after_.push_back(f.address + end);
+    watched_.push_back({f.address + end, 1});
   }
 }
 

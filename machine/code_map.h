@@ -53,8 +53,10 @@ class CodeMap {
   [[nodiscard]] const Range& stubs() const { return stubs_; }
   // In one of the image's thunks (retpolines, return thunks). Their size is not known.
   [[nodiscard]] bool in_thunk(std::uint64_t address) const;
-  // Every address that is kAfterTailCall, increasing.
-  [[nodiscard]] std::span<const std::uint64_t> after_tail_calls() const { return after_; }
+  // Instructions that have to be reported one by one, not empty ranges: what is kAfterTailCall,
+  // because a refused tail call may run on into it without a block boundary; and the code of atomic
+  // operations, because the emulator does not know where it is when such an instruction stores.
+  [[nodiscard]] std::span<const Range> watched() const { return watched_; }
 
   [[nodiscard]] const NativeFunction& function(Role role) const {
     return image_->functions[role.function()];
@@ -80,7 +82,7 @@ class CodeMap {
   std::uint64_t span_ = 0;
   std::vector<std::uint16_t> roles_;  // of [base_, base_ + span_); zero everywhere else
   std::vector<Range> marked_;         // offsets in roles_ that are not zero
-  std::vector<std::uint64_t> after_;
+  std::vector<Range> watched_;
 };
 
 }  // namespace plumb::machine

@@ -184,7 +184,7 @@ void EmulatedMachine::refresh_code(Seat& seat, const Image& image) {
     const auto* const begin = reinterpret_cast<const std::uint8_t*>(range.address);
     bytes_.insert(bytes_.end(), begin, begin + range.size);
   }
-  const auto watched = map_.after_tail_calls();
+  const auto watched = map_.watched();
   if (seat.code == image.code && seat.bytes == bytes_ &&
       std::ranges::equal(seat.watched, watched)) {
     return;

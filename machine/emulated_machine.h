@@ -33,7 +33,7 @@ class EmulatedMachine final : public Machine {
     std::uint64_t stub_generation = 0;
     std::vector<Range> code;  // of the last image, and its bytes
     std::vector<std::uint8_t> bytes;
-    std::vector<std::uint64_t> watched;
+    std::vector<Range> watched;
   };
 
   void execute(const Case& value, const Image& image, const RunOptions& options, MachineRun& run);

@@ -152,15 +152,15 @@ void Engine::drop_code(const Range& range) {
               UC_ERR_OK);
 }
 
-void Engine::watch_instructions(std::span<const std::uint64_t> addresses) {
+void Engine::watch_instructions(std::span<const Range> ranges) {
   if (handle_->watch != Watch::kFast) return;
   for (const uc_hook hook : handle_->instruction_hooks) {
     PLUMB_CHECK(uc_hook_del(handle_->uc, hook) == UC_ERR_OK);
   }
   handle_->instruction_hooks.clear();
-  for (const std::uint64_t address : addresses) {
-    handle_->instruction_hooks.push_back(
-        add_hook(*handle_, UC_HOOK_CODE, instruction_hook, address, address));
+  for (const Range& range : ranges) {
+    handle_->instruction_hooks.push_back(add_hook(*handle_, UC_HOOK_CODE, instruction_hook,
+                                                  range.address, range.address + range.size - 1));
   }
 }
 

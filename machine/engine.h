@@ -71,9 +71,9 @@ class Engine {
   // the range overlaps another one that is mapped: the engine has to be replaced.
   [[nodiscard]] bool map_arena(const Range& arena, const Range& stubs);
   void drop_code(const Range& range);
-  // kFast: the instructions at these addresses are reported, and no others. The code that holds
-  // them must have been dropped, or must never have run.
-  void watch_instructions(std::span<const std::uint64_t> addresses);
+  // kFast: the instructions in these ranges are reported, and no others. The code that holds them
+  // must have been dropped, or must never have run.
+  void watch_instructions(std::span<const Range> ranges);
 
   // Runs until the program counter reaches the end address, stop() or an error.
   [[nodiscard]] EngineStatus run(EngineClient& client, std::uint64_t begin, std::uint64_t end);

@@ -32,12 +32,10 @@ void Observer::begin(const Subject& subject, const NativeFunction& entry) {
   options_ = subject.options;
   mock_.begin(*image_);
   stopped_ = false;
-  transferred_ = false;
   current_ = 0;
   shadow_.clear();
   previous_ = {};
   source_end_ = 0;
-  earlier_end_ = 0;
   run_->activations.push_back({.program = entry.program,
                                .function = entry.function,
                                .caller = -1,
@@ -57,7 +55,7 @@ void Observer::on_block(std::uint64_t address, std::uint32_t size) {
   previous_ = {address, address + size};
   const bool is_first = from.end == 0;
   if (!is_first) arrive(role, from, address);
-  if (!stopped_) note_source(role, from, previous_);
+  if (!stopped_ && role.in_function()) source_end_ = previous_.end;
 }
 
 void Observer::arrive(Role role, const Block& from, std::uint64_t address) {
@@ -70,23 +68,14 @@ void Observer::arrive(Role role, const Block& from, std::uint64_t address) {
   if (!map_->in_thunk(address)) wild("control arrived at", address);
 }
 
-void Observer::note_source(Role role, const Block& from, const Block& block) {
-  if (!role.in_function()) return;
-  const bool continues = from.end == block.begin && from.end == source_end_;
-  if (!continues) earlier_end_ = source_end_;
-  if (std::exchange(transferred_, false)) earlier_end_ = 0;
-  source_end_ = block.end;
-}
-
 // False when the return is a jump in disguise: the return of a retpoline.
 bool Observer::arrive_by_return(const Block& from, std::uint64_t address) {
   if (!shadow_.empty() && shadow_.back().return_address == address) {
     const Frame frame = shadow_.back();
     shadow_.pop_back();
     current_ = frame.activation;
-    transferred_ = true;
     if (frame.kind != Frame::Kind::kHelper) {
-      record(EventKind::kReturn, frame.at, frame.target, address);
+      record(EventKind::kReturn, frame.at, 0, address);
     }
     return true;
   }
@@ -154,8 +143,7 @@ void Observer::enter_by_call(Role role, const Block& from, std::uint64_t return_
   shadow_.push_back({.kind = is_callback ? Frame::Kind::kCallback : Frame::Kind::kCall,
                      .return_address = return_address,
                      .activation = current_,
-                     .at = at,
-                     .target = f.function});
+                     .at = at});
   run_->activations.push_back({.program = f.program,
                                .function = f.function,
                                .caller = static_cast<std::int32_t>(current_),
@@ -164,7 +152,6 @@ void Observer::enter_by_call(Role role, const Block& from, std::uint64_t return_
                                .return_address = return_address,
                                .r10 = 0});
   current_ = static_cast<std::uint32_t>(run_->activations.size() - 1);
-  transferred_ = true;
 }
 
 void Observer::take_tail_call(Role role, std::uint64_t address) {
@@ -180,7 +167,6 @@ void Observer::take_tail_call(Role role, std::uint64_t address) {
                                .return_address = replaced.return_address,
                                .r10 = 0});
   current_ = static_cast<std::uint32_t>(run_->activations.size() - 1);
-  transferred_ = true;
   if (++run_->tail_calls > kTailCallLimit) {
     stop(StopReason::kTailCallBound,
          fmt::format("took tail call {}, {} are allowed", run_->tail_calls, kTailCallLimit));
@@ -189,7 +175,7 @@ void Observer::take_tail_call(Role role, std::uint64_t address) {
 
 void Observer::refuse_tail_call(std::uint64_t address) {
   const MachineEvent& event =
-      record(EventKind::kTailCallRefused, map_->place(address - 1), -1, address);
+      record(EventKind::kTailCallRefused, map_->place(address - 1), 0, address);
   note_r10(event.registers);
 }
 
@@ -203,8 +189,7 @@ void Observer::call_helper(std::int32_t number, std::uint64_t return_address) {
   shadow_.push_back({.kind = Frame::Kind::kHelper,
                      .return_address = return_address,
                      .activation = current_,
-                     .at = at,
-                     .target = number});
+                     .at = at});
   if (number == kLoopHelper) return mock_.begin_loop(*engine_);
   const MockOutcome outcome = mock_.call(*engine_, *helper, event.registers);
   if (outcome.problem != nullptr) {
@@ -232,8 +217,7 @@ void Observer::record_helper_writes(const Range& written, std::uint64_t sp) {
   run_->lowest_sp = std::min(run_->lowest_sp, written.address);
 }
 
-// kFull: every instruction. kFast: the ones behind a tail call, because a refused tail call may
-// fall into them without a block boundary.
+// kFull: every instruction. kFast: those that CodeMap::watched() names.
 void Observer::on_instruction(std::uint64_t address) {
   if (stopped_) return;
   const Role role = map_->role(address);
@@ -404,19 +388,8 @@ void Observer::finish_at_end() {
   const bool returned = target_.reached_by_return(*engine_, memory_, previous_, pc);
   if (!returned) return wild("without a return, control arrived at", pc);
   if (!shadow_.empty()) return wild("from inside a call, a return landed at", pc);
-  record(EventKind::kExit, exit_place(), 0, pc);
+  record(EventKind::kExit, source_place(), 0, pc);
   if (!stopped_) run_->stop = StopReason::kReturned;
-}
-
-// The exit instruction. Compilers share one epilogue: code that came to it from another exit
-// instruction belongs to that one.
-Place Observer::exit_place() const {
-  const Place last = source_place();
-  if (earlier_end_ == 0) return last;
-  if (!map_->role(earlier_end_ - 1).same_function(map_->role(source_end_ - 1))) return last;
-  const Place earlier = map_->place(earlier_end_ - 1);
-  const Insn* const insn = map_->insn(earlier);
-  return insn != nullptr && insn->opcode == kExitOpcode ? earlier : last;
 }
 
 }  // namespace plumb::machine

@@ -48,7 +48,6 @@ class Observer final : public EngineClient {
     std::uint64_t return_address = 0;
     std::uint32_t activation = 0;  // the caller
     Place at;
-    std::int32_t target = 0;
   };
 
   void arrive(Role role, const Block& from, std::uint64_t address);
@@ -63,11 +62,9 @@ class Observer final : public EngineClient {
   void finish_at_end();
 
   [[nodiscard]] bool is_tail_call_landing(Role role, Role source, std::uint64_t address) const;
-  [[nodiscard]] Place exit_place() const;
   [[nodiscard]] std::uint64_t trap_address(std::uint64_t pc) const;
   [[nodiscard]] Place source_place() const { return map_->place(source_end_ - 1); }
   [[nodiscard]] bool frame_is_set_up(std::uint64_t pc) const;
-  void note_source(Role role, const Block& from, const Block& block);
   void note_r10(const RegisterFile& registers);
 
   // Appends an event that happens in the current activation, with registers as they are.
@@ -88,13 +85,10 @@ class Observer final : public EngineClient {
   MachineRun* run_ = nullptr;
   RunOptions options_;
   bool stopped_ = false;
-  bool transferred_ = false;   // the block that runs was reached by a call, tail call or return
   std::uint32_t current_ = 0;  // activation
   std::vector<Frame> shadow_;
   Block previous_;                // the block that runs, or ran last
-  std::uint64_t source_end_ = 0;  // end of the last block inside a function ...
-  // ... and of the one before it in the same activation, if that jumped here; else 0.
-  std::uint64_t earlier_end_ = 0;
+  std::uint64_t source_end_ = 0;  // end of the last block inside a function
 };
 
 }  // namespace plumb::machine

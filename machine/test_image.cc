@@ -39,7 +39,8 @@ Insn bpf_call_function(std::int32_t function) {
 TestImage::TestImage(const TestArena& arena) : next_(arena.code()) {
   image.jit = "test";
   image.family = "test";
-  image.registers = {.bpf = {0, 7, 6, 2, 1, 8, 3, 13, 14, 15, 5}, .frame_pointer = 5, .r10_bias = 0};
+  image.registers = {
+      .bpf = {0, 7, 6, 2, 1, 8, 3, 13, 14, 15, 5}, .frame_pointer = 5, .r10_bias = 0};
   image.arena = arena.range();
   image.stub_base = arena.range().address;
   image.entry = next_;
