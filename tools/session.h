@@ -25,10 +25,6 @@ struct Session {
 // Prints "plumb: MESSAGE" to stderr and returns kStatusUnusable.
 [[nodiscard]] int unusable(const std::string& message);
 
-// Writes the file whole or not at all (a temporary file beside it, then a rename). Returns an empty
-// string, or why it could not.
-[[nodiscard]] std::string write_file(const std::string& path, const std::string& text);
-
 void add_jits_command(CLI::App& app, Session& session);
 void add_gen_command(CLI::App& app, Session& session);
 void add_check_commands(CLI::App& app, Session& session);  // check, replay

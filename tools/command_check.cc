@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
+
+#include <chrono>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "harness/check.h"
+#include "harness/corpus.h"
+#include "harness/funnel.h"
+#include "harness/judge.h"
+#include "oracle/oracle.h"
+#include "reports/junit.h"
+#include "tools/report_json.h"
+#include "tools/session.h"
+
+namespace plumb::tools {
+namespace {
+
+struct CheckArguments {
+  std::vector<std::string> paths;
+  std::string jits = "all";
+  std::string depth = "full";
+  std::string junit;
+  unsigned jobs = 1;
+};
+
+// The stage that a case reached, from the verdict on it.
+harness::Stage stage_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kConforms:
+    case Verdict::kViolation:
+      return harness::Stage::kCompared;
+    case Verdict::kCrash:
+      return harness::Stage::kCompiled;
+    case Verdict::kRefused:
+      return harness::Stage::kApplicable;
+    case Verdict::kNotApplicable:
+      return harness::Stage::kDefined;
+    case Verdict::kUndefined:
+      return harness::Stage::kGenerated;
+  }
+  return harness::Stage::kGenerated;
+}
+
+// Adds one row to the report of its JIT.
+void add_row(const harness::CheckRow& row, const harness::NamedCase& named, const jit::Jit& jit,
+             JitReport& report) {
+  const Execution execution = oracle::run(named.value, jit.info().contract);
+  harness::count_case(report.funnel.counts, stage_of(row.judgement.verdict), execution);
+  if (!execution.defined) ++report.funnel.undefined[execution.undefined_reason];
+  if (harness::is_finding(row.judgement)) {
+    add_finding(report, row.judgement, named.path, row.known);
+  }
+}
+
+reports::JunitCase junit_case(const harness::CheckRow& row, const harness::NamedCase& named,
+                              const std::string& jit) {
+  reports::JunitCase out{.suite = jit, .name = named.path, .failure = {}, .skipped = {}};
+  if (harness::is_finding(row.judgement)) {
+    if (row.known.empty()) out.failure = row.judgement.signature.str();
+  } else if (row.judgement.verdict != Verdict::kConforms) {
+    out.skipped = fmt::format("{}: {}", verdict_name(row.judgement.verdict), row.judgement.reason);
+  }
+  return out;
+}
+
+Result<std::vector<harness::NamedCase>> read_cases(const std::vector<std::string>& paths) {
+  std::vector<harness::NamedCase> cases;
+  for (harness::CorpusFile& file : harness::read_corpus(paths)) {
+    if (!file.value) return std::unexpected(file.value.error());
+    cases.push_back({.name = harness::case_name(file.path),
+                     .path = file.path,
+                     .value = std::move(*file.value)});
+  }
+  if (cases.empty()) return fail("no case files in the paths given");
+  return cases;
+}
+
+// What is wrong beside findings: expectations, stale waivers, our own failures. On stderr.
+void complain(const harness::CheckReport& report, const std::vector<harness::NamedCase>& cases) {
+  for (const auto& unexpected : report.unexpected) {
+    fmt::print(stderr, "plumb: {}: {}\n", cases[unexpected.case_index].path, unexpected.message);
+  }
+  for (const auto& stale : report.stale) {
+    fmt::print(stderr, "plumb: {}: waiver {} for {} matches nothing any more\n",
+               cases[stale.case_index].path, stale.waiver.signature, stale.waiver.jits);
+  }
+  for (const std::string& failure : report.harness_failures) {
+    fmt::print(stderr, "plumb: the harness failed: {}\n", failure);
+  }
+}
+
+int check(const CheckArguments& arguments, const Session& session, const std::string& command) {
+  const auto cases = read_cases(arguments.paths);
+  if (!cases) return unusable(cases.error().str());
+  const auto jits = jit::open_jits(session.plugin_directory, arguments.jits);
+  if (!jits) return unusable(jits.error().str());
+  auto waivers = harness::read_waivers(session.known_directory);
+  if (!waivers) return unusable(waivers.error().str());
+
+  harness::CheckOptions options;
+  options.depth = arguments.depth == "fast" ? Depth::kFast : Depth::kFull;
+  options.waivers = std::move(*waivers);
+  options.jobs = arguments.jobs;
+  const auto begin = std::chrono::steady_clock::now();
+  const harness::CheckReport checked = harness::check_cases(*cases, *jits, options);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+
+  Report report{.command = command, .seed = 0, .seconds = seconds.count(), .jits = {}};
+  for (const auto& jit : *jits) report.jits.push_back(make_report(jit->info()));
+  std::vector<reports::JunitCase> junit;
+  for (const harness::CheckRow& row : checked.rows) {
+    const harness::NamedCase& named = (*cases)[row.case_index];
+    const jit::Jit& jit = *(*jits)[row.jit_index];
+    add_row(row, named, jit, report.jits[row.jit_index]);
+    junit.push_back(junit_case(row, named, jit.info().name));
+  }
+  if (!arguments.junit.empty()) {
+    const auto written = harness::write_file(arguments.junit, reports::junit_xml(junit));
+    if (!written) return unusable(written.error().str());
+  }
+  print_report(session, report);
+  complain(checked, *cases);
+  return checked.status();
+}
+
+void add_options(CLI::App& command, CheckArguments& options) {
+  command.add_option("--jit", options.jits, "JIT names or globs, comma-separated, or all");
+  command.add_option("--depth", options.depth, "fast or full")
+      ->check(CLI::IsMember({"fast", "full"}));
+  command.add_option("-j,--jobs", options.jobs, "processes at a time")->check(CLI::Range(1, 64));
+  command.add_option("--junit", options.junit, "write the outcome as JUnit XML")->type_name("FILE");
+}
+
+}  // namespace
+
+void add_check_commands(CLI::App& app, Session& session) {
+  auto options = std::make_shared<CheckArguments>();
+  CLI::App* command = app.add_subcommand("check", "Judge case files on JITs");
+  command->add_option("paths", options->paths, "case files or directories")->required();
+  add_options(*command, *options);
+  command->callback([options, &session] {
+    session.action = [options, &session] { return check(*options, session, "check"); };
+  });
+
+  auto replayed = std::make_shared<CheckArguments>();
+  CLI::App* replay = app.add_subcommand("replay", "Judge the regression corpus; what CI calls");
+  replay->add_option("paths", replayed->paths, "directories; default: corpus");
+  add_options(*replay, *replayed);
+  replay->callback([replayed, &session] {
+    session.action = [replayed, &session] {
+      if (replayed->paths.empty()) {
+        replayed->paths = {"corpus/seeds", "corpus/known", "corpus/regressions"};
+      }
+      return check(*replayed, session, "replay");
+    };
+  });
+}
+
+}  // namespace plumb::tools

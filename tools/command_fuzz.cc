@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+#include <utility>
+
+#include "harness/corpus.h"
+#include "harness/fuzz_driver.h"
+#include "reports/explain.h"
+#include "tools/report_json.h"
+#include "tools/session.h"
+
+namespace plumb::tools {
+namespace {
+
+struct FuzzArguments {
+  std::string jits;
+  std::uint64_t runs = 0;
+  double seconds = 0;
+  std::uint64_t seed = 1;
+  unsigned jobs = 1;
+  std::string shape;
+  std::string out = "findings";
+};
+
+// One line that is written over on a terminal, else one line every ten seconds.
+class ProgressLine {
+ public:
+  void show(const harness::FuzzProgress& progress) {
+    if (!terminal_ && progress.seconds < next_) return;
+    next_ = progress.seconds + 10;
+    const double rate =
+        progress.seconds > 0 ? static_cast<double>(progress.compared) / progress.seconds : 0;
+    fmt::print(stderr, "{}{:.0f} s: {} cases, {} compared, {:.0f}/s, {} findings, {} known{}",
+               terminal_ ? "\r\033[K" : "", progress.seconds, progress.generated, progress.compared,
+               rate, progress.findings, progress.known, terminal_ ? "" : "\n");
+    std::fflush(stderr);
+    shown_ = true;
+  }
+  void finish() const {
+    if (terminal_ && shown_) fmt::print(stderr, "\r\033[K");
+  }
+
+ private:
+  bool terminal_ = isatty(STDERR_FILENO) == 1;
+  bool shown_ = false;
+  double next_ = 10;
+};
+
+std::string describe(const Case& value, const harness::Trial& trial) {
+  if (trial.image == nullptr) return trial.judgement.reason + "\n";
+  return reports::explain_text({.value = &value,
+                                .image = &trial.image->image(),
+                                .execution = &trial.execution,
+                                .run = &trial.run,
+                                .judgement = &trial.judgement});
+}
+
+Report to_report(const harness::FuzzReport& fuzzed) {
+  Report report{.command = "fuzz", .seed = fuzzed.seed, .seconds = fuzzed.seconds, .jits = {}};
+  for (const harness::JitFuzzReport& jit : fuzzed.jits) {
+    JitReport out;
+    out.name = jit.name;
+    out.arch = std::string(arch_name(jit.arch));
+    out.funnel = jit.funnel;
+    out.rate = jit.rate;
+    for (const harness::FuzzFinding& finding : jit.findings) {
+      out.findings.push_back({.signature = finding.signature.str(),
+                              .invariant = finding.signature.invariant,
+                              .known = finding.known,
+                              .path = finding.path,
+                              .cases_until_found = finding.cases_until_found,
+                              .count = finding.count,
+                              .message = finding.message});
+    }
+    report.jits.push_back(std::move(out));
+  }
+  return report;
+}
+
+Result<harness::FuzzOptions> fuzz_options(const FuzzArguments& arguments, const Session& session) {
+  harness::FuzzOptions options;
+  options.seed = arguments.seed;
+  options.runs = arguments.runs;
+  options.seconds = arguments.seconds;
+  options.jobs = arguments.jobs;
+  options.out_directory = arguments.out;
+  options.describe = describe;
+  if (arguments.runs == 0 && arguments.seconds <= 0) return fail("give --seconds or --runs");
+  if (!arguments.shape.empty()) {
+    options.shape = gen::find_shape(arguments.shape);
+    if (options.shape == nullptr) {
+      return fail(fmt::format("no shape is called '{}'; see plumb gen --list", arguments.shape));
+    }
+  }
+  auto waivers = harness::read_waivers(session.known_directory);
+  if (!waivers) return std::unexpected(waivers.error());
+  options.waivers = std::move(*waivers);
+  std::error_code error;
+  std::filesystem::create_directories(arguments.out, error);
+  if (error) return fail(fmt::format("{}: {}", arguments.out, error.message()));
+  return options;
+}
+
+int fuzz(const FuzzArguments& arguments, const Session& session) {
+  const auto jits = jit::open_jits(session.plugin_directory, arguments.jits);
+  if (!jits) return unusable(jits.error().str());
+  auto options = fuzz_options(arguments, session);
+  if (!options) return unusable(options.error().str());
+  ProgressLine line;
+  options->on_progress = [&line](const harness::FuzzProgress& progress) { line.show(progress); };
+  const harness::FuzzReport fuzzed = harness::fuzz(*jits, *options);
+  line.finish();
+  print_report(session, to_report(fuzzed));
+  for (const harness::JitFuzzReport& jit : fuzzed.jits) {
+    for (const std::string& stage : jit.zero_stages) {
+      fmt::print(stderr, "plumb: {}: no case counted as '{}': this run has not tested it\n",
+                 jit.name, stage);
+    }
+  }
+  for (const std::string& failure : fuzzed.harness_failures) {
+    fmt::print(stderr, "plumb: the harness failed: {}\n", failure);
+  }
+  return fuzzed.status();
+}
+
+}  // namespace
+
+void add_fuzz_command(CLI::App& app, Session& session) {
+  auto arguments = std::make_shared<FuzzArguments>();
+  CLI::App* command = app.add_subcommand("fuzz", "Generate cases and judge them");
+  command->add_option("--jit", arguments->jits, "JIT names or globs, comma-separated, or all")
+      ->required();
+  command->add_option("--seconds", arguments->seconds, "how long")->check(CLI::NonNegativeNumber);
+  command->add_option("--runs", arguments->runs, "how many cases");
+  command->add_option("--seed", arguments->seed, "same seed, same cases");
+  command->add_option("-j,--jobs", arguments->jobs, "processes at a time")
+      ->check(CLI::Range(1, 64));
+  command->add_option("--shape", arguments->shape, "only this shape (plumb gen --list)");
+  command->add_option("--out", arguments->out, "directory for findings")->type_name("DIR");
+  command->callback([arguments, &session] {
+    session.action = [arguments, &session] { return fuzz(*arguments, session); };
+  });
+}
+
+}  // namespace plumb::tools

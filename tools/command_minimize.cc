@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "core/case_text.h"
+#include "harness/corpus.h"
+#include "harness/judge.h"
+#include "harness/minimize.h"
+#include "tools/session.h"
+
+namespace plumb::tools {
+namespace {
+
+struct MinimizeArguments {
+  std::string file;
+  std::string jit;
+  std::string out;
+};
+
+int minimize_file(const MinimizeArguments& arguments, const Session& session) {
+  const Result<Case> value = read_case(arguments.file);
+  if (!value) return unusable(value.error().str());
+  auto jits = jit::open_jits(session.plugin_directory, arguments.jit);
+  if (!jits) return unusable(jits.error().str());
+  if (jits->size() != 1) return unusable("minimize works for one JIT at a time");
+  jit::Jit& jit = *jits->front();
+
+  harness::Judge judge;
+  const harness::Outcome first = judge.judge(*value, jit, Depth::kFull);
+  if (!harness::is_finding(first.judgement)) {
+    return unusable(fmt::format("{}: {} on {}: nothing to minimise", arguments.file,
+                                verdict_name(first.judgement.verdict), jit.info().name));
+  }
+  const Signature wanted = first.judgement.signature;
+  const harness::Minimised small = harness::minimize(*value, [&](const Case& candidate) {
+    const harness::Outcome outcome = judge.judge(candidate, jit, Depth::kFull);
+    return harness::is_finding(outcome.judgement) && outcome.judgement.signature == wanted;
+  });
+  Case out = small.value;
+  out.notes = {fmt::format("{} on {}", wanted.str(), jit.info().name)};
+  const auto written = harness::write_file(arguments.out, print_case(out));
+  if (!written) return unusable(written.error().str());
+  fmt::print("{}: {} instructions outside the exits, {} attempts, signature {}\n", arguments.out,
+             harness::instructions_without_exits(out), small.attempts, wanted.str());
+  return kStatusConforms;
+}
+
+}  // namespace
+
+void add_minimize_command(CLI::App& app, Session& session) {
+  auto arguments = std::make_shared<MinimizeArguments>();
+  CLI::App* command = app.add_subcommand("minimize", "Shrink a case while its signature holds");
+  command->add_option("file", arguments->file, "case file")->required();
+  command->add_option("--jit", arguments->jit, "JIT name")->required();
+  command->add_option("-o,--out", arguments->out, "where to write the small case")->required();
+  command->callback([arguments, &session] {
+    session.action = [arguments, &session] { return minimize_file(*arguments, session); };
+  });
+}
+
+}  // namespace plumb::tools

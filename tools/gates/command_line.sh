@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The command-line contract on bad input: one line, status 2, no partial effects; and that the
+# documented statuses come out.
+#   command_line.sh PLUMB
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+plumb=$1
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+failed=0
+
+# expect STATUS LINES ARGUMENT...: the status, and how many lines stderr may have at the most.
+expect() {
+  local status=$1 lines=$2 got
+  shift 2
+  "$plumb" "$@" >"$scratch/out" 2>"$scratch/err"
+  got=$?
+  if [ $got != "$status" ] || [ "$(wc -l <"$scratch/err")" -gt "$lines" ]; then
+    echo "plumb $*: status $got (expected $status); stderr:"
+    cat "$scratch/err"
+    failed=1
+  fi
+}
+
+broken=0
+for file in corpus/broken/*.bpf; do
+  expect 2 1 check "$file" --jit all
+  grep -qE "^plumb: $file:[0-9]+:[0-9]+: " "$scratch/err" ||
+    { echo "no position: $(cat "$scratch/err")"; failed=1; }
+  [ ! -s "$scratch/out" ] || { echo "$file: output on stdout"; failed=1; }
+  broken=$((broken + 1))
+done
+[ $broken -ge 30 ] || { echo "only $broken broken case files"; failed=1; }
+
+seed=corpus/seeds/$(ls corpus/seeds | head -1)
+expect 0 0 gen --seed 3
+expect 0 0 jits
+expect 2 3 frobnicate
+expect 2 3 check
+expect 2 1 check no-such-file.bpf --jit all
+expect 2 1 check "$seed" --jit no-such-jit
+expect 2 1 explain corpus/seeds --jit linux-6.12-x86_64
+expect 2 3 check "$seed" --jit all --depth deepest
+expect 2 1 gen --shape no-such-shape
+expect 2 3 fuzz --jit linux-6.12-x86_64 --runs many
+expect 2 1 minimize "$seed" --jit linux-6.12-x86_64 -o "$scratch/no/such/dir/x.bpf"
+expect 2 1 minimize "$seed" --jit linux-6.12-x86_64 -o "$scratch/conforms.bpf"
+[ ! -e "$scratch/conforms.bpf" ] || { echo "a conforming case was minimised to something"; failed=1; }
+expect 0 1 check "$seed" --jit linux-6.12-x86_64
+
+echo "command_line: $broken broken case files"
+exit $failed

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/report_json.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace plumb::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json finding_json(const FindingReport& finding) {
+  return {{"signature", finding.signature},
+          {"invariant", finding.invariant},
+          {"known", finding.known.empty() ? Json(nullptr) : Json(finding.known)},
+          {"case", finding.path},
+          {"cases_until_found", finding.cases_until_found},
+          {"count", finding.count},
+          {"message", finding.message}};
+}
+
+Json jit_json(const JitReport& jit) {
+  Json funnel = Json::object();
+  for (const auto& [name, count] : harness::funnel_rows(jit.funnel.counts)) {
+    funnel[std::string(name)] = count;
+  }
+  Json undefined = Json::object();
+  for (const auto& [reason, count] : jit.funnel.undefined) undefined[reason] = count;
+  Json findings = Json::array();
+  for (const FindingReport& finding : jit.findings) findings.push_back(finding_json(finding));
+  return {{"name", jit.name}, {"arch", jit.arch},    {"available", true},
+          {"reason", ""},     {"funnel", funnel},    {"undefined", undefined},
+          {"rate", jit.rate}, {"findings", findings}};
+}
+
+void print_json(const Report& report) {
+  Json jits = Json::array();
+  for (const JitReport& jit : report.jits) jits.push_back(jit_json(jit));
+  const Json out{{"version", 1},
+                 {"command", report.command},
+                 {"seed", report.seed},
+                 {"seconds", report.seconds},
+                 {"jits", jits}};
+  fmt::print("{}\n", out.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+std::string verdict_line(const JitReport& jit) {
+  const auto known = std::ranges::count_if(
+      jit.findings, [](const FindingReport& finding) { return !finding.known.empty(); });
+  const auto unknown = static_cast<std::int64_t>(jit.findings.size()) - known;
+  const std::uint64_t compared = jit.funnel.counts.compared;
+  if (jit.findings.empty()) return fmt::format("conforms over {} compared cases", compared);
+  return fmt::format("{} finding{} over {} compared cases{}", jit.findings.size(),
+                     jit.findings.size() == 1 ? "" : "s", compared,
+                     unknown == 0 ? ", all known" : "");
+}
+
+void print_funnel(const harness::Funnel& funnel) {
+  const std::uint64_t generated = funnel.counts.generated;
+  const std::uint64_t compared = funnel.counts.compared;
+  for (const auto& [name, count] : harness::funnel_rows(funnel.counts)) {
+    const std::uint64_t whole = name.starts_with("with_") ? compared : generated;
+    const double share =
+        whole == 0 ? 0 : 100.0 * static_cast<double>(count) / static_cast<double>(whole);
+    fmt::print("  {:<28} {:>9}  {:>5.1f} %\n", name, count, share);
+  }
+  for (const auto& [reason, count] : funnel.undefined) {
+    fmt::print("  undefined: {:<17} {:>9}\n", reason, count);
+  }
+}
+
+void print_finding(const FindingReport& finding) {
+  fmt::print("  finding {}\n", finding.signature);
+  fmt::print("    {}\n", finding.message);
+  if (!finding.known.empty()) fmt::print("    known: {}\n", finding.known);
+  if (finding.cases_until_found > 0) {
+    fmt::print("    first after {} cases, {} in all\n", finding.cases_until_found, finding.count);
+  }
+  fmt::print("    case: {}\n", finding.path);
+}
+
+void print_text(const Report& report) {
+  for (const JitReport& jit : report.jits) {
+    fmt::print("{}: {}\n", jit.name, verdict_line(jit));
+    print_funnel(jit.funnel);
+    if (jit.rate > 0) fmt::print("  {:<28} {:>9.0f}  per second\n", "compared", jit.rate);
+    for (const FindingReport& finding : jit.findings) print_finding(finding);
+  }
+}
+
+}  // namespace
+
+JitReport make_report(const jit::JitInfo& info) {
+  JitReport report;
+  report.name = info.name;
+  report.arch = std::string(arch_name(info.arch));
+  report.capabilities = info.capabilities;
+  return report;
+}
+
+void add_finding(JitReport& report, const Judgement& judgement, const std::string& path,
+                 const std::string& known) {
+  const std::string message =
+      judgement.violations.empty() ? judgement.reason : judgement.violations.front().message;
+  report.findings.push_back({.signature = judgement.signature.str(),
+                             .invariant = judgement.signature.invariant,
+                             .known = known,
+                             .path = path,
+                             .cases_until_found = 0,
+                             .count = 1,
+                             .message = message});
+}
+
+void print_report(const Session& session, const Report& report) {
+  if (session.json) {
+    print_json(report);
+  } else {
+    print_text(report);
+  }
+}
+
+}  // namespace plumb::tools

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/finding.h"
+#include "harness/funnel.h"
+#include "jit_under_test/jit.h"
+#include "tools/session.h"
+
+namespace plumb::tools {
+
+// One finding of one JIT, as check, replay and fuzz report it.
+struct FindingReport {
+  std::string signature;
+  std::string invariant;
+  std::string known;  // the waiver's name, or empty
+  std::string path;   // the case
+  std::uint64_t cases_until_found = 0;
+  std::uint64_t count = 1;  // cases that showed this signature
+  std::string message;
+};
+
+struct JitReport {
+  std::string name;
+  std::string arch;
+  std::uint64_t capabilities = 0;
+  harness::Funnel funnel;
+  double rate = 0;  // compared per second; 0: not measured
+  std::vector<FindingReport> findings;
+};
+
+// Common output of check, replay and fuzz (docs/command-line.md).
+struct Report {
+  std::string command;
+  std::uint64_t seed = 0;
+  double seconds = 0;
+  std::vector<JitReport> jits;
+};
+
+[[nodiscard]] JitReport make_report(const jit::JitInfo& info);
+// known: the waiver's name, or empty.
+void add_finding(JitReport& report, const Judgement& judgement, const std::string& path,
+                 const std::string& known);
+
+// To stdout, as text or JSON.
+void print_report(const Session& session, const Report& report);
+
+}  // namespace plumb::tools
