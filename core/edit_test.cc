@@ -59,11 +59,13 @@ TEST(Splice, RefusesAJumpThatWouldLeaveTheFunction) {
 }
 
 TEST(Splice, RefusesAJumpThatNoLongerFits) {
+  // Were the offset cut to its 16 bits, the jump would go back and stay in the function.
   constexpr std::int16_t kFarthest = std::numeric_limits<std::int16_t>::max();
-  std::vector<Insn> insns(std::size_t{kFarthest} + 2, kExit);
-  insns[0] = jump(kFarthest);
+  constexpr std::size_t kFrom = 40'000;
+  std::vector<Insn> insns(kFrom * 2, kExit);
+  insns[kFrom] = jump(kFarthest);
   const std::vector<Insn> before = insns;
-  EXPECT_FALSE(splice(insns, 1, 1, std::vector<Insn>{mov(7)}));
+  EXPECT_FALSE(splice(insns, kFrom + 1, kFrom + 1, std::vector<Insn>{mov(7)}));
   EXPECT_EQ(insns, before);
 }
 
@@ -78,6 +80,10 @@ TEST(InstructionStarts, SkipsTheSecondSlotOfWideLoads) {
   EXPECT_EQ(instruction_starts(insns), (std::vector<bool>{true, false, true}));
   EXPECT_TRUE(instruction_starts({}).empty());
 }
+
+// Enough for a function of many instructions.
+const rc::Gen<std::vector<std::uint8_t>> kBytes =
+    rc::gen::resize(500, rc::gen::arbitrary<std::vector<std::uint8_t>>());
 
 std::vector<std::size_t> boundaries(const std::vector<Insn>& insns) {
   std::vector<std::size_t> result;
@@ -98,11 +104,10 @@ std::int64_t target_of(const std::vector<Insn>& insns, std::size_t slot) {
   return jump_target(insns[slot], static_cast<std::int64_t>(slot));
 }
 
-RC_GTEST_PROP(Splice, InsertingAndTakingOutAgainChangesNothing, (std::vector<std::uint8_t> bytes)) {
-  testing::Choices choices(std::move(bytes));
+RC_GTEST_PROP(Splice, InsertingAndTakingOutAgainChangesNothing, ()) {
+  testing::Choices choices(*kBytes);
   const std::size_t count = choices.below(8);
-  const Case value = testing::random_case(choices);
-  std::vector<Insn> insns = value.programs[0].functions[0].insns;
+  std::vector<Insn> insns = testing::random_code(choices);
   const std::vector<Insn> before = insns;
   const std::vector<std::size_t> places = boundaries(insns);
   const std::size_t at = places[choices.below(places.size())];
@@ -112,11 +117,9 @@ RC_GTEST_PROP(Splice, InsertingAndTakingOutAgainChangesNothing, (std::vector<std
   RC_ASSERT(insns == before);
 }
 
-RC_GTEST_PROP(Splice, EveryJumpReachesTheSameInstructionOrTheReplacement,
-              (std::vector<std::uint8_t> bytes)) {
-  testing::Choices choices(std::move(bytes));
-  const Case value = testing::random_case(choices);
-  const std::vector<Insn>& before = value.programs[0].functions[0].insns;
+RC_GTEST_PROP(Splice, EveryJumpReachesTheSameInstructionOrTheReplacement, ()) {
+  testing::Choices choices(*kBytes);
+  const std::vector<Insn> before = testing::random_code(choices);
   const std::vector<std::size_t> places = boundaries(before);
   const std::size_t first = choices.below(places.size());
   const std::size_t begin = places[first];

@@ -3,6 +3,7 @@
 // Holds our syntax and encoding against LLVM's BPF assembler, where it is installed.
 #include <fmt/core.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -56,9 +57,11 @@ std::size_t line_of(const std::string& complaint, const std::string& file) {
 }
 
 Assembled assemble(const std::vector<Sample>& samples) {
-  const std::string input = ::testing::TempDir() + "plumb_llvm_test.s";
-  const std::string output = ::testing::TempDir() + "plumb_llvm_test.out";
-  const std::string errors = ::testing::TempDir() + "plumb_llvm_test.err";
+  // The process's number: several builds may be tested at once.
+  const std::string stem = fmt::format("{}plumb_llvm_test.{}", ::testing::TempDir(), getpid());
+  const std::string input = stem + ".s";
+  const std::string output = stem + ".out";
+  const std::string errors = stem + ".err";
   {
     std::ofstream file(input);
     for (const Sample& sample : samples) file << sample.text << "\n";

@@ -186,6 +186,10 @@ Insn random_insn(const OpcodeInfo& info, Choices& choices) {
   return insn;
 }
 
+std::vector<Insn> random_code(Choices& choices) {
+  return random_function(choices, 0, Sizes{.functions = 1, .arrays = 0, .regions = {}}).insns;
+}
+
 Case random_case(Choices& choices) {
   Case value;
   for (std::size_t n = choices.below(3); n > 0; --n) value.notes.push_back(random_line(choices));

@@ -34,6 +34,9 @@ class Choices {
 // A case that parse_case can return.
 [[nodiscard]] Case random_case(Choices& choices);
 
+// The code of a function in a case without arrays and regions.
+[[nodiscard]] std::vector<Insn> random_code(Choices& choices);
+
 // A well-formed instruction of the form, without what it refers to: jumps go to the next
 // instruction, symbols have index 0.
 [[nodiscard]] Insn random_insn(const OpcodeInfo& info, Choices& choices);
