@@ -85,7 +85,7 @@ void TestImage::append(std::uint8_t byte) {
   ++image.code.front().size;
 }
 
-TestImage& TestImage::bytes(std::initializer_list<int> code) {
+TestImage& TestImage::bytes(const std::vector<int>& code) {
   for (const int byte : code) append(static_cast<std::uint8_t>(byte));
   current().size = static_cast<std::uint32_t>(next_ - current().address);
   return *this;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -47,7 +46,7 @@ class TestImage {
   TestImage& tail_call_entry();  // here
   TestImage& slot(const Insn& insn);
   TestImage& body_end();
-  TestImage& bytes(std::initializer_list<int> code);
+  TestImage& bytes(const std::vector<int>& code);
   TestImage& call(std::uint64_t target);  // e8 rel32
   TestImage& jump(std::uint64_t target);  // e9 rel32
   TestImage& call_helper(std::int32_t number) { return call(stub(number)); }
