@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * kernel/bpf/core.c as the kernel tree has it: program allocation, the pack allocator, constant
  * blinding, kallsyms and the weak defaults of what a JIT may support.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The x86-64 JIT, as the kernel tree has it, and the constants of it that the glue needs.
  *
