@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -20,7 +21,8 @@ using nlohmann::json;
 
 // A finding that kills its process is tried in a fresh one each time: fewer tries.
 constexpr std::size_t kIsolatedAttempts = 300;
-constexpr double kSecondsPerTry = 5.0;
+constexpr std::size_t kHangAttempts = 60;  // each that holds lasts to the limit
+constexpr double kSecondsPerTry = 2.0;
 constexpr double kSecondsToMinimise = 120.0;
 
 // What a child says about a finding: the case that is left, its message and its report.
@@ -40,7 +42,7 @@ std::string plain_report(const Judgement& judgement) {
 
 Described describe(const Case& value, jit::Jit& jit, const FuzzFinding& finding,
                    const FuzzOptions& options) {
-  Judge judge;
+  Judge judge(options.make_machine);
   const Trial trial = judge.examine(value, jit, finding.depth);
   Described described{.case_text = print_case(value), .message = finding.message, .report = {}};
   if (!trial.judgement.violations.empty()) {
@@ -54,7 +56,7 @@ Described describe(const Case& value, jit::Jit& jit, const FuzzFinding& finding,
 // In a child: the minimiser runs the JIT and the emulator on thousands of odd cases.
 std::string minimise_and_describe(const Case& value, jit::Jit& jit, const FuzzFinding& finding,
                                   const FuzzOptions& options) {
-  Judge judge;
+  Judge judge(options.make_machine);
   const Minimised small =
       minimize(value,
                [&](const Case& candidate) {
@@ -66,9 +68,11 @@ std::string minimise_and_describe(const Case& value, jit::Jit& jit, const FuzzFi
       -1, ' ', false, json::error_handler_t::replace);
 }
 
-bool dies(const Case& value, jit::Jit& jit, const FuzzFinding& finding) {
-  const IsolatedResult result = run_isolated(kSecondsPerTry, [&](std::atomic<Activity>& activity) {
-    Judge judge;
+bool dies(const Case& value, jit::Jit& jit, const FuzzFinding& finding,
+          const FuzzOptions& options) {
+  const double seconds = std::min(kSecondsPerTry, options.seconds_per_case);
+  const IsolatedResult result = run_isolated(seconds, [&](std::atomic<Activity>& activity) {
+    Judge judge(options.make_machine);
     judge.show_activity(&activity);
     return std::string(shows(value, jit, finding.depth, finding.signature, judge) ? "x" : "");
   });
@@ -76,21 +80,25 @@ bool dies(const Case& value, jit::Jit& jit, const FuzzFinding& finding) {
   return death_judgement(jit.info(), result.activity, {}).signature == finding.signature;
 }
 
-void minimise_crash(FuzzFinding& finding, jit::Jit& jit, std::string& report) {
-  const auto holds = [&](const Case& candidate) { return dies(candidate, jit, finding); };
+void minimise_crash(FuzzFinding& finding, jit::Jit& jit, const FuzzOptions& options,
+                    std::string& report) {
+  const auto holds = [&](const Case& candidate) { return dies(candidate, jit, finding, options); };
   report = finding.message + "\n";
   if (!holds(finding.value)) {
     finding.message += " (only behind other cases: alone, the case runs)";
     return;
   }
-  const Minimised small = minimize(finding.value, holds, {.max_attempts = kIsolatedAttempts});
+  const bool hangs = finding.message == Death{Death::Kind::kTimeout, 0}.str();
+  const std::size_t attempts =
+      std::min(hangs ? kHangAttempts : kIsolatedAttempts, options.minimize_attempts);
+  const Minimised small = minimize(finding.value, holds, {.max_attempts = attempts});
   finding.value = small.value;
   finding.minimised = true;
 }
 
 void minimise_finding(FuzzFinding& finding, jit::Jit& jit, const FuzzOptions& options,
                       std::string& report) {
-  if (finding.verdict == Verdict::kCrash) return minimise_crash(finding, jit, report);
+  if (finding.verdict == Verdict::kCrash) return minimise_crash(finding, jit, options, report);
   const IsolatedResult result = run_isolated(kSecondsToMinimise, [&](std::atomic<Activity>&) {
     return minimise_and_describe(finding.value, jit, finding, options);
   });

@@ -36,6 +36,7 @@ struct FuzzOptions {
   std::uint64_t full_every = 64;  // every so many cases one at full depth; 0: none
   std::size_t minimize_attempts = 20'000;
   double seconds_per_case = 10.0;  // longer is a hang
+  Judge::MachineFactory make_machine = machine::make_machine;
   std::function<void(const FuzzProgress&)> on_progress;
   // The report beside a finding's case, made in a child process.
   std::function<std::string(const Case&, const Trial&)> describe;

@@ -73,7 +73,7 @@ Funnel SharedFunnels::sum(std::size_t jit) const {
 
 FuzzWorker::FuzzWorker(JitList jits, const FuzzOptions& options, SharedFunnels& funnels,
                        unsigned job)
-    : jits_(jits), options_(options), funnels_(funnels), job_(job) {
+    : jits_(jits), options_(options), funnels_(funnels), job_(job), judge_(options.make_machine) {
   std::vector<Contract> contracts;
   for (const auto& jit : jits) {
     auto it = std::ranges::find(contracts, jit->info().contract);

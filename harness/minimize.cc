@@ -74,6 +74,10 @@ bool drop_parts(Search& search) {
   for (int p = static_cast<int>(search.best().programs.size()); p-- > 0;) {
     changed |= search.attempt(without_program(search.best(), p));
   }
+  for (int p = static_cast<int>(search.best().programs.size()); p-- > 0;) {
+    changed |= p < static_cast<int>(search.best().programs.size()) &&
+               search.attempt(entering(search.best(), p));
+  }
   changed |= each_function(search, [&](std::size_t p, std::size_t f) {
     return f > 0 && search.attempt(
                         without_function(search.best(), static_cast<int>(p), static_cast<int>(f)));
@@ -93,6 +97,19 @@ bool empty_bodies(Search& search) {
     Case candidate = search.best();
     function_of(candidate, p, f).insns = {make_insn(Opcode::kMov64Imm), make_insn(Opcode::kExit)};
     return search.attempt(std::move(candidate));
+  });
+}
+
+// A function that does nothing but call another may as well be it.
+bool merge_functions(Search& search) {
+  return each_function(search, [&](std::size_t p, std::size_t f) {
+    for (std::size_t other = 0; other < search.best().programs[p].functions.size(); ++other) {
+      if (search.attempt(with_body_of(search.best(), static_cast<int>(p), static_cast<int>(other),
+                                      static_cast<int>(f)))) {
+        return true;
+      }
+    }
+    return false;
   });
 }
 
@@ -253,9 +270,9 @@ Minimised minimize(const Case& value, const Predicate& holds, const MinimizeOpti
   start.waivers.clear();
   start.expectation = {};
   Search search(start, holds, options.max_attempts);
-  constexpr std::array kPasses = {drop_parts,     empty_bodies,          remove_instructions,
-                                  retarget_slots, simplify_instructions, remove_pairs,
-                                  shrink_memory,  shrink_stacks};
+  constexpr std::array kPasses = {drop_parts,          empty_bodies,   merge_functions,
+                                  remove_instructions, retarget_slots, simplify_instructions,
+                                  remove_pairs,        shrink_memory,  shrink_stacks};
   bool changed = true;
   while (changed && !search.is_spent()) {
     changed = false;

@@ -103,6 +103,22 @@ std::optional<Case> without_function(const Case& value, int program, int functio
   return result;
 }
 
+std::optional<Case> with_body_of(const Case& value, int program, int function, int callee) {
+  if (function == callee) return std::nullopt;
+  Case result = value;
+  auto& functions = result.programs[index(program)].functions;
+  functions[index(function)].insns = functions[index(callee)].insns;
+  functions[index(function)].stack_depth = functions[index(callee)].stack_depth;
+  return without_function(result, program, callee);
+}
+
+std::optional<Case> entering(const Case& value, int program) {
+  if (program == value.enter) return std::nullopt;
+  Case result = value;
+  result.enter = program;
+  return without_program(result, value.enter);
+}
+
 std::optional<Case> without_array(const Case& value, int array) {
   Case result = value;
   result.arrays.erase(result.arrays.begin() + array);
@@ -124,15 +140,23 @@ std::vector<std::vector<Insn>> simpler_forms(std::span<const Insn> insn, int fun
   if (info == nullptr) return forms;
   const Insn zero = make_insn(Opcode::kMov64Imm, first.dst);
   const Insn next = make_insn(Opcode::kJa);  // goto the next instruction: removed afterwards
+  const Insn one = make_insn(Opcode::kMov64Imm, first.dst, 0, 0, 1);
   if (insn.size() == 2) {
     if (info->id == Opcode::kLoadImm64) forms.push_back({zero});
+    if (info->id == Opcode::kLoadRegion && insn[1] != Insn{}) forms.push_back({first, Insn{}});
     return forms;
   }
   if (info->operation == Operation::kCallFunction || info->operation == Operation::kCallHelper) {
     add_call_forms(first, function, forms);
   } else if (writes_register(*info) && first != zero) {
     // Only from loads and arithmetic to a plain move, so that no form comes round again.
-    if (info->id != Opcode::kMov64Imm) forms.push_back({zero});
+    if (info->id != Opcode::kMov64Imm) forms.insert(forms.end(), {{zero}, {one}});
+  } else if (info->operation == Operation::kStore && info->operand == Operand::kReg) {
+    // The opcodes of the two kinds of store differ in the lowest bit alone.
+    Insn immediate = first;
+    immediate.opcode ^= 1;
+    immediate.src = 0;
+    forms.push_back({immediate});
   } else if (is_conditional_jump(info->operation)) {
     Insn always = make_insn(Opcode::kJa);
     always.offset = first.offset;

@@ -16,6 +16,11 @@ namespace plumb::harness {
 [[nodiscard]] std::optional<Case> without_program(const Case& value, int program);
 // Calls of the function become r0 = 0, its address 0. Not for a main function.
 [[nodiscard]] std::optional<Case> without_function(const Case& value, int program, int function);
+// The body of the callee takes the place of the function's, and the callee goes as above.
+[[nodiscard]] std::optional<Case> with_body_of(const Case& value, int program, int function,
+                                               int callee);
+// The case enters the program, and the one that it entered before goes.
+[[nodiscard]] std::optional<Case> entering(const Case& value, int program);
 // The address of the array or region becomes 0.
 [[nodiscard]] std::optional<Case> without_array(const Case& value, int array);
 [[nodiscard]] std::optional<Case> without_region(const Case& value, int region);

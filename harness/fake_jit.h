@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "core/opcode.h"
+#include "jit_under_test/jit.h"
+#include "machine/machine.h"
+
+// Stand-ins for tests: a JIT that does what it is told, and a machine that has one answer.
+namespace plumb::harness {
+
+inline constexpr std::uint64_t kAllCapabilities = ~std::uint64_t{0};
+
+class FakeImage final : public jit::LoadedImage {
+ public:
+  [[nodiscard]] const Image& image() const override { return image_; }
+
+ private:
+  Image image_;
+};
+
+class FakeJit final : public jit::Jit {
+ public:
+  using Status = jit::LoadOutcome::Status;
+  using Behaviour = std::function<Status(const Case&)>;
+
+  explicit FakeJit(Behaviour behaviour, std::string name = "fake-1")
+      : behaviour_(std::move(behaviour)) {
+    info_.name = std::move(name);
+    info_.family = "fake";
+    info_.capabilities = kAllCapabilities;
+  }
+  [[nodiscard]] const jit::JitInfo& info() const override { return info_; }
+  [[nodiscard]] jit::JitInfo& change_info() { return info_; }
+  [[nodiscard]] jit::LoadOutcome load(const Case& value) override {
+    jit::LoadOutcome outcome;
+    outcome.status = behaviour_(value);
+    if (outcome.status == Status::kLoaded) {
+      outcome.image = std::make_unique<FakeImage>();
+    } else {
+      outcome.reason = "as it was told";
+    }
+    return outcome;
+  }
+
+ private:
+  Behaviour behaviour_;
+  jit::JitInfo info_;
+};
+
+class FakeMachine final : public machine::Machine {
+ public:
+  explicit FakeMachine(MachineRun run) : run_(std::move(run)) {}
+  [[nodiscard]] const MachineRun& run(const Case&, const Image&,
+                                      const machine::RunOptions&) override {
+    return run_;
+  }
+  std::uint64_t run_bare(const Case&, const Image&, const machine::RunOptions&) override {
+    return 0;
+  }
+
+ private:
+  MachineRun run_;
+};
+
+// Does any function hold an instruction that does this?
+inline bool contains(const Case& value, Operation operation) {
+  for (const Program& program : value.programs) {
+    for (const Function& function : program.functions) {
+      for (std::size_t slot = 0; slot < function.insns.size();
+           slot += static_cast<std::size_t>(slot_count(function.insns[slot]))) {
+        const OpcodeInfo* info = decode(function.insns[slot]);
+        if (info != nullptr && info->operation == operation) return true;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace plumb::harness

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "harness/judge.h"
+
+#include <gtest/gtest.h>
+
+#include "core/case_text.h"
+#include "harness/fake_jit.h"
+#include "harness/wire.h"
+
+namespace plumb::harness {
+namespace {
+
+using Status = jit::LoadOutcome::Status;
+
+Case parsed(std::string_view text) {
+  auto value = parse_case(text);
+  EXPECT_TRUE(value.has_value()) << value.error().str();
+  return *std::move(value);
+}
+
+const char* const kReturnsSeven = ".case 1\n.program entry\n.function main\n r0 = 7\n exit\n";
+
+Judge judge_with(MachineRun run) {
+  return Judge([run](Arch) { return std::make_unique<FakeMachine>(run); });
+}
+
+TEST(Judge, NamesWhatTheJitSays) {
+  const struct {
+    Status status;
+    Verdict verdict;
+    Stage stage;
+    const char* signature;
+  } rows[] = {
+      {Status::kNotApplicable, Verdict::kNotApplicable, Stage::kDefined, "..."},
+      {Status::kRefused, Verdict::kRefused, Stage::kApplicable, "jit-accepts.fake.x86_64.-"},
+      {Status::kBroken, Verdict::kCrash, Stage::kApplicable, "jit-survives.fake.x86_64.-"},
+  };
+  for (const auto& row : rows) {
+    FakeJit jit([&](const Case&) { return row.status; });
+    const Outcome outcome = Judge().judge(parsed(kReturnsSeven), jit, Depth::kFast);
+    EXPECT_EQ(outcome.judgement.verdict, row.verdict);
+    EXPECT_EQ(outcome.stage, row.stage);
+    EXPECT_EQ(outcome.judgement.signature.str(), row.signature);
+    EXPECT_EQ(outcome.judgement.reason, "as it was told");
+  }
+}
+
+TEST(Judge, NamesHowTheMachineStopped) {
+  const struct {
+    StopReason stop;
+    Verdict verdict;
+    const char* signature;
+  } rows[] = {
+      {StopReason::kEmulatorFailed, Verdict::kCrash, "emulator-survives.fake.x86_64.-"},
+      {StopReason::kFault, Verdict::kViolation, "stays-in-image.fake.x86_64.main"},
+      {StopReason::kInvalidInsn, Verdict::kViolation, "native-fault.fake.x86_64.main"},
+      {StopReason::kWildJump, Verdict::kViolation, "lands-on-entry-or-return.fake.x86_64.main"},
+      {StopReason::kBudget, Verdict::kViolation, "terminates.fake.x86_64.main"},
+      {StopReason::kTailCallBound, Verdict::kViolation, "tail-call-bound.fake.x86_64.main"},
+  };
+  for (const auto& row : rows) {
+    MachineRun run;
+    run.stop = row.stop;
+    run.activations.resize(1);
+    FakeJit jit([](const Case&) { return Status::kLoaded; });
+    const Outcome outcome = judge_with(run).judge(parsed(kReturnsSeven), jit, Depth::kFast);
+    EXPECT_EQ(outcome.judgement.verdict, row.verdict);
+    EXPECT_EQ(outcome.judgement.signature.str(), row.signature);
+    EXPECT_TRUE(is_finding(outcome.judgement));
+  }
+}
+
+TEST(Judge, LeavesUndefinedCasesAlone) {
+  FakeJit jit([](const Case&) -> Status { throw std::logic_error("must not be loaded"); });
+  const Outcome outcome = Judge().judge(
+      parsed(".case 1\n.program p\n.function main\n r0 = r3\n exit\n"), jit, Depth::kFast);
+  EXPECT_EQ(outcome.judgement.verdict, Verdict::kUndefined);
+  EXPECT_EQ(outcome.stage, Stage::kGenerated);
+  EXPECT_FALSE(outcome.judgement.reason.empty());
+  EXPECT_FALSE(is_finding(outcome.judgement));
+}
+
+TEST(Judge, AsksNoJitForWhatItCannotDo) {
+  FakeJit jit([](const Case&) -> Status { throw std::logic_error("must not be loaded"); });
+  jit.change_info().capabilities = 0;
+  const Outcome outcome = Judge().judge(
+      parsed(".case 1\n.program p\n.function main\n call sub\n exit\n.function sub\n r0 = 1\n "
+             "exit\n"),
+      jit, Depth::kFast);
+  EXPECT_EQ(outcome.judgement.verdict, Verdict::kNotApplicable);
+  EXPECT_EQ(outcome.stage, Stage::kDefined);
+}
+
+TEST(Judge, KeepsEverythingForAnExamination) {
+  MachineRun run;
+  run.stop = StopReason::kBudget;
+  run.activations.resize(1);
+  run.detail = "kept";
+  FakeJit jit([](const Case&) { return Status::kLoaded; });
+  const Trial trial = judge_with(run).examine(parsed(kReturnsSeven), jit, Depth::kFull);
+  EXPECT_EQ(trial.run.detail, "kept");
+  ASSERT_NE(trial.image, nullptr);
+  EXPECT_EQ(trial.execution.result, Value::scalar(7));
+  EXPECT_EQ(trial.judgement.verdict, Verdict::kViolation);
+}
+
+TEST(Judge, ShowsWhatItIsDoing) {
+  std::atomic<Activity> activity = Activity::kIdle;
+  FakeJit jit([&](const Case&) {
+    EXPECT_EQ(activity.load(), Activity::kCompiling);
+    return Status::kRefused;
+  });
+  Judge judge;
+  judge.show_activity(&activity);
+  EXPECT_EQ(judge.judge(parsed(kReturnsSeven), jit, Depth::kFast).judgement.verdict,
+            Verdict::kRefused);
+}
+
+TEST(Wire, AJudgementComesBackAsItWent) {
+  Judgement judgement;
+  judgement.verdict = Verdict::kViolation;
+  judgement.signature = {
+      .invariant = "same-result", .family = "fake", .arch = "x86_64", .role = "main"};
+  judgement.reason = "why \" not";
+  judgement.violations = {{.invariant = "same-result",
+                           .role = "main",
+                           .at = {.program = 1, .function = 2, .slot = -1},
+                           .event = 3,
+                           .message = "a\nb"}};
+  const auto back = unpack(pack(judgement));
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->signature, judgement.signature);
+  EXPECT_EQ(back->violations, judgement.violations);
+  EXPECT_EQ(back->reason, judgement.reason);
+  EXPECT_FALSE(unpack("nonsense").has_value());
+  EXPECT_FALSE(unpack("[]").has_value());
+}
+
+}  // namespace
+}  // namespace plumb::harness
