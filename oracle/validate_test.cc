@@ -1,35 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
-// Structural rules: each is broken once, in text where the parser lets it through and in
-// instructions where it does not; run() says the same as validate(). And the capabilities.
+// Structural rules: each is broken, in text where the parser lets it through and in instructions
+// where it does not; run() says the same as validate(). Beside them, cases that just hold.
 #include "oracle/validate.h"
 
 #include <fmt/core.h>
 
 #include <set>
+#include <utility>
+#include <vector>
 
-#include "core/capability.h"
 #include "oracle/test_support.h"
 
 namespace plumb::oracle {
 namespace {
 
-std::set<std::string>& reported() {
-  static std::set<std::string> reasons;
-  return reasons;
-}
-
-void expect_defect(const Case& value, Reason reason, const Place& at) {
-  const std::optional<Defect> defect = validate(value);
-  ASSERT_TRUE(defect.has_value()) << reason_phrase(reason);
-  EXPECT_EQ(*defect, (Defect{std::string(reason_phrase(reason)), at}));
-  const Execution e = run(value, {});
-  EXPECT_FALSE(e.defined);
-  EXPECT_EQ(e.undefined_reason, reason_phrase(reason));
-  EXPECT_EQ(e.undefined_at, at);
-  EXPECT_EQ(e.instructions, 0u);
-  reported().insert(e.undefined_reason);
-}
+// A case that breaks one rule.
+struct Broken {
+  Reason reason;
+  Case value;
+  Place at;
+};
 
 void expect_sound(const Case& value) {
   const std::optional<Defect> defect = validate(value);
@@ -48,7 +39,8 @@ Case one_function(std::vector<Insn> insns) {
 const Insn kExitInsn = make_insn(Opcode::kExit);
 const Insn kZero = make_insn(Opcode::kMov64Imm);
 
-TEST(Validate, WhatTheParserRefusesIsRefusedHereToo) {
+// What the parser refuses already.
+std::vector<Broken> broken_code() {
   struct Row {
     Reason reason;
     std::vector<Insn> insns;
@@ -92,47 +84,25 @@ TEST(Validate, WhatTheParserRefusesIsRefusedHereToo) {
       {Reason::kRegionOffset, {make_insn(Opcode::kLoadRegion, 1), {.immediate = 8}, kExitInsn}, 0},
       {Reason::kRegionOffset, {make_insn(Opcode::kLoadRegion, 1), {.immediate = -1}, kExitInsn}, 0},
   };
+  std::vector<Broken> broken;
   for (const Row& row : rows) {
-    SCOPED_TRACE(reason_phrase(row.reason));
-    expect_defect(one_function(row.insns), row.reason, {0, 0, row.slot});
+    broken.push_back({row.reason, one_function(row.insns), {0, 0, row.slot}});
   }
-  expect_sound(one_function({make_insn(Opcode::kLoadRegion, 1), {.immediate = 7}, kExitInsn}));
-  expect_sound(one_function({make_insn(Opcode::kJa, 0, 0, 0), make_insn(Opcode::kJa, 0, 0, -2)}));
+  return broken;
 }
 
-TEST(Validate, ProgramsThatAreReferredToExist) {
-  Case value = one_function({kZero, kExitInsn});
-  expect_sound(value);
-  value.arrays[0].slots[0] = 1;
-  expect_defect(value, Reason::kNoSuchProgram, {});
-  value.arrays[0].slots[0] = -2;
-  expect_defect(value, Reason::kNoSuchProgram, {});
-  value.arrays[0].slots[0] = 0;
-  value.enter = 1;
-  expect_defect(value, Reason::kNoSuchProgram, {});
-  expect_defect(Case{}, Reason::kNoSuchProgram, {});
-  value.enter = 0;
-  value.programs.push_back({"empty", {}});
-  expect_defect(value, Reason::kNoSuchProgram, {});
-}
-
-TEST(Validate, CodeThatNothingReachesIsCheckedAndPermitted) {
-  expect_sound(
-      case_of(".program p\n.function main\nr0 = 0\nexit\nr0 = 1\nexit\n"
-              ".function lonely\nexit\n"));
-  const Case loops = case_of(
-      ".program p\n.function main\nr0 = 0\nexit\n.function a\ncall b\nexit\n"
-      ".function b\nr0 = 0\ncall a\nexit\n");
-  expect_defect(loops, Reason::kRecursion, {0, 2, 1});
-}
-
-TEST(Validate, NoRecursion) {
-  expect_defect(case_of(".program p\n.function main\ncall a\nr0 = 0\nexit\n"
-                        ".function a\nr0 = 0\ncall a\nexit\n"),
-                Reason::kRecursion, {0, 1, 1});
-  expect_defect(case_of(".program p\n.function main\ncall a\nr0 = 0\nexit\n"
-                        ".function a\nr2 = a ll\nr0 = 0\nexit\n"),
-                Reason::kRecursion, {0, 1, 0});
+// References to programs, from outside the code.
+std::vector<Broken> broken_programs() {
+  const Case sound = one_function({kZero, kExitInsn});
+  std::vector<Case> cases(4, sound);
+  cases[0].arrays[0].slots[0] = 1;
+  cases[1].arrays[0].slots[0] = -2;
+  cases[2].enter = 1;
+  cases[3].programs.push_back({"empty", {}});
+  cases.emplace_back();
+  std::vector<Broken> broken;
+  for (Case& value : cases) broken.push_back({Reason::kNoSuchProgram, std::move(value), {}});
+  return broken;
 }
 
 // main -> f1 -> ... -> f(n - 1), each with so many bytes of stack.
@@ -150,58 +120,123 @@ std::string chain(int frames, int stack, std::string_view last = "") {
 
 constexpr std::string_view kTailCallCode = "r2 = jmp ll\nr3 = 0\ncall 12\n";
 
-TEST(Validate, AtMostEightFrames) {
-  expect_sound(case_of(chain(8, 0)));
-  expect_returns(run_text(chain(8, 0)), 0);
-  expect_defect(case_of(chain(9, 0)), Reason::kCallChainTooLong, {0, 8, 0});
+// main calls first and second, of so many bytes each, and both call leaf: 96 + 200 and what lies
+// between have to fit, whichever way is found first.
+std::string two_ways(int first, int second) {
+  return fmt::format(
+      ".program p\n.function main\n.stack 96\ncall first\ncall second\nr0 = 0\nexit\n"
+      ".function leaf\n.stack 200\nexit\n.function first\n.stack {}\ncall leaf\nexit\n"
+      ".function second\n.stack {}\ncall leaf\nexit\n",
+      first, second);
 }
 
-TEST(Validate, AtMost512BytesInAChainEachFrameRoundedTo16) {
+// main calls leaf directly, and by a way of so many frames.
+std::string short_and_long_way(bool short_first, int frames) {
+  std::string text = ".program p\n.function main\n";
+  text += short_first ? "call leaf\ncall f1\n" : "call f1\ncall leaf\n";
+  text += "r0 = 0\nexit\n.function leaf\nexit\n";
+  for (int i = 1; i + 1 < frames; ++i) {
+    text += fmt::format(".function f{}\ncall {}\nexit\n", i,
+                        i + 2 < frames ? fmt::format("f{}", i + 1) : "leaf");
+  }
+  return text;
+}
+
+// main calls f back; g holds a tail call.
+std::string with_callback(std::string_view callback_body) {
+  return ".array jmp 1\n.program p\n.function main\nr1 = 0\nr2 = f ll\nr3 = 0\nr4 = 0\ncall 181\n"
+         "r0 = 0\nexit\n.function f\n" +
+         std::string(callback_body) +
+         "r0 = 0\nexit\n.function g\nr2 = jmp ll\nr3 = 0\ncall 12\nr0 = 0\nexit\n";
+}
+
+// Text that parses, and does not hold together.
+std::vector<Broken> broken_chains() {
+  const std::string calls_a = ".program p\n.function main\ncall a\nr0 = 0\nexit\n";
+  const std::string lonely = ".program p\n.function main\nr0 = 0\nexit\n";
+  Case too_deep = case_of(chain(1, 512));
+  too_deep.programs[0].functions[0].stack_depth = 513;
+  Case negative = too_deep;
+  negative.programs[0].functions[0].stack_depth = -8;
+  return {
+      {Reason::kRecursion, case_of(calls_a + ".function a\nr0 = 0\ncall a\nexit\n"), {0, 1, 1}},
+      {Reason::kRecursion, case_of(calls_a + ".function a\nr2 = a ll\nr0 = 0\nexit\n"), {0, 1, 0}},
+      {Reason::kRecursion,
+       case_of(lonely + ".function a\ncall b\nexit\n.function b\nr0 = 0\ncall a\nexit\n"),
+       {0, 2, 1}},
+      {Reason::kCallChainTooLong, case_of(chain(9, 0)), {0, 8, 0}},
+      {Reason::kCallChainTooDeep, case_of(chain(8, 65)), {0, 6, 0}},
+      {Reason::kCallChainTooDeep, case_of(chain(2, 257)), {0, 1, 0}},
+      {Reason::kCallChainTooDeep, case_of(two_ways(209, 8)), {0, 1, 0}},
+      {Reason::kCallChainTooDeep, case_of(two_ways(8, 209)), {0, 1, 0}},
+      {Reason::kCallChainTooLong, case_of(short_and_long_way(true, 9)), {0, 1, 0}},
+      {Reason::kCallChainTooLong, case_of(short_and_long_way(false, 9)), {0, 1, 0}},
+      {Reason::kStackTooDeep, too_deep, {0, 0, 0}},
+      {Reason::kStackTooDeep, negative, {0, 0, 0}},
+      {Reason::kTailCallTooDeep, case_of(chain(2, 256, kTailCallCode)), {0, 1, 3}},
+      {Reason::kTailCallTooDeep, case_of(chain(2, 241, kTailCallCode)), {0, 1, 3}},
+      {Reason::kTailCallTooDeep, case_of(chain(3, 128, kTailCallCode)), {0, 2, 3}},
+      {Reason::kTailCallInCallback, case_of(with_callback("call g\n")), {0, 2, 3}},
+      {Reason::kTailCallInCallback, case_of(with_callback(kTailCallCode)), {0, 1, 3}},
+  };
+}
+
+std::vector<Broken> broken_cases() {
+  std::vector<Broken> all = broken_code();
+  for (auto part : {broken_programs(), broken_chains()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+TEST(Validate, EveryBrokenRuleIsReportedAndRunSaysTheSame) {
+  for (const Broken& broken : broken_cases()) {
+    SCOPED_TRACE(reason_phrase(broken.reason));
+    const std::optional<Defect> defect = validate(broken.value);
+    ASSERT_TRUE(defect.has_value());
+    EXPECT_EQ(defect->reason, reason_phrase(broken.reason));
+    EXPECT_EQ(defect->at, broken.at);
+    const Execution e = run(broken.value, {});
+    EXPECT_FALSE(e.defined);
+    EXPECT_EQ(e.undefined_reason, reason_phrase(broken.reason));
+    EXPECT_EQ(e.undefined_at, broken.at);
+    EXPECT_EQ(e.instructions, 0u);
+  }
+}
+
+// The structural reasons stand first in the table.
+TEST(Validate, TheBrokenCasesAreComplete) {
+  std::set<Reason> seen;
+  for (const Broken& broken : broken_cases()) seen.insert(broken.reason);
+  for (const Reason reason : all_reasons()) {
+    if (reason == Reason::kUninitialisedRegister) break;
+    EXPECT_TRUE(seen.contains(reason)) << reason_phrase(reason);
+  }
+}
+
+TEST(Validate, WhatJustHoldsIsSound) {
+  expect_sound(one_function({kZero, kExitInsn}));
+  expect_sound(one_function({make_insn(Opcode::kLoadRegion, 1), {.immediate = 7}, kExitInsn}));
+  expect_sound(one_function({make_insn(Opcode::kJa, 0, 0, 0), make_insn(Opcode::kJa, 0, 0, -2)}));
+  expect_sound(case_of(chain(8, 0)));
   expect_sound(case_of(chain(1, 512)));
   expect_sound(case_of(chain(2, 256)));
   expect_sound(case_of(chain(8, 64)));
-  expect_defect(case_of(chain(8, 65)), Reason::kCallChainTooDeep, {0, 6, 0});
-  expect_defect(case_of(chain(2, 257)), Reason::kCallChainTooDeep, {0, 1, 0});
-  Case deep = case_of(chain(1, 512));
-  deep.programs[0].functions[0].stack_depth = 513;
-  expect_defect(deep, Reason::kStackTooDeep, {0, 0, 0});
-  deep.programs[0].functions[0].stack_depth = -8;
-  expect_defect(deep, Reason::kStackTooDeep, {0, 0, 0});
-}
-
-// The longest way counts, not the first one found.
-TEST(Validate, EveryWayToAFunctionIsSeen) {
-  const auto text = [](int stack) {
-    return fmt::format(
-        ".program p\n.function main\n.stack 96\ncall leaf\ncall a\nr0 = 0\nexit\n"
-        ".function leaf\n.stack 200\nexit\n.function a\n.stack {}\ncall b\nexit\n"
-        ".function b\ncall leaf\nexit\n",
-        stack);
-  };
-  expect_sound(case_of(text(208)));
-  expect_defect(case_of(text(209)), Reason::kCallChainTooDeep, {0, 1, 0});
-}
-
-TEST(Validate, LessThan256BytesAboveATailCall) {
+  expect_sound(case_of(two_ways(208, 8)));
+  expect_sound(case_of(two_ways(8, 208)));
+  expect_sound(case_of(short_and_long_way(true, 8)));
+  expect_sound(case_of(short_and_long_way(false, 8)));
   expect_sound(case_of(chain(1, 512, kTailCallCode)));
   expect_sound(case_of(chain(2, 240, kTailCallCode)));
-  expect_defect(case_of(chain(2, 256, kTailCallCode)), Reason::kTailCallTooDeep, {0, 1, 3});
-  expect_defect(case_of(chain(2, 241, kTailCallCode)), Reason::kTailCallTooDeep, {0, 1, 3});
   expect_sound(case_of(chain(3, 112, kTailCallCode)));
-  expect_defect(case_of(chain(3, 128, kTailCallCode)), Reason::kTailCallTooDeep, {0, 2, 3});
+  expect_sound(case_of(with_callback("")));
+  expect_returns(run_text(chain(8, 64)), 0);
 }
 
-TEST(Validate, NoTailCallUnderACallback) {
-  const auto text = [](std::string_view callback_body) {
-    return ".array jmp 1\n.program p\n.function main\nr1 = 0\nr2 = f ll\nr3 = 0\nr4 = 0\ncall 181\n"
-           "r0 = 0\nexit\n.function f\n" +
-           std::string(callback_body) +
-           "r0 = 0\nexit\n.function g\nr2 = jmp ll\nr3 = 0\ncall 12\nr0 = 0\nexit\n";
-  };
-  expect_sound(case_of(text("")));
-  expect_defect(case_of(text("call g\n")), Reason::kTailCallInCallback, {0, 2, 3});
-  expect_defect(case_of(text("r2 = jmp ll\nr3 = 0\ncall 12\n")), Reason::kTailCallInCallback,
-                {0, 1, 3});
+TEST(Validate, CodeThatNothingReachesIsPermitted) {
+  expect_sound(
+      case_of(".program p\n.function main\nr0 = 0\nexit\nr0 = 1\nexit\n"
+              ".function lonely\nexit\n"));
 }
 
 // An address handed down a chain can call back deeper than where it was taken.
@@ -222,59 +257,6 @@ TEST(Validate, CallbackChainsAreMeasuredWhileRunning) {
   expect_returns(run_text(text(4, 128)), 0);
   expect_sound(case_of(text(5, 128)));
   EXPECT_EQ(run_text(text(5, 128)).undefined_reason, reason_phrase(Reason::kCallChainTooDeep));
-}
-
-// Runs last in this file: the tests above report every structural reason.
-TEST(ValidateTable, EveryStructuralReasonWasSeen) {
-  if (reported().empty()) GTEST_SKIP() << "runs with the other tests of this file only";
-  for (const Reason reason : all_reasons()) {
-    if (reason == Reason::kUninitialisedRegister) break;
-    EXPECT_TRUE(reported().contains(std::string(reason_phrase(reason)))) << reason_phrase(reason);
-  }
-}
-
-TEST(RequiredCapabilities, FollowTheInstructions) {
-  using enum Capability;
-  struct Row {
-    std::string_view body;
-    std::uint64_t expected;
-  };
-  const Row rows[] = {
-      {"", 0},
-      {"call 7", 0},
-      {"if w1 == 0 goto +0", 0},
-      {"r2 = 1\nlock *(u64 *)(r1 + 0) += r2", 0},
-      {"r2 = 1\nlock *(u32 *)(r1 + 0) |= w2", capability_bit(kAtomics)},
-      {"r2 = 1\nr2 = atomic_fetch_add((u64 *)(r1 + 0), r2)", capability_bit(kAtomics)},
-      {"r2 = 1\nr2 = xchg_64(r1 + 0, r2)", capability_bit(kAtomics)},
-      {"r2 = 1\nr2 s/= 2", capability_bit(kV4)},
-      {"r2 = 1\nr2 s%= r2", capability_bit(kV4)},
-      {"r2 = 1\nr2 = (s8)r2", capability_bit(kV4)},
-      {"r2 = *(s8 *)(r1 + 0)", capability_bit(kV4)},
-      {"r2 = 1\nr2 = bswap16 r2", capability_bit(kV4)},
-      {"gotol +0", capability_bit(kV4)},
-      {"r2 = jmp ll\nr3 = 0\ncall 12", capability_bit(kTailCall)},
-  };
-  for (const Row& row : rows) {
-    SCOPED_TRACE(row.body);
-    EXPECT_EQ(required_capabilities(case_of(in_main(std::string(row.body) + "\nr0 = 0\nexit"))),
-              row.expected);
-  }
-}
-
-TEST(RequiredCapabilities, MixingCallsAndTailCallsIsOneOfItsOwn) {
-  using enum Capability;
-  EXPECT_EQ(required_capabilities(case_of(chain(2, 0))), capability_bit(kCallSubprograms));
-  EXPECT_EQ(required_capabilities(case_of(chain(2, 0, kTailCallCode))),
-            capability_bit(kCallSubprograms) | capability_bit(kTailCall) |
-                capability_bit(kTailCallInSubprogram));
-  // A tail call in one program and subprograms in another do not mix.
-  EXPECT_EQ(required_capabilities(case_of(chain(2, 0) + ".program q\n.function main\n" +
-                                          std::string(kTailCallCode) + "r0 = 0\nexit\n")),
-            capability_bit(kCallSubprograms) | capability_bit(kTailCall));
-  EXPECT_EQ(required_capabilities(case_of(
-                ".program p\n.function main\nr2 = f ll\nr0 = 0\nexit\n.function f\nexit\n")),
-            capability_bit(kCallSubprograms) | capability_bit(kCallBack));
 }
 
 }  // namespace

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <string>
+
+#include "core/capability.h"
+#include "oracle/test_support.h"
+#include "oracle/validate.h"
+
+namespace plumb::oracle {
+namespace {
+
+constexpr std::string_view kTailCallCode = "r2 = jmp ll\nr3 = 0\ncall 12\n";
+
+constexpr std::string_view kArray = ".array jmp 1\n";
+
+// A program of two functions, of which the second begins with the given code.
+std::string program_p(std::string_view second = "") {
+  return ".program p\n.function main\ncall f\nr0 = 0\nexit\n.function f\n" + std::string(second) +
+         "r0 = 0\nexit\n";
+}
+
+TEST(RequiredCapabilities, FollowTheInstructions) {
+  using enum Capability;
+  struct Row {
+    std::string_view body;
+    std::uint64_t expected;
+  };
+  const Row rows[] = {
+      {"", 0},
+      {"call 7", 0},
+      {"if w1 == 0 goto +0", 0},
+      {"r2 = 1\nlock *(u64 *)(r1 + 0) += r2", 0},
+      {"r2 = 1\nlock *(u32 *)(r1 + 0) |= w2", capability_bit(kAtomics)},
+      {"r2 = 1\nr2 = atomic_fetch_add((u64 *)(r1 + 0), r2)", capability_bit(kAtomics)},
+      {"r2 = 1\nr2 = xchg_64(r1 + 0, r2)", capability_bit(kAtomics)},
+      {"r2 = 1\nr2 s/= 2", capability_bit(kV4)},
+      {"r2 = 1\nr2 s%= r2", capability_bit(kV4)},
+      {"r2 = 1\nr2 = (s8)r2", capability_bit(kV4)},
+      {"r2 = *(s8 *)(r1 + 0)", capability_bit(kV4)},
+      {"r2 = 1\nr2 = bswap16 r2", capability_bit(kV4)},
+      {"gotol +0", capability_bit(kV4)},
+      {"r2 = jmp ll\nr3 = 0\ncall 12", capability_bit(kTailCall)},
+  };
+  for (const Row& row : rows) {
+    SCOPED_TRACE(row.body);
+    EXPECT_EQ(required_capabilities(case_of(in_main(std::string(row.body) + "\nr0 = 0\nexit"))),
+              row.expected);
+  }
+}
+
+TEST(RequiredCapabilities, MixingCallsAndTailCallsIsOneOfItsOwn) {
+  using enum Capability;
+  EXPECT_EQ(required_capabilities(case_of(program_p())), capability_bit(kCallSubprograms));
+  EXPECT_EQ(required_capabilities(case_of(std::string(kArray) + program_p(kTailCallCode))),
+            capability_bit(kCallSubprograms) | capability_bit(kTailCall) |
+                capability_bit(kTailCallInSubprogram));
+  // A tail call in one program and subprograms in another do not mix.
+  const std::string tail_calls =
+      ".program q\n.function main\n" + std::string(kTailCallCode) + "r0 = 0\nexit\n";
+  for (const std::string& programs : {program_p() + tail_calls, tail_calls + program_p()}) {
+    EXPECT_EQ(required_capabilities(case_of(std::string(kArray) + programs)),
+              capability_bit(kCallSubprograms) | capability_bit(kTailCall));
+  }
+  EXPECT_EQ(required_capabilities(case_of(
+                ".program p\n.function main\nr2 = f ll\nr0 = 0\nexit\n.function f\nexit\n")),
+            capability_bit(kCallSubprograms) | capability_bit(kCallBack));
+}
+
+}  // namespace
+}  // namespace plumb::oracle
