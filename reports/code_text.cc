@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/case_text.h"
+#include "core/helper_model.h"
 #include "core/opcode.h"
 #include "machine/machine.h"
 #include "reports/explain.h"
@@ -51,7 +52,23 @@ std::string readable(const Explained& explained, const NativeFunction& native,
 }
 
 std::string line(std::string_view left, std::uint64_t offset, const std::string& right) {
-  return fmt::format("  {:<{}} | {:>5x}  {}\n", left, kLeftWidth, offset, right);
+  return fmt::format("  {:<{}} | {:>6}  {}\n", left, kLeftWidth, fmt::format("+{:#x}", offset),
+                     right);
+}
+
+// The BPF instruction, a helper with its name.
+std::string bpf_text(const Explained& explained, const Program& program, const Function& function,
+                     int slot) {
+  const auto index = static_cast<std::size_t>(slot);
+  const Insn& insn = function.insns[index];
+  std::string text =
+      fmt::format("{:>4}: {}", slot, print_insn(*explained.value, program, function, index));
+  const OpcodeInfo* info = decode(insn);
+  if (info != nullptr && info->operation == Operation::kCallHelper) {
+    const HelperInfo* helper = find_helper(insn.immediate);
+    if (helper != nullptr) text += fmt::format("  // bpf_{}", helper->name);
+  }
+  return text;
 }
 
 std::string function_text(const Explained& explained, const Program& program,
@@ -71,11 +88,7 @@ std::string function_text(const Explained& explained, const Program& program,
       for (int s = shown + 1; s < slot && s < count; ++s) {
         if (s < 0 || native.insn_offsets[static_cast<std::size_t>(s)] != offset) continue;
         if (s > 0 && slot_count(function.insns[static_cast<std::size_t>(s) - 1]) == 2) continue;
-        text += fmt::format("  {:<{}} |\n",
-                            fmt::format("{:>4}: {}", s,
-                                        print_insn(*explained.value, program, function,
-                                                   static_cast<std::size_t>(s))),
-                            kLeftWidth);
+        text += fmt::format("  {:<{}} |\n", bpf_text(explained, program, function, s), kLeftWidth);
       }
       const bool second = slot > 0 && slot < count &&
                           slot_count(function.insns[static_cast<std::size_t>(slot) - 1]) == 2;

@@ -20,9 +20,10 @@ std::string verdict_text(const Explained& explained) {
                         program.functions[static_cast<std::size_t>(violation.at.function)].name,
                         violation.at.slot, violation.message);
   }
-  text += fmt::format("  the machine {} after {} tail calls, the oracle took {}\n",
-                      stop_reason_name(explained.run->stop), explained.run->tail_calls,
-                      explained.execution->tail_calls);
+  text += fmt::format(
+      "  the machine stopped: {}; tail calls taken: {} by the machine, {} by the oracle\n",
+      stop_reason_name(explained.run->stop), explained.run->tail_calls,
+      explained.execution->tail_calls);
   return text;
 }
 

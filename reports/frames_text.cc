@@ -59,10 +59,15 @@ std::string box(std::string_view left, std::string_view content) {
 
 std::string rule() { return fmt::format("  {:>12} +{:-<{}}+\n", "", "", kBoxWidth + 2); }
 
-// Offsets count from the frame pointer that the prologue sets up: two words below the CFA.
+// Address of the frame record (saved frame pointer, return address). A tail call lands with the
+// stack pointer on the record of the frame that it replaces; a call arrives one push above it.
+std::uint64_t record_of(const Activation& activation) {
+  return activation.replaced >= 0 ? activation.entry_sp : activation.entry_sp - 8;
+}
+
 std::string offset_text(const Activation& activation, std::uint64_t address) {
   const auto distance =
-      static_cast<std::int64_t>(address) - static_cast<std::int64_t>(activation.entry_sp - 8);
+      static_cast<std::int64_t>(address) - static_cast<std::int64_t>(record_of(activation));
   return distance == 0 ? "fp" : fmt::format("fp{:+}", distance);
 }
 
@@ -77,9 +82,8 @@ std::string frame_text(const Explained& explained, std::size_t ordinal) {
                   activation.replaced >= 0 ? fmt::format(", tail-called by {}", activation.replaced)
                                            : std::string());
   text += rule();
-  const std::uint64_t return_slot =
-      activation.replaced >= 0 ? activation.entry_sp + 8 : activation.entry_sp;
-  if (activation.replaced < 0) text += box(offset_text(activation, return_slot), "return address");
+  text += box(offset_text(activation, record_of(activation) + 8), "return address");
+  if (activation.replaced >= 0) text += box("fp", "kept from the replaced frame");
   const std::uint32_t stack = native == nullptr ? 0 : native->stack_size;
   bool stack_drawn = stack == 0 || activation.r10 == 0;
   const auto draw_stack = [&] {
