@@ -60,7 +60,7 @@ Unsigned binary(Operation operation, Unsigned dst, Unsigned src) {
     case Operation::kArsh:
       return static_cast<Unsigned>(static_cast<std::make_signed_t<Unsigned>>(dst) >> count);
     default:
-      PLUMB_CHECK(!"a binary operation");
+      PLUMB_CHECK(false);  // not a binary operation
       return 0;
   }
 }
@@ -94,7 +94,7 @@ bool compare(Operation operation, Unsigned dst, Unsigned src) {
     case Operation::kJsle:
       return signed_dst <= signed_src;
     default:
-      PLUMB_CHECK(!"a comparison");
+      PLUMB_CHECK(false);  // not a comparison
       return false;
   }
 }
@@ -131,7 +131,7 @@ std::uint64_t convert(Operation operation, int width, int size, std::uint64_t va
     case Operation::kBswap:
       return swap_bytes(value, size);
     default:
-      PLUMB_CHECK(!"a conversion");
+      PLUMB_CHECK(false);  // not a conversion
       return 0;
   }
 }
@@ -159,7 +159,7 @@ std::uint64_t modify(Operation operation, std::uint64_t old, std::uint64_t src) 
     case Operation::kXchg:
       return src;
     default:
-      PLUMB_CHECK(!"a read-modify-write operation");
+      PLUMB_CHECK(false);  // not a read-modify-write operation
       return 0;
   }
 }

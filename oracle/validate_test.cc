@@ -130,11 +130,11 @@ std::string two_ways(int first, int second) {
       first, second);
 }
 
-// main calls leaf directly, and by a way of so many frames.
+// main calls leaf by a way of three frames, and by one of so many.
 std::string short_and_long_way(bool short_first, int frames) {
   std::string text = ".program p\n.function main\n";
-  text += short_first ? "call leaf\ncall f1\n" : "call f1\ncall leaf\n";
-  text += "r0 = 0\nexit\n.function leaf\nexit\n";
+  text += short_first ? "call near\ncall f1\n" : "call f1\ncall near\n";
+  text += "r0 = 0\nexit\n.function leaf\nexit\n.function near\ncall leaf\nexit\n";
   for (int i = 1; i + 1 < frames; ++i) {
     text += fmt::format(".function f{}\ncall {}\nexit\n", i,
                         i + 2 < frames ? fmt::format("f{}", i + 1) : "leaf");
