@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "core/check.h"
 #include "core/helper_model.h"
 
 namespace plumb::oracle {
@@ -161,6 +162,8 @@ bool programs_exist(const Case& value) {
   if (!in_range(value.enter, value.programs.size())) return false;
   for (const Program& program : value.programs) {
     if (program.functions.empty()) return false;
+    PLUMB_CHECK(program.functions.size() <=
+                kMaxFunctions);  // a function's Value::index relies on it
   }
   for (const ProgArray& array : value.arrays) {
     for (const int slot : array.slots) {
