@@ -351,7 +351,31 @@ INSTANTIATE_TEST_SUITE_P(
                          {0xe8, 0x17, 0, 0, 0},
                          {0xc9, 0x48, 0x83, 0xc4, 0x10, 0xc3},
                          "from inside a call, a return landed at the exit page"}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& row) { return row.param.name; });
+
+TEST_F(MachineX86_64, StopsWhenCodeRunsOnPastItsFunction) {
+  TestImage t(arena_);
+  t.function(0, 0);
+  t.prologue();
+  t.slot(bpf_mov(0, 1)).bytes({0x90}).body_end();
+  t.align(0x20);
+  t.function(0, 1);
+  t.slot(bpf_exit()).bytes({0xc9, 0xc3}).body_end();
+  for (const RunOptions& options : {kFastRun, kFullRun}) {
+    const MachineRun& r = run(t, options);
+    EXPECT_EQ(r.stop, StopReason::kWildJump);
+    EXPECT_TRUE(r.detail.starts_with("code runs on into ")) << r.detail;
+  }
+}
+
+TEST_F(MachineX86_64, StopsWhenTheKernelIsReachedByAJump) {
+  TestImage t(arena_);
+  around(t, {0xc9, 0x5a, 0xff, 0xe2});  // leave; pop rdx; jmp rdx
+  const MachineRun& r = run(t);
+  EXPECT_EQ(r.stop, StopReason::kWildJump);
+  EXPECT_TRUE(r.detail.starts_with("without a return, control arrived at the exit page"))
+      << r.detail;
+}
 
 TEST_F(MachineX86_64, FaultsWhenControlLeavesTheArena) {
   TestImage t(arena_);

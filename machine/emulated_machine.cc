@@ -176,8 +176,8 @@ void EmulatedMachine::refresh_stubs(const Image& image) {
   ++stub_generation_;
 }
 
-// Old translations run silently if they are kept, and dropping them is what a run mostly costs: so
-// all of the old and the new code is dropped, unless nothing at all changed.
+// Old translations run silently if they are kept, and translating anew is what a run mostly costs:
+// so everything that may run now is dropped, unless nothing at all changed.
 void EmulatedMachine::refresh_code(Seat& seat, const Image& image) {
   bytes_.clear();
   for (const Range& range : image.code) {
@@ -189,7 +189,6 @@ void EmulatedMachine::refresh_code(Seat& seat, const Image& image) {
       std::ranges::equal(seat.watched, watched)) {
     return;
   }
-  for (const Range& range : seat.code) seat.engine->drop_code(range);
   for (const Range& range : image.code) seat.engine->drop_code(range);
   seat.engine->watch_instructions(watched);
   seat.translated += bytes_.size();

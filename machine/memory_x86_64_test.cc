@@ -70,6 +70,7 @@ TEST_F(MachineX86_64, KnowsWhereAnAtomicInstructionStores) {
   ASSERT_EQ(r.accesses.size(), 3u);
   EXPECT_EQ(r.accesses[1].pc, exchange);
   EXPECT_EQ(r.accesses[2].pc, add);
+  EXPECT_EQ(r.activations[0].r10, r.entry_sp - 8);
 }
 
 TEST_F(MachineX86_64, RecordsReadsOfTheStackAtFullDepth) {
@@ -223,8 +224,12 @@ TEST_F(MachineX86_64, GivesTheSameRunWhateverRanBefore) {
   {
     TestImage t(arena_);
     dirty(t, 99);
-    static_cast<void>(machine_->run_bare(t.value, t.image, kFastRun));
     EXPECT_NE(dump(run(t)), fast);
+    TestImage clean(arena_);
+    straight_return(clean);
+    EXPECT_EQ(run(clean).stop, StopReason::kReturned);
+    dirty(t = TestImage(arena_), 99);
+    static_cast<void>(machine_->run_bare(t.value, t.image, kFastRun));
   }
   EXPECT_EQ(first(kFastRun), fast);
   EXPECT_EQ(first(kFullRun), full);
@@ -250,6 +255,22 @@ TEST_F(MachineX86_64, RunsNewCodeAtAnOldAddress) {
     EXPECT_EQ(run(t, kFullRun).result, static_cast<std::uint64_t>(i % 100));
     EXPECT_EQ(machine_->run_bare(t.value, t.image, kFastRun), static_cast<std::uint64_t>(i % 100));
   }
+}
+
+// The emulator translates what a wild jump reaches, even when nothing of it runs.
+TEST_F(MachineX86_64, RunsNewCodeWhereOnlyAWildJumpHasBeen) {
+  TestImage wild(arena_);
+  around(wild, {0xe9, 0xf3, 0x0f, 0, 0});
+  const std::uint64_t reached = wild.image.entry + 0x1000;
+  EXPECT_EQ(run(wild).fault_address, reached);
+  TestImage t(arena_);
+  t.function(0, 0);
+  t.prologue();
+  t.slot(bpf_mov(0, 1)).jump(reached);
+  while (t.here() < reached) t.bytes({0x90});
+  t.bytes({0xb8, 5, 0, 0, 0});  // mov eax, 5
+  t.exit().body_end();
+  EXPECT_EQ(run(t).result, 5u) << run(t).detail;
 }
 
 TEST_F(MachineX86_64, StaysTheSameWhenTheEngineIsRenewed) {

@@ -55,7 +55,10 @@ void Observer::on_block(std::uint64_t address, std::uint32_t size) {
   previous_ = {address, address + size};
   const bool is_first = from.end == 0;
   if (!is_first) arrive(role, from, address);
-  if (!stopped_ && role.in_function()) source_end_ = previous_.end;
+  if (stopped_ || !role.in_function()) return;
+  source_end_ = previous_.end;
+  // A block is straight code, so its ends tell where all of it is.
+  if (!role.same_function(map_->role(previous_.end - 1))) wild("code runs on into", previous_.end);
 }
 
 void Observer::arrive(Role role, const Block& from, std::uint64_t address) {
@@ -90,7 +93,6 @@ void Observer::arrive_in_function(Role role, const Block& from, std::uint64_t ad
     if (!role.has(Role::kEntry)) return wild("a call landed inside", address);
     return enter_by_call(role, from, *back);
   }
-  if (map_->in_stubs(from.end - 1)) return wild("a helper jumped to", address);
   const Role source = map_->role(source_end_ - 1);
   const bool fell_through = from.end == address;
   if (!fell_through && is_tail_call_landing(role, source, address)) {
@@ -224,9 +226,6 @@ void Observer::on_instruction(std::uint64_t address) {
   if (options_.depth == Depth::kFull) {
     if (++run_->instructions > options_.block_budget) {
       return stop(StopReason::kBudget, "ran out of instructions");
-    }
-    if (!role.in_function() && !map_->in_stubs(address) && !map_->in_thunk(address)) {
-      return wild("control ran on into", address);
     }
   }
   if (role.has(Role::kAfterTailCall) && previous_.begin != address) refuse_tail_call(address);
