@@ -9,7 +9,7 @@
 // One function per row of invariants.inc: the first place where the run breaks it, or nothing.
 namespace plumb::invariants {
 
-#define PLUMB_INVARIANT(function, name, group, needs, sentence) \
+#define PLUMB_INVARIANT(function, name, group, needs, follows_data, sentence) \
   [[nodiscard]] std::optional<Violation> check_##function(const View& view);
 #include "invariants/invariants.inc"
 

@@ -232,7 +232,7 @@ const std::vector<Damage>& damages() {
        [](BuiltRun& b) {
          const auto i = b.nth(EventKind::kTailCallTaken);
          b.run.events[i].kind = EventKind::kTailCallRefused;
-         b.run.events[i].sp = b.run.events[i].registers[4];
+         b.run.events[i].sp = b.run.activations[1].r10 - 8 - 32;
          b.run.tail_calls = 0;
          b.run.events.resize(i + 1);
          b.run.stop = StopReason::kBudget;
@@ -305,6 +305,21 @@ TEST(Invariants, EveryRowOfTheTableIsSeenToFail) {
   for (const InvariantInfo& info : invariant_table()) {
     EXPECT_TRUE(seen.contains(info.name)) << info.name;
   }
+}
+
+TEST(Invariants, WrongDataComesBeforeTheStoresThatItLeadsTo) {
+  BuiltRun built = good_run();
+  built.event(EventKind::kCall).registers[kRdi] -= 24;  // a pointer for the subprogram ...
+  nth_store(built, 1).address = built.run.activations[0].r10 - 16 - 24;  // ... which uses it
+  auto violations = check(built.subject());
+  ASSERT_GE(violations.size(), 2u);
+  EXPECT_EQ(violations[0].invariant, "same-events") << listing(violations);
+  // The same store before the pointer was passed is the cause, not a consequence.
+  built = good_run();
+  built.event(EventKind::kCall).registers[kRdi] -= 24;
+  nth_store(built, 0).address = built.run.activations[0].r10 - 16 - 24;
+  violations = check(built.subject());
+  EXPECT_EQ(violations[0].invariant, "saved-slots-unwritten") << listing(violations);
 }
 
 TEST(Invariants, ReadsBelowTheStackPointerCountAtFullDepth) {

@@ -44,6 +44,32 @@ std::optional<Violation> unbalanced_landing(const View& view, std::size_t index)
                   moved(expected, event.sp)));
 }
 
+// Between BPF instructions sp stands still, below what the prologue has saved: what moves it is a
+// refused tail call that has popped already.
+std::optional<Violation> moved_in_body(const View& view) {
+  if (!view.platform().geometry || !view.platform().geometry->constant_sp) return std::nullopt;
+  std::int64_t activation = -1;
+  std::uint64_t sp = 0;
+  for (std::size_t i = 0; i < view.run().events.size(); ++i) {
+    const MachineEvent& event = view.run().events[i];
+    if (!is_body_event(event.kind)) continue;
+    const Frame* frame = view.frame(event.activation);
+    if (frame != nullptr && frame->saved_low != 0 && event.sp > frame->saved_low) {
+      return view.at_event("sp-balanced", i, event.activation,
+                           fmt::format("the stack pointer is {} than what the prologue has saved",
+                                       moved(frame->saved_low, event.sp)));
+    }
+    if (event.activation == activation && event.sp != sp) {
+      return view.at_event(
+          "sp-balanced", i, activation,
+          fmt::format("the stack pointer is {} than at the call before", moved(sp, event.sp)));
+    }
+    activation = event.activation;
+    sp = event.sp;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::optional<Violation> check_sp_balanced(const View& view) {
@@ -54,23 +80,7 @@ std::optional<Violation> check_sp_balanced(const View& view) {
     if (run.events[i].kind == EventKind::kTailCallTaken) violation = unbalanced_landing(view, i);
     if (violation) return violation;
   }
-  if (view.platform().geometry && view.platform().geometry->constant_sp) {
-    std::int64_t activation = -1;
-    std::uint64_t sp = 0;
-    for (std::size_t i = 0; i < run.events.size(); ++i) {
-      const MachineEvent& event = run.events[i];
-      if (!is_body_event(event.kind)) continue;
-      // Runs of events of one activation: a move inside a run is what a refused tail call does
-      // that has popped already.
-      if (event.activation == activation && event.sp != sp) {
-        return view.at_event(
-            "sp-balanced", i, activation,
-            fmt::format("the stack pointer is {} than at the call before", moved(sp, event.sp)));
-      }
-      activation = event.activation;
-      sp = event.sp;
-    }
-  }
+  if (auto violation = moved_in_body(view)) return violation;
   if (run.stop == StopReason::kReturned && view.platform().geometry) {
     const std::uint64_t expected = run.entry_sp + view.platform().geometry->return_slot;
     if (run.exit_sp != expected) {

@@ -122,13 +122,21 @@ void View::match_events() {
         break;
     }
     innermost_ = open[depth].activation;
+    if (events[i].kind != EventKind::kReturn && frame(steps_[i].entered) != nullptr) {
+      frames_[static_cast<std::size_t>(steps_[i].entered)].entered_by = index;
+    }
   }
 }
 
 void View::classify_accesses() {
   access_roles_.resize(run().accesses.size());
   for (std::size_t i = 0; i < access_roles_.size(); ++i) {
-    access_roles_[i] = classify(run().accesses[i]);
+    const StackAccess& access = run().accesses[i];
+    access_roles_[i] = classify(access);
+    if (access_roles_[i] != AccessRole::kPrologue || !access.is_push) continue;
+    if (frame(access.activation) == nullptr) continue;
+    std::uint64_t& low = frames_[access.activation].saved_low;
+    if (low == 0 || access.address < low) low = access.address;
   }
 }
 
@@ -253,6 +261,7 @@ Violation View::at_access(std::string_view invariant, const StackAccess& access,
                       .at = {},
                       .event = -1,
                       .message = std::move(message)};
+  if (const Frame* owner = frame(access.activation)) violation.event = owner->entered_by;
   if (const NativeFunction* native = image().function_at(access.pc)) {
     violation.at = {
         .program = static_cast<std::int16_t>(native->program),

@@ -20,7 +20,9 @@ struct Frame {
   std::uint64_t entry_sp = 0;              // on arrival of the first of the chain of tail calls
   std::uint64_t r10 = 0;                   // as seen, else from the geometry; 0: not known
   std::uint64_t stack_low = 0;             // BPF stack: [stack_low, r10)
+  std::uint64_t saved_low = 0;             // lowest address that its prologue pushed to, or 0
   std::int32_t caller = -1;
+  std::int32_t entered_by = -1;    // event: call, callback or tail call
   std::int32_t helper_event = -1;  // callbacks: the helper call that called back
   bool is_callback = false;
 };
@@ -103,6 +105,7 @@ class View {
 
   [[nodiscard]] Violation at_event(std::string_view invariant, std::size_t event,
                                    std::int64_t activation, std::string message) const;
+  // The event is the one by which the access's activation began.
   [[nodiscard]] Violation at_access(std::string_view invariant, const StackAccess& access,
                                     std::string message) const;
   [[nodiscard]] Violation at_end(std::string_view invariant, std::string message) const;
