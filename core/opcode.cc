@@ -75,33 +75,21 @@ FieldUse field_use(const OpcodeInfo& info) {
   const bool reg = info.operand == Operand::kReg;
   if (is_alu(operation)) return {true, reg, false, imm, true};
   if (is_atomic(operation)) return {true, true, true, false, false};
-  switch (operation) {
-    case Operation::kJa:
-      return info.width == 64 ? FieldUse{.offset = true} : FieldUse{.immediate = true};
-    case Operation::kMayGoto:
-      return {.offset = true};
-    case Operation::kCallHelper:
-    case Operation::kCallFunction:
-      return {.immediate = true};
-    case Operation::kExit:
-      return {};
-    case Operation::kLoad:
-    case Operation::kLoadSigned:
-      return {true, true, true, false, true};
-    case Operation::kStore:
-      return {true, reg, true, imm, false};
-    case Operation::kLoadAbs:
-      return {.immediate = true};
-    case Operation::kLoadInd:
-      return {.src = true};
-    case Operation::kLoadImm64:
-    case Operation::kLoadArray:
-    case Operation::kLoadRegion:
-    case Operation::kLoadFunction:
-      return {true, false, false, true, true};
-    default:
-      return {true, reg, true, imm, false};  // conditional jumps
+  if (operation == Operation::kMayGoto) return {.offset = true};
+  if (is_conditional_jump(operation)) return {true, reg, true, imm, false};
+  if (operation == Operation::kJa) {
+    return info.width == 64 ? FieldUse{.offset = true} : FieldUse{.immediate = true};
   }
+  if (operation == Operation::kExit) return {};
+  if (operation == Operation::kLoad || operation == Operation::kLoadSigned) {
+    return {true, true, true, false, true};
+  }
+  if (operation == Operation::kStore) return {true, reg, true, imm, false};
+  if (operation == Operation::kLoadAbs) return {.immediate = true};
+  if (operation == Operation::kLoadInd) return {.src = true};
+  if (info.operand == Operand::kImm64) return {true, false, false, true, true};
+  PLUMB_CHECK(operation == Operation::kCallHelper || operation == Operation::kCallFunction);
+  return {.immediate = true};
 }
 
 bool fetches_into_src(Operation operation) {

@@ -3,6 +3,7 @@
 
 #include <type_traits>
 
+#include "core/capability.h"
 #include "core/guest.h"
 #include "core/opcode.h"
 
@@ -10,6 +11,17 @@ namespace plumb::jit {
 namespace {
 
 static_assert(std::is_same_v<decltype(ProgArray::slots)::value_type, std::int32_t>);
+static_assert(guest::kStubStride == PLUMB_STUB_STRIDE && guest::kStubCount == PLUMB_STUB_COUNT);
+static_assert(capability_bit(Capability::kCallSubprograms) == PLUMB_CAN_CALL_SUBPROGRAMS);
+static_assert(capability_bit(Capability::kTailCall) == PLUMB_CAN_TAIL_CALL);
+static_assert(capability_bit(Capability::kTailCallInSubprogram) ==
+              PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM);
+static_assert(capability_bit(Capability::kCallBack) == PLUMB_CAN_CALL_BACK);
+static_assert(capability_bit(Capability::kAtomics) == PLUMB_CAN_ATOMICS);
+static_assert(capability_bit(Capability::kV4) == PLUMB_CAN_V4);
+static_assert(capability_bit(Capability::kThrow) == PLUMB_CAN_THROW);
+static_assert(capability_bit(Capability::kTrampoline) == PLUMB_CAN_TRAMPOLINE);
+static_assert(capability_bit(Capability::kPoke) == PLUMB_CAN_POKE);
 
 plumb_insn encode(const Insn& insn) {
   return {.opcode = insn.opcode,
