@@ -80,11 +80,12 @@ Image built_image(const Case& value) {
 }  // namespace
 
 std::size_t BuiltRun::nth(EventKind kind, int n) const {
-  for (std::size_t i = 0; i < run.events.size(); ++i) {
-    if (run.events[i].kind == kind && n-- == 0) return i;
+  std::size_t index = 0;
+  for (; index < run.events.size(); ++index) {
+    if (run.events[index].kind == kind && n-- == 0) break;
   }
-  PLUMB_CHECK(!"the run has no such event");
-  return 0;
+  PLUMB_CHECK(index < run.events.size());
+  return index;
 }
 
 RunBuilder::RunBuilder() : sp_(guest::kStackTop - 64) {
