@@ -34,6 +34,10 @@ namespace {
 
 constexpr std::uint64_t kEverywhereBegin = 1;  // begin > end: no bounds
 constexpr std::uint64_t kEverywhereEnd = 0;
+// Unicorn 2.0 registers every call site of a hook that is the only one of its kind, which costs
+// more than it saves in code that runs once: a second hook, which never matches, keeps it from
+// that.
+constexpr std::uint64_t kNowhere = 2;
 constexpr std::size_t kMaxBatch = kMaxNativeRegisters + 1;
 
 Engine::Handle& handle_of(void* user) { return *static_cast<Engine::Handle*>(user); }
@@ -92,10 +96,12 @@ void add_hooks(Engine::Handle& handle) {
   add_hook(handle, UC_HOOK_MEM_INVALID, fault_hook, kEverywhereBegin, kEverywhereEnd);
   if (handle.watch == Watch::kStubs) return;
   add_hook(handle, UC_HOOK_BLOCK, block_hook, kEverywhereBegin, kEverywhereEnd);
+  add_hook(handle, UC_HOOK_BLOCK, block_hook, kNowhere, kNowhere);
   add_hook(handle, UC_HOOK_MEM_WRITE, access_hook, guest::kStackBase, kStackEnd);
   if (handle.watch != Watch::kFull) return;
   add_hook(handle, UC_HOOK_MEM_READ, access_hook, guest::kStackBase, kStackEnd);
   add_hook(handle, UC_HOOK_CODE, instruction_hook, kEverywhereBegin, kEverywhereEnd);
+  add_hook(handle, UC_HOOK_CODE, instruction_hook, kNowhere, kNowhere);
 }
 
 std::uint32_t protection(const HostMapping& mapping) {

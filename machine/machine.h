@@ -27,11 +27,17 @@ class Machine {
   [[nodiscard]] virtual const MachineRun& run(const Case& value, const Image& image,
                                               const RunOptions& options) = 0;
   // The image alone on the bare emulator, no hooks but the helper stubs: what run() is measured
-  // against. Returns the native result register.
+  // against. Returns the native result register. Only for an image that run() saw return: nothing
+  // ends a run that does not end by itself.
   virtual std::uint64_t run_bare(const Case& value, const Image& image,
                                  const RunOptions& options) = 0;
 };
 
+// Null for an architecture that has no machine yet (arm64, riscv64).
+//
+// Unicorn 2.0 ends the whole process on a few x86 encodings that no JIT should emit: far calls and
+// jumps with a register operand, LOCK on cmp and on register forms of bt, bts, btr and btc. Whoever
+// runs code that may hold them does it in a child process.
 [[nodiscard]] std::unique_ptr<Machine> make_machine(Arch arch);
 
 struct DisassembledInsn {
