@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "machine/arena_bytes.h"
 #include "machine/machine.h"
 
 namespace plumb::machine {
@@ -69,7 +70,7 @@ DisassembledInsn converted(const cs_insn& insn) {
 
 std::vector<DisassembledInsn> disassemble(Arch arch, std::uint64_t address, std::uint64_t size) {
   std::vector<DisassembledInsn> result;
-  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(address);
+  const auto* const bytes = arena_bytes(address);
   cs_arch capstone_arch{};
   cs_mode capstone_mode{};
   if (!make_mode(arch, capstone_arch, capstone_mode)) {

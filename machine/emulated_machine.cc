@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "machine/arena_bytes.h"
 
 namespace plumb::machine {
 namespace {
@@ -130,7 +131,9 @@ std::uint64_t EmulatedMachine::run_bare(const Case& value, const Image& image, c
   bare_mock_.begin(image);
   BareClient client(engine, *target_, image, bare_mock_);
   static_cast<void>(engine.run(client, image.entry, guest::kExitAddress));
-  return engine.read(image.registers.bpf[0]);
+  RegisterFile registers{};
+  engine.read_all(registers);
+  return registers[image.registers.bpf[0]];
 }
 
 RegisterFile EmulatedMachine::entry_registers(const Case& value, const Image& image) {
@@ -181,7 +184,7 @@ void EmulatedMachine::refresh_stubs(const Image& image) {
 void EmulatedMachine::refresh_code(Seat& seat, const Image& image) {
   bytes_.clear();
   for (const Range& range : image.code) {
-    const auto* const begin = reinterpret_cast<const std::uint8_t*>(range.address);
+    const auto* const begin = arena_bytes(range.address);
     bytes_.insert(bytes_.end(), begin, begin + range.size);
   }
   const auto watched = map_.watched();

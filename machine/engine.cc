@@ -9,6 +9,7 @@
 
 #include "core/check.h"
 #include "core/guest.h"
+#include "machine/arena_bytes.h"
 
 namespace plumb::machine {
 
@@ -140,10 +141,8 @@ bool Engine::map_arena(const Range& arena, const Range& stubs) {
   for (const Range& other : handle_->arenas) {
     if (overlap(arena, other)) return false;
   }
-  // Guest addresses are host addresses in an arena.
-  const uc_err error =
-      uc_mem_map_ptr(handle_->uc, arena.address, arena.size, UC_PROT_READ | UC_PROT_EXEC,
-                     reinterpret_cast<void*>(arena.address));
+  const uc_err error = uc_mem_map_ptr(handle_->uc, arena.address, arena.size,
+                                      UC_PROT_READ | UC_PROT_EXEC, arena_bytes(arena.address));
   PLUMB_CHECK(error == UC_ERR_OK);
   handle_->arenas.push_back(arena);
   if (handle_->watch == Watch::kStubs) {
@@ -220,11 +219,6 @@ void Engine::read_all(RegisterFile& values) const {
   }
   PLUMB_CHECK(uc_reg_read_batch(handle_->uc, ids.data(), pointers.data(),
                                 static_cast<int>(general.size())) == UC_ERR_OK);
-}
-
-void Engine::write(int hardware_register, std::uint64_t value) {
-  const int id = handle_->registers.general[static_cast<std::size_t>(hardware_register)];
-  PLUMB_CHECK(uc_reg_write(handle_->uc, id, &value) == UC_ERR_OK);
 }
 
 namespace {

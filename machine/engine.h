@@ -84,7 +84,6 @@ class Engine {
   [[nodiscard]] std::uint64_t program_counter() const;
   [[nodiscard]] std::uint64_t read(int hardware_register) const;
   void read_all(RegisterFile& values) const;
-  void write(int hardware_register, std::uint64_t value);
   // All general registers, and the flags as at the start of a function.
   void write_all(const RegisterFile& values);
   // The registers whose bit is set, and flags that no code can expect.

@@ -48,6 +48,7 @@ GuestMemory::GuestMemory() {
 
 std::vector<HostMapping> GuestMemory::mappings() {
   std::vector<HostMapping> result;
+  result.reserve(kObjects + 2);
   for (std::size_t i = 0; i < kObjects; ++i) {
     result.push_back(
         {.guest = {guest_page(i), kPage}, .host = page(i), .writable = true, .executable = false});

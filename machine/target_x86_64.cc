@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "core/helper_model.h"
+#include "machine/arena_bytes.h"
 #include "machine/machine.h"
 #include "machine/target.h"
 
@@ -72,8 +73,6 @@ constexpr std::uint64_t kLoopEnd = 0x51;
 static_assert(sizeof kLoopRoutine == 0x5a);
 static_assert(kLoopRoutineOffset + sizeof kLoopRoutine <= guest::kStubSize);
 
-std::uint8_t* host(std::uint64_t address) { return reinterpret_cast<std::uint8_t*>(address); }
-
 std::int32_t load_rel32(const std::uint8_t* bytes) {
   std::int32_t value = 0;
   std::memcpy(&value, bytes, sizeof value);
@@ -82,8 +81,8 @@ std::int32_t load_rel32(const std::uint8_t* bytes) {
 
 void write_jump(std::uint64_t at, std::uint64_t target) {
   const auto relative = static_cast<std::int32_t>(target - (at + 5));
-  *host(at) = kJmpRel32;
-  std::memcpy(host(at) + 1, &relative, sizeof relative);
+  *arena_bytes(at) = kJmpRel32;
+  std::memcpy(arena_bytes(at) + 1, &relative, sizeof relative);
 }
 
 std::uint64_t loop_stub(std::uint64_t area) { return area + kLoopHelper * guest::kStubStride; }
@@ -91,7 +90,7 @@ std::uint64_t loop_stub(std::uint64_t area) { return area + kLoopHelper * guest:
 // Could the block end in a call to the address? Direct calls exactly, indirect ones by the presence
 // of "ff /2" at one of the lengths that the form can have.
 bool may_end_in_call(const Block& block, std::uint64_t address) {
-  const std::uint8_t* const end = host(block.end);
+  const std::uint8_t* const end = arena_bytes(block.end);
   const std::uint64_t size = block.end - block.begin;
   if (size >= 5 && end[-5] == kCallRel32 &&
       block.end + static_cast<std::uint64_t>(std::int64_t{load_rel32(end - 4)}) == address) {
@@ -115,24 +114,25 @@ class TargetX86_64 final : public Target {
   const TargetFacts& facts() const override { return kFacts; }
 
   void write_stubs(std::uint64_t area) const override {
-    std::memset(host(area), kInt3, guest::kStubSize);
+    std::memset(arena_bytes(area), kInt3, guest::kStubSize);
     for (std::uint64_t i = 0; i < kLoopRoutineSlot; ++i)
-      *host(area + i * guest::kStubStride) = kRet;
+      *arena_bytes(area + i * guest::kStubStride) = kRet;
     write_jump(loop_stub(area), area + kLoopRoutineOffset);
-    std::memcpy(host(area + kLoopRoutineOffset), kLoopRoutine, sizeof kLoopRoutine);
+    std::memcpy(arena_bytes(area + kLoopRoutineOffset), kLoopRoutine, sizeof kLoopRoutine);
   }
 
   bool stubs_intact(std::uint64_t area) const override {
     const auto ret_at = [area](std::uint64_t number) {
-      return *host(area + number * guest::kStubStride) == kRet;
+      return *arena_bytes(area + number * guest::kStubStride) == kRet;
     };
     return std::ranges::all_of(helper_table(),
                                [&](const HelperInfo& helper) {
                                  return helper.number == kLoopHelper ||
                                         ret_at(static_cast<std::uint64_t>(helper.number));
                                }) &&
-           *host(loop_stub(area)) == kJmpRel32 &&
-           std::memcmp(host(area + kLoopRoutineOffset), kLoopRoutine, sizeof kLoopRoutine) == 0;
+           *arena_bytes(loop_stub(area)) == kJmpRel32 &&
+           std::memcmp(arena_bytes(area + kLoopRoutineOffset), kLoopRoutine, sizeof kLoopRoutine) ==
+               0;
   }
 
   std::uint64_t loop_end(std::uint64_t area) const override {
@@ -158,7 +158,7 @@ class TargetX86_64 final : public Target {
   // no proof: it may be the end of another instruction's operand.
   bool reached_by_return(const Engine& engine, const GuestMemory& memory, const Block& previous,
                          std::uint64_t address) const override {
-    const std::uint8_t* const end = host(previous.end);
+    const std::uint8_t* const end = arena_bytes(previous.end);
     const std::uint64_t size = previous.end - previous.begin;
     if (address == previous.end) return false;
     if (size >= 1 && end[-1] == kRet) {
@@ -176,7 +176,7 @@ class TargetX86_64 final : public Target {
   }
 
   bool is_push(std::uint64_t pc) const override {
-    const std::uint8_t* p = host(pc);
+    const std::uint8_t* p = arena_bytes(pc);
     constexpr std::uint8_t kOperandSize = 0x66;
     constexpr std::uint8_t kPushf = 0x9c;
     if (*p == kOperandSize) ++p;
@@ -189,7 +189,7 @@ class TargetX86_64 final : public Target {
   }
 
   std::uint64_t trap_address(std::uint64_t pc) const override {
-    const std::uint8_t last = *host(pc - 1);
+    const std::uint8_t last = *arena_bytes(pc - 1);
     return last == kInt3 || last == kHlt ? pc - 1 : pc;
   }
 };

@@ -3,22 +3,22 @@
 
 #include <sys/mman.h>
 
-#include <cstring>
 #include <utility>
 
 #include "core/check.h"
 #include "core/guest.h"
+#include "machine/arena_bytes.h"
 
 namespace plumb::machine {
 
 TestArena::TestArena(std::uint64_t address) : address_(address) {
-  void* const wanted = reinterpret_cast<void*>(address);
+  void* const wanted = arena_bytes(address);
   void* const got = mmap(wanted, kSize, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   PLUMB_CHECK(got == wanted);
 }
 
-TestArena::~TestArena() { munmap(reinterpret_cast<void*>(address_), kSize); }
+TestArena::~TestArena() { munmap(arena_bytes(address_), kSize); }
 
 std::uint64_t TestArena::code() const { return address_ + guest::kStubSize; }
 
@@ -81,7 +81,7 @@ TestImage& TestImage::body_end() {
 }
 
 void TestImage::append(std::uint8_t byte) {
-  *reinterpret_cast<std::uint8_t*>(next_++) = byte;
+  *arena_bytes(next_++) = byte;
   ++image.code.front().size;
 }
 
@@ -99,7 +99,7 @@ TestImage& TestImage::call(std::uint64_t target) {
 
 TestImage& TestImage::jump(std::uint64_t target) {
   call(target);
-  *reinterpret_cast<std::uint8_t*>(next_ - 5) = 0xe9;
+  *arena_bytes(next_ - 5) = 0xe9;
   return *this;
 }
 
