@@ -61,6 +61,10 @@ struct plumb_contract {
   uint8_t bpf_register[11]; /* native register (hardware number) that holds R0 ... R10 */
   uint8_t frame_pointer;    /* native register (hardware number) that heads the chain of frames */
   int32_t r10_bias;         /* R10 = value of bpf_register[10] + r10_bias */
+  /* With empty_slot_consumes_count: a program that also calls helpers keeps the count in a saved
+   * register, and there a refused attempt does not consume any (Linux on riscv64). */
+  uint8_t calls_keep_count;
+  uint8_t reserved[3];
 };
 
 struct plumb_plugin_info {

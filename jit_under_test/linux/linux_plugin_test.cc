@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The kernel JIT plugins through their C ABI: what comes out of the arena, byte for byte where the
 // layout is documented. Running the code is the business of machine/.
+#include <memory>
+
 #include "jit_under_test/linux/linux_plugin_test_support.h"
 
 namespace plumb_linux_test {
 namespace {
 
-INSTANTIATE_TEST_SUITE_P(Versions, LinuxPlugin, testing::Values(kNewName, kOldName),
-                         [](const auto& param) {
-                           return std::string(param.param) == kNewName ? "New" : "Old";
-                         });
+INSTANTIATE_TEST_SUITE_P(Versions, LinuxPlugin, testing::Values(kNewName, kOldName), test_name);
 
 // ---- Identity ----
 
@@ -32,18 +31,15 @@ TEST_P(LinuxPlugin, SaysWhatItIs) {
 }
 
 TEST(LinuxPlugins, LiveSideBySide) {
-  const plumb_plugin* newer = plugin_named(kNewName).api;
-  const plumb_plugin* older = plugin_named(kOldName).api;
-  ASSERT_NE(newer, nullptr) << plugin_named(kNewName).problem;
-  ASSERT_NE(older, nullptr) << plugin_named(kOldName).problem;
   const Request request(one_function({mov(0, 7), exit_insn()}));
-  const Loaded a(newer, request);
-  const Loaded b(older, request);
-  ASSERT_EQ(a.status, PLUMB_LOADED) << a.message;
-  ASSERT_EQ(b.status, PLUMB_LOADED) << b.message;
-  for (const Loaded* loaded : {&a, &b}) {
-    const plumb_plugin_info& info = *(loaded == &a ? newer : older)->info;
-    const uint64_t address = loaded->function(0, 0).address;
+  std::vector<std::unique_ptr<Loaded>> all;
+  for (const char* name : {kNewName, kOldName, kNewArm64, kOldArm64, kNewRiscv64, kOldRiscv64}) {
+    const Plugin& plugin = plugin_named(name);
+    ASSERT_NE(plugin.api, nullptr) << name << ": " << plugin.problem;
+    all.push_back(std::make_unique<Loaded>(plugin.api, request));
+    ASSERT_EQ(all.back()->status, PLUMB_LOADED) << name << ": " << all.back()->message;
+    const plumb_plugin_info& info = *plugin.api->info;
+    const uint64_t address = all.back()->function(0, 0).address;
     EXPECT_GE(address, info.arena_base + PLUMB_STUB_SIZE);
     EXPECT_LT(address, info.arena_base + info.arena_size);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// What the tests of the kernel JIT plugins share: building requests, the two plugins, loaded cases.
-// Everything that it opens stays open: both plugins live in the process at the same time.
+// What the tests of the kernel JIT plugins share: building requests, the plugins, loaded cases.
+// Everything that it opens stays open: all plugins live in the process at the same time.
 #pragma once
 
 #include <dlfcn.h>
@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -33,7 +34,9 @@ inline plumb_insn call_helper(int32_t number) { return insn(0x85, 0, 0, 0, numbe
 inline plumb_insn call_function(int32_t function) { return insn(0x85, 0, 1, 0, function); }
 inline plumb_insn store(uint8_t src, int16_t offset) { return insn(0x7b, 10, src, offset, 0); }
 
-inline Code operator+(Code a, const Code& b) {
+// Instructions, bytes and words are joined with +.
+template <typename T>
+std::vector<T> operator+(std::vector<T> a, const std::vector<T>& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
 }
@@ -107,7 +110,7 @@ inline CaseSpec one_function(Code code, uint32_t stack_depth = 0) {
   return {.programs = {{{std::move(code), stack_depth}}}, .arrays = {}, .regions = {}};
 }
 
-// ---- Plugins: opened once per process, both at the same time ----
+// ---- Plugins: opened once per process, all at the same time ----
 
 struct Plugin {
   const plumb_plugin* api = nullptr;
@@ -136,11 +139,23 @@ inline Plugin open_plugin(const std::string& name) {
 
 inline constexpr const char* kNewName = "linux-6.12-x86_64";
 inline constexpr const char* kOldName = "linux-6.1-x86_64";
+inline constexpr const char* kNewArm64 = "linux-6.12-arm64";
+inline constexpr const char* kOldArm64 = "linux-6.1-arm64";
+inline constexpr const char* kNewRiscv64 = "linux-6.12-riscv64";
+inline constexpr const char* kOldRiscv64 = "linux-6.1-riscv64";
 
 inline const Plugin& plugin_named(const std::string& name) {
-  static const Plugin newer = open_plugin(kNewName);
-  static const Plugin older = open_plugin(kOldName);
-  return name == kNewName ? newer : older;
+  static std::map<std::string, Plugin> plugins;
+  const auto [place, is_new] = plugins.try_emplace(name);
+  if (is_new) place->second = open_plugin(name);
+  return place->second;
+}
+
+// How a plugin is called in the name of a test: "6_12_arm64".
+inline std::string test_name(const testing::TestParamInfo<const char*>& param) {
+  std::string name = std::string(param.param).substr(std::string("linux-").size());
+  std::replace_if(name.begin(), name.end(), [](char c) { return c == '.' || c == '-'; }, '_');
+  return name;
 }
 
 using Bytes = std::vector<uint8_t>;
@@ -179,15 +194,36 @@ class Loaded {
   const plumb_plugin* api_;
 };
 
-inline Bytes operator+(Bytes a, const Bytes& b) {
-  a.insert(a.end(), b.begin(), b.end());
-  return a;
-}
-
 inline int32_t read32(const uint8_t* p) {
   int32_t value;
   std::memcpy(&value, p, sizeof(value));
   return value;
+}
+
+// Native instructions of the architectures whose instructions are words.
+using Words = std::vector<uint32_t>;
+
+inline int64_t sign_extend(uint32_t value, int bits) {
+  return static_cast<int64_t>(static_cast<uint64_t>(value) << (64 - bits)) >> (64 - bits);
+}
+
+inline uint32_t word_at(uint64_t address) {
+  uint32_t value;
+  std::memcpy(&value, reinterpret_cast<const void*>(address), sizeof(value));
+  return value;
+}
+inline Words words_at(uint64_t address, size_t count) {
+  Words words(count);
+  std::memcpy(words.data(), reinterpret_cast<const void*>(address), count * sizeof(uint32_t));
+  return words;
+}
+// The code of slots first ... last - 1 of a function; slot -1 is the prologue.
+inline Words words_of(const plumb_native_function& f, int first, int last) {
+  const uint32_t begin = first < 0 ? 0 : f.insn_offsets[first], end = f.insn_offsets[last];
+  return words_at(f.address + begin, (end - begin) / sizeof(uint32_t));
+}
+inline Words epilogue_of(const plumb_native_function& f, size_t count) {
+  return words_at(f.address + f.insn_offsets[f.insn_offset_count - 1], count);
 }
 
 inline uint8_t byte_at(uint64_t address) { return *reinterpret_cast<const uint8_t*>(address); }
@@ -220,7 +256,7 @@ class LinuxPlugin : public testing::TestWithParam<const char*> {
     ASSERT_NE(plugin.api, nullptr) << plugin.problem;
     api_ = plugin.api;
   }
-  bool is_new() const { return std::string(GetParam()) == kNewName; }
+  bool is_new() const { return std::string(GetParam()).find("6.12") != std::string::npos; }
 
   const plumb_plugin* api_ = nullptr;
 };

@@ -7,10 +7,7 @@ namespace {
 
 class LinuxTailCall : public LinuxPlugin {};
 
-INSTANTIATE_TEST_SUITE_P(Versions, LinuxTailCall, testing::Values(kNewName, kOldName),
-                         [](const auto& param) {
-                           return std::string(param.param) == kNewName ? "New" : "Old";
-                         });
+INSTANTIATE_TEST_SUITE_P(Versions, LinuxTailCall, testing::Values(kNewName, kOldName), test_name);
 
 // ---- Tail calls ----
 

@@ -16,6 +16,10 @@ set(PLUMB_LINUX_ARENA_SIZE 0x4000000)
 # are not listed are included by the shim's jit.c.
 set(PLUMB_LINUX_DIR_x86_64 x86)
 set(PLUMB_LINUX_FILES_x86_64 arch/x86/net/bpf_jit_comp.c)
+set(PLUMB_LINUX_DIR_arm64 arm64)
+set(PLUMB_LINUX_FILES_arm64 arch/arm64/net/bpf_jit_comp.c arch/arm64/lib/insn.c)
+set(PLUMB_LINUX_DIR_riscv64 riscv)
+set(PLUMB_LINUX_FILES_riscv64 arch/riscv/net/bpf_jit_comp64.c arch/riscv/net/bpf_jit_core.c)
 
 function(plumb_linux_arena out name)
   get_property(taken GLOBAL PROPERTY PLUMB_LINUX_ARENAS_TAKEN)
@@ -65,7 +69,8 @@ function(plumb_linux_plugin)
   plumb_linux_feature(features VERSION_4 "${tree}/include/linux/filter.h" "BPF_MEMSX")
   plumb_linux_feature(features JIT_TAKES_ENV "${tree}/include/linux/filter.h"
                       "bpf_int_jit_compile.struct bpf_verifier_env")
-  plumb_linux_feature(features TAIL_CALL_COUNT_BY_POINTER "${jit}" "TAIL_CALL_CNT_PTR")
+  plumb_linux_feature(features TAIL_CALL_COUNT_BY_POINTER "${jit}"
+                      "TAIL_CALL_CNT_PTR|TCCNT_PTR")
 
   # Kernel files, and ours that see kernel headers. No libc headers, no warnings for theirs.
   set(werror "")
@@ -105,7 +110,7 @@ function(plumb_linux_plugin)
   # that is extracted anew must also lead to a new look at its features and headers.
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
                "${tree}/Makefile" ${common}/real_headers.txt ${shim}/real_headers.txt
-               ${files} ${shim}/jit.c ${common}/plumb_kernel.h)
+               ${files} ${shim}/jit.c ${shim}/plumb_arch.h ${common}/plumb_kernel.h)
 
   add_library(${ARG_NAME} MODULE)
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_NAME}-kernel ${ARG_NAME}-library)

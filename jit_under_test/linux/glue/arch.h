@@ -14,7 +14,7 @@ struct plumb_arch_facts {
   u8 bpf_register[11];
   u8 frame_pointer;
   s32 r10_bias;
-  u8 empty_slot_consumes_count;
+  u8 empty_slot_consumes_count, calls_keep_count;
   u8 has_poke;          /* direct tail calls: constant map, constant key */
   u32 tail_call_offset; /* where a tail call lands, from bpf_func on */
 };
@@ -25,7 +25,7 @@ u32 plumb_arch_stack_size(u32 depth);
 
 /* Native offset of the first instruction; insn_to_end is what the JIT hands to
  * bpf_prog_fill_jited_linfo(): where the code of each instruction ends. */
-u32 plumb_arch_body_start(const u32* insn_to_end);
+u32 plumb_arch_body_start(const struct bpf_prog* prog, const u32* insn_to_end);
 
 /* Called by the JIT in place of bpf_prog_fill_jited_linfo(). */
 void plumb_fill_offsets(struct bpf_prog* prog, const u32* insn_to_end);

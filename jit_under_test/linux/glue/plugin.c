@@ -337,6 +337,7 @@ static void fill_contract(struct plumb_contract* contract) {
   memcpy(contract->bpf_register, plumb_arch_facts.bpf_register, sizeof(contract->bpf_register));
   contract->frame_pointer = plumb_arch_facts.frame_pointer;
   contract->r10_bias = plumb_arch_facts.r10_bias;
+  contract->calls_keep_count = plumb_arch_facts.calls_keep_count;
 }
 
 static const struct plumb_plugin plugin = {

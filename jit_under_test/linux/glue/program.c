@@ -31,7 +31,7 @@ void plumb_fill_offsets(struct bpf_prog* prog, const u32* insn_to_end) {
     const u32 index = lines[i].insn_off;
     const bool is_second_half = lines[i].line_col;
     fill.offsets[i] = is_second_half ? fill.offsets[i + 1]
-                      : index == 0   ? plumb_arch_body_start(insn_to_end)
+                      : index == 0   ? plumb_arch_body_start(prog, insn_to_end)
                                      : insn_to_end[index - 1];
   }
 }
@@ -111,6 +111,8 @@ static int load_single(struct work* work, struct plumb_native_function* natives)
   if (!prog) return -1;
   loaded->func = &loaded->main;
   if (prepare(work, 0, prog, prog, &lines)) return PLUMB_NOT_APPLICABLE;
+  /* bpf_check() says so of the program, jit_subprogs() does not repeat it to functions. */
+  prog->aux->verifier_zext = bpf_jit_needs_zext();
   set_fill(work, 0, natives);
   loaded->main = plumb_jit(prog);
   return loaded->main->jited ? PLUMB_LOADED : refused(work, 0);

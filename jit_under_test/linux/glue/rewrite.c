@@ -80,6 +80,13 @@ static u8 defined_register(const struct bpf_insn* insn) {
   return insn->imm == BPF_CMPXCHG ? BPF_REG_0 : insn->src_reg;
 }
 
+/* A 32-bit compare-and-exchange defines all of R0, but some CPUs write it only when the comparison
+ * fails: the verifier zero-extends R0 for every JIT. */
+static bool needs_zero_extension(const struct bpf_insn* insn, bool for_all) {
+  const bool is_exchange = BPF_CLASS(insn->code) == BPF_STX && insn->imm == BPF_CMPXCHG;
+  return defines_32_bits(insn) && (for_all || is_exchange);
+}
+
 /* Everything but references and jumps. to has room for kLongestSequence. */
 static u32 expand(const struct bpf_insn* insn, bool zero_extend, struct bpf_insn* to) {
   u32 n = 0;
@@ -96,7 +103,7 @@ static u32 expand(const struct bpf_insn* insn, bool zero_extend, struct bpf_insn
   }
   if (n == 0) to[n++] = *insn;
   /* The verifier does so only where it saw the upper half read; more than that is harmless. */
-  if (zero_extend && defines_32_bits(insn)) {
+  if (needs_zero_extension(insn, zero_extend)) {
     const u8 reg = defined_register(insn);
     to[n++] = BPF_ZEXT_REG(reg);
   }
@@ -113,7 +120,7 @@ void plumb_rewrite_measure(const struct plumb_function* function, struct plumb_r
     if (is_load_imm64(&insn[i])) {
       result->first[++i] = ++len;
       len++;
-    } else if (is_division(&insn[i]) || zero_extend) {
+    } else if (is_division(&insn[i]) || needs_zero_extension(&insn[i], zero_extend)) {
       len += expand(&insn[i], zero_extend, scratch);
     } else {
       len++;

@@ -26,6 +26,13 @@ struct bpf_array* plumb_array_create(u32 slot_count) {
 void plumb_array_destroy(struct bpf_array* array) { vfree(array); }
 
 #if PLUMB_TREE_POKE_DESC_UPDATE
+/* Of JITs without direct tail calls, as arraymap.c has it. */
+__weak void bpf_arch_poke_desc_update(struct bpf_jit_poke_descriptor* poke, struct bpf_prog* new,
+                                      struct bpf_prog* old) {
+  (void)poke, (void)new, (void)old;
+  WARN_ON_ONCE(1);
+}
+
 /* map_poke_run(): descriptors belong to a main program, also those of its subprograms. */
 static void run_pokes(struct bpf_array* array, u32 slot, struct bpf_prog* old, struct bpf_prog* new,
                       struct bpf_prog_aux* aux) {

@@ -25,6 +25,7 @@ bool bpf_token_capable(const void* token, int capability) {
   void function(void) { plumb_bug("call of " #function "()", __FILE__, __LINE__); }
 
 PLUMB_NOT_HERE(bpf_get_kfunc_addr)
+PLUMB_NOT_HERE(bpf_jit_find_kfunc_model)
 PLUMB_NOT_HERE(bpf_map_put)
 PLUMB_NOT_HERE(bpf_prog_dev_bound_destroy)
 PLUMB_NOT_HERE(bpf_prog_offload_compile)

@@ -40,6 +40,7 @@
 #define fls(n) ((n) ? 32 - __builtin_clz(n) : 0)
 #define fls64(n) ((n) ? 64 - __builtin_clzll(n) : 0)
 #define __ffs(n) ((unsigned long)__builtin_ctzl(n))
+#define __ffs64(n) ((unsigned long)__builtin_ctzll(n))
 #define __fls(n) (63ul - (unsigned long)__builtin_clzl(n))
 #define ffs(n) __builtin_ffs(n)
 #define hweight32(n) __builtin_popcount(n)

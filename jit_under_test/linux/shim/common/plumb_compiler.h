@@ -117,7 +117,9 @@
 #define smp_rmb() barrier()
 #define barrier_nospec() barrier()
 
-#define compiletime_assert(condition, message) _Static_assert(condition, message)
+/* Some of the kernel's depend on code being optimised away: only constants are looked at. */
+#define compiletime_assert(condition, message)                                           \
+  _Static_assert(__builtin_choose_expr(__builtin_constant_p(condition), !!(condition), 1), message)
 #define static_assert(expr, ...) _Static_assert(expr, #expr)
 #define __compiletime_error(message)
 #define __compiletime_warning(message)

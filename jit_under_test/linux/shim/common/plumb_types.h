@@ -36,6 +36,7 @@ typedef __SIZE_TYPE__ size_t;
 typedef long ssize_t, __kernel_long_t;
 typedef unsigned long __kernel_ulong_t, ulong;
 typedef __PTRDIFF_TYPE__ ptrdiff_t;
+typedef long off_t;
 typedef long long loff_t, ktime_t, time64_t;
 typedef unsigned int gfp_t, fmode_t, __poll_t, slab_flags_t, compat_uptr_t, dev_t;
 typedef unsigned short umode_t, sa_family_t;
@@ -305,8 +306,6 @@ static inline struct qdisc_skb_cb* qdisc_skb_cb(const struct sk_buff* skb) {
   return (struct qdisc_skb_cb*)skb->cb;
 }
 
-struct exception_table_entry {
-  int insn, fixup, data;
-};
+struct exception_table_entry; /* plumb_arch.h */
 
 #endif

@@ -57,4 +57,7 @@ const struct plumb_arch_facts plumb_arch_facts = {
 unsigned int plumb_arch_stack_size(unsigned int depth) { return round_up(depth, 8); }
 
 /* insn_to_end[-1] is addrs[0]: the length of the prologue. */
-unsigned int plumb_arch_body_start(const unsigned int* insn_to_end) { return insn_to_end[-1]; }
+unsigned int plumb_arch_body_start(const struct bpf_prog* prog, const unsigned int* insn_to_end) {
+  (void)prog;
+  return insn_to_end[-1];
+}

@@ -22,6 +22,10 @@ struct pt_regs {
   unsigned long orig_ax, ip, cs, flags, sp, ss;
 };
 
+struct exception_table_entry {
+  int insn, fixup, data;
+};
+
 /* Bits of plumb_x86.features; the numbers are ours. */
 enum plumb_x86_feature {
   X86_FEATURE_BMI2,

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The arm64 JIT, as the kernel tree has it, its instruction encoders, and the constants of it that
+ * the glue needs. plumb_fill_offsets(): see shim/x86_64/jit.c.
+ *
+ * Addresses that the plugin reports, and pointers in program objects and arrays, are host
+ * addresses: the low alias. What the JIT loads with emit_addr_mov_i64() (targets of calls that are
+ * not direct, addresses of functions) has the top 16 bits set, as kernel addresses do: native code
+ * calls, returns and runs in either alias, 0xffff000000000000 | address being the same memory.
+ */
+#include <linux/bpf.h>
+#include <linux/filter.h>
+
+#include "glue/arch.h"
+
+#define bpf_prog_fill_jited_linfo plumb_fill_offsets
+#include "bpf_jit_comp.c"
+#undef bpf_prog_fill_jited_linfo
+
+#include "arch/arm64/lib/insn.c"
+
+struct plumb_arm64 plumb_arm64;
+
+void (*plumb_dummy_tramp)(void) = (void (*)(void))PLUMB_ARENA_BASE;
+
+/* asm/patching.h */
+int aarch64_insn_read(void* address, u32* insn) {
+  memcpy(insn, address, sizeof(*insn));
+  return 0;
+}
+
+int aarch64_insn_patch_text_nosync(void* address, u32 insn) {
+  plumb_text_write(address, &insn, sizeof(insn));
+  return 0;
+}
+
+int aarch64_insn_write_literal_u64(void* address, u64 value) {
+  plumb_text_write(address, &value, sizeof(value));
+  return 0;
+}
+
+void* aarch64_insn_copy(void* to, void* from, size_t size) {
+  return plumb_text_copy(to, from, size);
+}
+
+void* aarch64_insn_set(void* to, u32 insn, size_t size) {
+  u32* word = to;
+  for (size_t i = 0; i < size / sizeof(insn); i++) word[i] = insn;
+  return to;
+}
+
+const struct plumb_arch_facts plumb_arch_facts = {
+    .arch = PLUMB_ARCH_ARM64,
+    .name = "arm64",
+    .call_alignment = 16,
+    .result_bits = 64,
+    .frame_rounding = 16,
+    /* bpf2a64[] of the JIT. Written out, because contracts must not follow the code that they
+     * judge. */
+    .bpf_register = {7, 0, 1, 2, 3, 4, 19, 20, 21, 22, 25},
+    .frame_pointer = 29,
+    /* Before the count moved behind a pointer (6.12), it was raised before the slot was read. */
+    .empty_slot_consumes_count = !PLUMB_TREE_TAIL_CALL_COUNT_BY_POINTER,
+    .tail_call_offset = PROLOGUE_OFFSET * AARCH64_INSN_SIZE,
+};
+
+unsigned int plumb_arch_stack_size(unsigned int depth) { return round_up(depth, 16); }
+
+/* insn_to_end[-1] is offset[0]: the length of the prologue. */
+unsigned int plumb_arch_body_start(const struct bpf_prog* prog, const unsigned int* insn_to_end) {
+  (void)prog;
+  return insn_to_end[-1];
+}

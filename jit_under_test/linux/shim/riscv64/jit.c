@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The riscv64 JIT, as the kernel tree has it, and the constants of it that the glue needs.
+ * plumb_fill_offsets(): see shim/x86_64/jit.c.
+ */
+#include <linux/bpf.h>
+#include <linux/filter.h>
+
+#include "bpf_jit_comp64.c"
+#include "glue/arch.h"
+#define bpf_prog_fill_jited_linfo plumb_fill_offsets
+#include "bpf_jit_core.c"
+#undef bpf_prog_fill_jited_linfo
+
+struct plumb_riscv plumb_riscv;
+struct mutex text_mutex;
+int riscv_patch_in_stop_machine;
+unsigned long __per_cpu_offset[1];
+
+/* Instructions in front of the one that loads the tail-call counter: the patch site (6.2). */
+#ifdef RV_FENTRY_NINSNS
+enum { kPatchSite = RV_FENTRY_NINSNS };
+#else
+enum { kPatchSite = 0 };
+#endif
+
+const struct plumb_arch_facts plumb_arch_facts = {
+    .arch = PLUMB_ARCH_RISCV64,
+    .name = "riscv64",
+    .call_alignment = 16,
+    /* The epilogue sign-extends the lower half of R0 into a0: programs return an int. */
+    .result_bits = 32,
+    .frame_rounding = 16,
+    /* regmap[] of the JIT: a5, a0-a4, s1-s5. Written out, because contracts must not follow the
+     * code that they judge. */
+    .bpf_register = {15, 10, 11, 12, 13, 14, 9, 18, 19, 20, 21},
+    .frame_pointer = 8,
+    /* The counter goes down before the slot is read. In a program that calls anything, it goes
+     * down in a6 only, while the count is kept in s6. */
+    .empty_slot_consumes_count = 1,
+    .calls_keep_count = 1,
+    .tail_call_offset = (kPatchSite + 1) * 4,
+};
+
+unsigned int plumb_arch_stack_size(unsigned int depth) { return round_up(depth, 16); }
+
+/* The JIT's table has no entry for the prologue, but its context still lives. */
+unsigned int plumb_arch_body_start(const struct bpf_prog* prog, const unsigned int* insn_to_end) {
+  const struct rv_jit_data* data = prog->aux->jit_data;
+  (void)insn_to_end;
+  return ninsns_rvoff(data->ctx.prologue_len);
+}
