@@ -52,12 +52,19 @@ struct JitEntry {
   std::string path;    // plugin file
 };
 
-// Plugins are the files <name>.so of a directory.
-[[nodiscard]] std::vector<JitEntry> list_jits(const std::string& plugin_directory);
+// Plugins are the files <name>.so of one or more directories, separated by ':'. Of two with the
+// same name the one in the earlier directory counts; the other is listed as not available.
+// find_jits() does not open them, so every other one is said to be available.
+[[nodiscard]] std::vector<JitEntry> find_jits(const std::string& plugin_directories);
+[[nodiscard]] std::vector<JitEntry> list_jits(const std::string& plugin_directories);
+
+// The plugin gets the arena that it wants, or, when something else is there, the first free of the
+// places that all plugins share: multiples of 64 MiB, in a fixed order. Whatever the place, a JIT
+// loads such an address with as many instructions. A plugin can be opened once at a time.
 [[nodiscard]] Result<std::unique_ptr<Jit>> open_plugin(const std::string& path);
 
 // Names or globs, comma-separated, or "all". Every name must match something.
 [[nodiscard]] Result<std::vector<std::unique_ptr<Jit>>> open_jits(
-    const std::string& plugin_directory, const std::string& names);
+    const std::string& plugin_directories, const std::string& names);
 
 }  // namespace plumb::jit

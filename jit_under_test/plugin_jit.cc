@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "core/check.h"
+#include "core/guest.h"
 #include "jit_under_test/arena.h"
 #include "jit_under_test/image_reader.h"
 #include "jit_under_test/jit.h"
@@ -26,6 +29,50 @@ struct Unloader {
   void operator()(void* handle) const { dlclose(handle); }
 };
 using Library = std::unique_ptr<void, Unloader>;
+
+// A plugin's state is one per process, so it can be open once: its entry is in the list meanwhile.
+class OpenMark {
+ public:
+  [[nodiscard]] static std::optional<OpenMark> set(const plumb_plugin* plugin) {
+    if (std::ranges::find(open_plugins(), plugin) != open_plugins().end()) return std::nullopt;
+    open_plugins().push_back(plugin);
+    return OpenMark(plugin);
+  }
+  OpenMark(OpenMark&& other) noexcept : plugin_(std::exchange(other.plugin_, nullptr)) {}
+  OpenMark& operator=(OpenMark&&) = delete;
+  OpenMark(const OpenMark&) = delete;
+  OpenMark& operator=(const OpenMark&) = delete;
+  ~OpenMark() {
+    if (plugin_ != nullptr) std::erase(open_plugins(), plugin_);
+  }
+
+ private:
+  explicit OpenMark(const plumb_plugin* plugin) : plugin_(plugin) {}
+  static std::vector<const plumb_plugin*>& open_plugins() {
+    static std::vector<const plumb_plugin*> plugins;
+    return plugins;
+  }
+
+  const plumb_plugin* plugin_;
+};
+
+// Where arenas lie when the wanted place is taken: multiples of 64 MiB from 1 to 2 GiB. Bits 16 to
+// 25 and all below belong to the offset in the arena, bits 26 to 30 are never all zero: a JIT loads
+// such an address with as many instructions wherever the arena lies.
+constexpr std::uint64_t kFirstPlace = 0x4000'0000;
+constexpr std::uint64_t kLastPlace = 0x7c00'0000;
+constexpr std::uint64_t kPlaceStep = 0x400'0000;
+
+// From the last place downwards: the first ones are what plugins ask for.
+Result<Arena> map_arena(Range wanted) {
+  Result<Arena> arena = Arena::map(wanted);
+  if (arena || wanted.address % guest::kPage != 0) return arena;
+  for (std::uint64_t place = kLastPlace; place >= kFirstPlace; place -= kPlaceStep) {
+    Result<Arena> other = Arena::map({place, wanted.size});
+    if (other) return other;
+  }
+  return fail(fmt::format("{}; nor is there another place for it", arena.error().message));
+}
 
 class PluginImage final : public LoadedImage {
  public:
@@ -46,8 +93,9 @@ class PluginImage final : public LoadedImage {
 
 class PluginJit final : public Jit {
  public:
-  PluginJit(Library library, const plumb_plugin& plugin, JitInfo info, Arena arena)
+  PluginJit(Library library, OpenMark mark, const plumb_plugin& plugin, JitInfo info, Arena arena)
       : library_(std::move(library)),
+        mark_(std::move(mark)),
         plugin_(plugin),
         info_(std::move(info)),
         arena_(std::move(arena)) {}
@@ -57,6 +105,7 @@ class PluginJit final : public Jit {
 
  private:
   Library library_;
+  OpenMark mark_;
   const plumb_plugin& plugin_;
   JitInfo info_;
   Arena arena_;
@@ -96,9 +145,14 @@ LoadOutcome PluginJit::load(const Case& value) {
   return outcome;
 }
 
+// The fields that every plugin has; what was appended later is read only where it is covered.
+constexpr std::size_t kContractOfVersion1 =
+    offsetof(plumb_contract, r10_bias) + sizeof(plumb_contract::r10_bias);
+
 Result<JitInfo> read_info(const plumb_plugin_info* from) {
-  if (from == nullptr || from->struct_size < sizeof(plumb_plugin_info) ||
-      from->contract.struct_size < sizeof(plumb_contract)) {
+  if (from == nullptr ||
+      from->struct_size < offsetof(plumb_plugin_info, contract) + kContractOfVersion1 ||
+      from->contract.struct_size < kContractOfVersion1) {
     return fail("its description is too short for ABI version 1");
   }
   if (from->name == nullptr || from->family == nullptr || from->version == nullptr ||
@@ -122,9 +176,12 @@ Result<JitInfo> read_info(const plumb_plugin_info* from) {
   info.arch = static_cast<Arch>(from->arch);
   info.capabilities = from->capabilities;
   info.contract = {.empty_slot_consumes_count = c.empty_slot_consumes_count != 0,
+                   .calls_keep_count = false,
                    .call_alignment = c.call_alignment,
                    .result_bits = c.result_bits,
                    .frame_rounding = c.frame_rounding};
+  const std::size_t kept = offsetof(plumb_contract, calls_keep_count);
+  if (c.struct_size > kept) info.contract.calls_keep_count = c.calls_keep_count != 0;
   std::ranges::copy(c.bpf_register, info.registers.bpf.begin());
   info.registers.frame_pointer = c.frame_pointer;
   info.registers.r10_bias = c.r10_bias;
@@ -147,15 +204,20 @@ Result<std::unique_ptr<Jit>> open_library(Library library) {
   }
   Result<JitInfo> info = read_info(plugin->info);
   if (!info) return std::unexpected(info.error());
-  Result<Arena> arena = Arena::map({plugin->info->arena_base, plugin->info->arena_size});
+  std::optional<OpenMark> mark = OpenMark::set(plugin);
+  if (!mark) return fail("it is open already");
+  Result<Arena> arena = map_arena({plugin->info->arena_base, plugin->info->arena_size});
   if (!arena) return std::unexpected(arena.error());
   std::array<char, 512> error{};
   if (plugin->open(arena->range().address, arena->range().size, error.data(), error.size()) != 0) {
     error.back() = '\0';
     return fail(fmt::format("it cannot start: {}", error.data()));
   }
-  return std::make_unique<PluginJit>(std::move(library), *plugin, std::move(*info),
-                                     std::move(*arena));
+  // open() may have found out what the JIT cannot do.
+  info = read_info(plugin->info);
+  if (!info) return std::unexpected(info.error());
+  return std::make_unique<PluginJit>(std::move(library), std::move(*mark), *plugin,
+                                     std::move(*info), std::move(*arena));
 }
 
 }  // namespace

@@ -14,43 +14,55 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> split(std::string_view text) {
+std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
   while (!text.empty()) {
-    const std::size_t comma = text.find(',');
-    if (comma != 0) parts.emplace_back(text.substr(0, comma));
-    if (comma == std::string_view::npos) break;
-    text.remove_prefix(comma + 1);
+    const std::size_t end = text.find(separator);
+    if (end != 0) parts.emplace_back(text.substr(0, end));
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + 1);
   }
   return parts;
 }
 
-// Plugin files by name, not opened.
-std::vector<JitEntry> find_plugins(const std::string& directory) {
-  std::vector<JitEntry> entries;
-  std::error_code error;
-  for (const auto& file : fs::directory_iterator(directory, error)) {
-    if (file.path().extension() != ".so") continue;
-    entries.push_back({.name = file.path().stem().string(),
-                       .available = false,
-                       .reason = {},
-                       .path = file.path().string()});
-  }
-  std::ranges::sort(entries, {}, &JitEntry::name);
-  return entries;
-}
-
 std::string known_names(const std::vector<JitEntry>& entries) {
   std::string names;
-  for (const JitEntry& entry : entries) names += (names.empty() ? "" : ", ") + entry.name;
+  for (const JitEntry& entry : entries) {
+    if (entry.available) names += (names.empty() ? "" : ", ") + entry.name;
+  }
   return names.empty() ? "none" : names;
 }
 
 }  // namespace
 
-std::vector<JitEntry> list_jits(const std::string& plugin_directory) {
-  std::vector<JitEntry> entries = find_plugins(plugin_directory);
+std::vector<JitEntry> find_jits(const std::string& directories) {
+  std::vector<JitEntry> entries;
+  for (const std::string& directory : split(directories, ':')) {
+    std::error_code error;
+    for (const auto& file : fs::directory_iterator(directory, error)) {
+      if (file.path().extension() != ".so") continue;
+      entries.push_back({.name = file.path().stem().string(),
+                         .available = true,
+                         .reason = {},
+                         .path = file.path().string()});
+    }
+  }
+  std::ranges::stable_sort(entries, {}, &JitEntry::name);
+  for (std::size_t i = 1, first = 0; i < entries.size(); ++i) {
+    if (entries[i].name != entries[first].name) {
+      first = i;
+    } else {
+      entries[i].available = false;
+      entries[i].reason = fmt::format("{} is hidden by {}", entries[i].path, entries[first].path);
+    }
+  }
+  return entries;
+}
+
+std::vector<JitEntry> list_jits(const std::string& plugin_directories) {
+  std::vector<JitEntry> entries = find_jits(plugin_directories);
   for (JitEntry& entry : entries) {
+    if (!entry.available) continue;
     const Result<std::unique_ptr<Jit>> jit = open_plugin(entry.path);
     entry.available = jit.has_value();
     if (!jit) entry.reason = jit.error().message;
@@ -58,15 +70,15 @@ std::vector<JitEntry> list_jits(const std::string& plugin_directory) {
   return entries;
 }
 
-Result<std::vector<std::unique_ptr<Jit>>> open_jits(const std::string& plugin_directory,
+Result<std::vector<std::unique_ptr<Jit>>> open_jits(const std::string& plugin_directories,
                                                     const std::string& names) {
-  const std::vector<JitEntry> entries = find_plugins(plugin_directory);
+  const std::vector<JitEntry> entries = find_jits(plugin_directories);
   std::vector<bool> wanted(entries.size(), false);
-  for (const std::string& pattern : split(names)) {
+  for (const std::string& pattern : split(names, ',')) {
     const std::string glob = pattern == "all" ? "*" : pattern;
     bool matched = false;
     for (std::size_t i = 0; i < entries.size(); ++i) {
-      if (fnmatch(glob.c_str(), entries[i].name.c_str(), 0) != 0) continue;
+      if (!entries[i].available || fnmatch(glob.c_str(), entries[i].name.c_str(), 0) != 0) continue;
       wanted[i] = matched = true;
     }
     if (!matched) {

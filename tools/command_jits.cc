@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/command_jits.h"
+
 #include <fmt/format.h>
 
 #include <array>
@@ -43,6 +45,7 @@ nlohmann::ordered_json describe(const jit::JitEntry& entry) {
   }
   out["capabilities"] = capabilities;
   out["contract"] = {{"empty_slot_consumes_count", info.contract.empty_slot_consumes_count},
+                     {"calls_keep_count", info.contract.calls_keep_count},
                      {"call_alignment", info.contract.call_alignment},
                      {"result_bits", info.contract.result_bits},
                      {"frame_rounding", info.contract.frame_rounding}};
@@ -86,7 +89,12 @@ int print_jits(const Session& session) {
 
 void add_jits_command(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("jits", "List the JITs that can be tested");
-  command->callback([&session] { session.action = [&session] { return print_jits(session); }; });
+  command->callback([command, &session] {
+    // Also called after the callback of add or remove.
+    if (!command->get_subcommands().empty()) return;
+    session.action = [&session] { return print_jits(session); };
+  });
+  add_jits_add_commands(*command, session);
 }
 
 }  // namespace plumb::tools

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <system_error>
 
+#include "tools/jits_cache.h"
 #include "tools/session.h"
 
 namespace {
@@ -35,7 +36,10 @@ void add_common_options(CLI::App& app, plumb::tools::Session& session) {
          kFormats)
       ->check(CLI::IsMember({"text", "json"}))
       ->type_name("FORMAT");
-  app.add_option("--plugins", session.plugin_directory, "directory of the JIT plugins")
+  app.add_option("--plugins", session.plugin_directory,
+                 "where the JIT plugins lie; default: plugins/ beside the command, and the cache")
+      ->type_name("DIR[:DIR]");
+  app.add_option("--cache", session.cache_directory, "where plumb jits add puts plugins")
       ->type_name("DIR");
   app.add_option("--known", session.known_directory, "case files whose waivers apply")
       ->type_name("DIR");
@@ -44,7 +48,8 @@ void add_common_options(CLI::App& app, plumb::tools::Session& session) {
 int run(int argc, char** argv) {
   using namespace plumb::tools;
   Session session;
-  session.plugin_directory = (own_directory() / "plugins").string();
+  session.cache_directory = default_cache();
+  session.source_directory = (own_directory() / "../..").lexically_normal().string();
   session.known_directory = find_known();
   CLI::App app("Plumbline: tests the frame layouts of BPF JIT compilers", "plumb");
   app.require_subcommand(1);
@@ -62,6 +67,10 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     // Asking for help is no error; every other way to end up here is unusable input.
     return app.exit(error) == 0 ? kStatusConforms : kStatusUnusable;
+  }
+  if (session.plugin_directory.empty()) {
+    session.plugin_directory =
+        plugin_search_path((own_directory() / "plugins").string(), session.cache_directory);
   }
   return session.action();
 }

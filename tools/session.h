@@ -17,7 +17,10 @@ inline constexpr int kStatusHarnessFailed = 3;
 // the one that was asked for; main() runs the action and returns its status.
 struct Session {
   bool json = false;             // --format json
-  std::string plugin_directory;  // where the JIT plugins lie: plugins/ beside the command
+  std::string plugin_directory;  // where the JIT plugins lie, separated by ':'; default: plugins/
+                                 // beside the command, and what was added to the cache
+  std::string cache_directory;   // where `plumb jits add` puts plugins (tools/jits_cache.h)
+  std::string source_directory;  // the checkout that the command was built from
   std::string known_directory;   // case files with waivers: corpus/known
   std::function<int()> action;
 };

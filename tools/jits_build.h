@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+
+namespace plumb::tools {
+
+// What building the JITs of a tree needs. All paths are absolute.
+struct BuildRequest {
+  std::filesystem::path source;   // the checkout of Plumbline
+  std::filesystem::path tree;     // a kernel tree
+  std::filesystem::path scratch;  // a directory to work in
+  std::filesystem::path log;      // what the tools print is appended here
+  std::string name;
+  std::string origin;              // for people: letters, digits, ' ', '.', '_', '+' and '-'
+  std::vector<std::string> archs;  // "x86_64", ...
+};
+
+// One architecture: built when plugin is set, else reason says why not.
+struct BuiltJit {
+  std::string arch;
+  std::string name;  // "linux-NAME-ARCH"
+  std::filesystem::path plugin;
+  std::vector<std::string> has, lacks;  // signatures that the tree has and has not
+  std::string reason;
+  bool failed = false;  // there was something to build and that did not work
+  double seconds = 0;
+};
+
+struct BuildTools {
+  std::string cmake, make, generator, tar;
+  std::string compiler;  // empty: what $CC says
+};
+
+// The programs that a build takes, from PATH; an error names those that are missing.
+[[nodiscard]] Result<BuildTools> find_build_tools();
+
+// Takes out of the archive what a JIT needs and puts it below destination.
+[[nodiscard]] Result<std::filesystem::path> extract_tree(const BuildTools& tools,
+                                                         const BuildRequest& request,
+                                                         const std::filesystem::path& archive);
+
+// Builds the plugins, one architecture after the other, and starts each once. An error when the
+// build could not even be set up; else a row per architecture.
+[[nodiscard]] Result<std::vector<BuiltJit>> build_jits(const BuildTools& tools,
+                                                       const BuildRequest& request);
+
+}  // namespace plumb::tools

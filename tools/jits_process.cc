@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/jits_process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+namespace plumb::tools {
+namespace {
+
+constexpr int kCannotExecute = 127;
+
+sigset_t held_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
+  return set;
+}
+
+void give_signals_back() {
+  const sigset_t set = held_signals();
+  sigprocmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+[[noreturn]] void become(const std::vector<std::string>& command, int log) {
+  // Its own group: an interrupt from the terminal comes to us, and we end the whole group.
+  setpgid(0, 0);
+  give_signals_back();
+  const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  dup2(nothing, STDIN_FILENO);
+  dup2(log, STDOUT_FILENO);
+  dup2(log, STDERR_FILENO);
+  std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
+  for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+  arguments.push_back(nullptr);
+  execv(arguments.front(), arguments.data());
+  _exit(kCannotExecute);
+}
+
+// The status that waitpid() gave, waiting until the child ends; ends it when we are interrupted.
+Result<int> await(pid_t child) {
+  const sigset_t interrupts = held_signals();
+  const timespec tick{.tv_sec = 0, .tv_nsec = 50'000'000};
+  bool interrupted = false;
+  while (true) {
+    int status = 0;
+    const pid_t ended = waitpid(child, &status, WNOHANG);
+    if (ended == child) {
+      if (interrupted) return fail("interrupted");
+      return status;
+    }
+    if (ended < 0 && errno != EINTR) {
+      return fail(fmt::format("cannot wait for a process: {}", std::strerror(errno)));
+    }
+    if (sigtimedwait(&interrupts, nullptr, &tick) > 0) {
+      interrupted = true;
+      kill(-child, SIGTERM);
+    }
+  }
+}
+
+}  // namespace
+
+InterruptsHeld::InterruptsHeld() {
+  const sigset_t set = held_signals();
+  sigprocmask(SIG_BLOCK, &set, &previous_);
+}
+
+InterruptsHeld::~InterruptsHeld() { sigprocmask(SIG_SETMASK, &previous_, nullptr); }
+
+std::string find_program(const std::vector<std::string>& names) {
+  const char* variable = std::getenv("PATH");
+  const std::string_view path = variable != nullptr ? variable : "/usr/bin:/bin";
+  for (const std::string& name : names) {
+    if (name.starts_with('/') && access(name.c_str(), X_OK) == 0) return name;
+    for (std::size_t begin = 0; begin <= path.size();) {
+      const std::size_t end = std::min(path.find(':', begin), path.size());
+      const std::string candidate = fmt::format("{}/{}", path.substr(begin, end - begin), name);
+      if (end > begin && access(candidate.c_str(), X_OK) == 0) return candidate;
+      begin = end + 1;
+    }
+  }
+  return {};
+}
+
+Result<int> run_process(const std::vector<std::string>& command, const std::string& log) {
+  const int file = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (file < 0) return fail(fmt::format("{}: {}", log, std::strerror(errno)));
+  const pid_t child = fork();
+  if (child == 0) become(command, file);
+  const int error = errno;
+  close(file);
+  if (child < 0) return fail(fmt::format("cannot start a process: {}", std::strerror(error)));
+  setpgid(child, child);  // as the child does: whoever comes first
+  const Result<int> status = await(child);
+  if (!status) return status;
+  if (WIFSIGNALED(*status)) {
+    return fail(fmt::format("{} was killed by signal {}", command.front(), WTERMSIG(*status)));
+  }
+  if (WEXITSTATUS(*status) == kCannotExecute) {
+    return fail(fmt::format("{} cannot be run", command.front()));
+  }
+  return WEXITSTATUS(*status);
+}
+
+Result<std::string> call_in_child(const std::function<std::string()>& what, unsigned seconds) {
+  std::array<int, 2> pipe_ends{};
+  if (pipe2(pipe_ends.data(), O_CLOEXEC) != 0) {
+    return fail(fmt::format("cannot make a pipe: {}", std::strerror(errno)));
+  }
+  const pid_t child = fork();
+  if (child == 0) {
+    give_signals_back();
+    alarm(seconds);
+    const std::string line = what();
+    const ssize_t written = write(pipe_ends[1], line.data(), line.size());
+    _exit(written == static_cast<ssize_t>(line.size()) ? 0 : 1);
+  }
+  close(pipe_ends[1]);
+  std::string line;
+  std::array<char, 1024> buffer{};
+  ssize_t got = 0;
+  while (child > 0 && (got = read(pipe_ends[0], buffer.data(), buffer.size())) != 0) {
+    if (got > 0) line.append(buffer.data(), static_cast<std::size_t>(got));
+    if (got < 0 && errno != EINTR) break;
+  }
+  close(pipe_ends[0]);
+  if (child < 0) return fail("cannot start a process");
+  const Result<int> status = await(child);
+  if (!status) return std::unexpected(status.error());
+  if (WIFSIGNALED(*status)) {
+    return fail(WTERMSIG(*status) == SIGALRM
+                    ? fmt::format("not ready after {} s", seconds)
+                    : fmt::format("killed by signal {}", WTERMSIG(*status)));
+  }
+  if (*status != 0 || line.empty()) return fail("it ended without a word");
+  return line;
+}
+
+}  // namespace plumb::tools
