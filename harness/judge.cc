@@ -3,7 +3,6 @@
 
 #include <utility>
 
-#include "core/check.h"
 #include "invariants/invariants.h"
 #include "oracle/oracle.h"
 #include "oracle/validate.h"
@@ -77,11 +76,10 @@ void Judge::doing(Activity activity) {
   if (activity_ != nullptr) activity_->store(activity, std::memory_order_relaxed);
 }
 
-machine::Machine& Judge::machine_for(Arch arch) {
+machine::Machine* Judge::machine_for(Arch arch) {
   auto& machine = machines_[static_cast<std::size_t>(arch)];
   if (machine == nullptr) machine = make_machine_(arch);
-  PLUMB_CHECK(machine != nullptr);
-  return *machine;
+  return machine.get();
 }
 
 Outcome Judge::judge(const Case& value, jit::Jit& jit, Depth depth) {
@@ -114,6 +112,11 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
     return {without_comparison(Verdict::kNotApplicable, "the JIT lacks what the case needs"),
             Stage::kDefined};
   }
+  machine::Machine* machine = machine_for(info.arch);
+  if (machine == nullptr) {
+    return {without_comparison(Verdict::kNotApplicable, "no machine runs this architecture"),
+            Stage::kDefined};
+  }
   doing(Activity::kCompiling);
   jit::LoadOutcome loaded = jit.load(value);
   if (loaded.status != jit::LoadOutcome::Status::kLoaded) {
@@ -122,8 +125,8 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
   }
   doing(Activity::kRunning);
   const Image& image = loaded.image->image();
-  const MachineRun& run = machine_for(info.arch).run(
-      value, image, {.depth = depth, .block_budget = budget_for(execution)});
+  const MachineRun& run =
+      machine->run(value, image, {.depth = depth, .block_budget = budget_for(execution)});
   Outcome outcome{.judgement = {}, .stage = Stage::kCompared};
   if (run.stop == StopReason::kEmulatorFailed) {
     outcome.judgement = failed(info, {Verdict::kCrash, kEmulatorSurvives}, run.detail);

@@ -91,6 +91,14 @@ TEST(Judge, AsksNoJitForWhatItCannotDo) {
   EXPECT_EQ(outcome.stage, Stage::kDefined);
 }
 
+TEST(Judge, AJitThatNoMachineRunsIsNotApplicable) {
+  FakeJit jit([](const Case&) -> Status { throw std::logic_error("must not be loaded"); });
+  Judge judge([](Arch) { return nullptr; });
+  const Outcome outcome = judge.judge(parsed(kReturnsSeven), jit, Depth::kFast);
+  EXPECT_EQ(outcome.judgement.verdict, Verdict::kNotApplicable);
+  EXPECT_FALSE(outcome.judgement.reason.empty());
+}
+
 TEST(Judge, KeepsEverythingForAnExamination) {
   MachineRun run;
   run.stop = StopReason::kBudget;

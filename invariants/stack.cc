@@ -30,6 +30,11 @@ bool touches_stack(const Frame& frame, const StackAccess& access) {
          overlap(access.address, access.size, frame.stack_low, frame.r10 - frame.stack_low);
 }
 
+// Most accesses lie below everything of this frame and its callers: no need to look further.
+bool is_below(const StackAccess& access, std::uint64_t lowest) {
+  return access.address + access.size <= lowest;
+}
+
 bool is_program_store(AccessRole role) {
   return role == AccessRole::kBpfStore || role == AccessRole::kHelper;
 }
@@ -37,6 +42,13 @@ bool is_program_store(AccessRole role) {
 // What the prologues of the live frames have saved, in the order of the run.
 class SavedSlots {
  public:
+  struct Slot {
+    std::uint64_t address;
+    std::uint64_t pc;
+    std::uint32_t activation;
+    std::uint32_t size;
+  };
+
   explicit SavedSlots(const View& view) : view_(view) {}
 
   // Forgets the slots of frames that have ended before this activation runs.
@@ -47,9 +59,10 @@ class SavedSlots {
   }
   void add(const StackAccess& access) {
     // Eight frames of eight slots are the most that a valid program has.
-    if (count_ < slots_.size()) slots_[count_++] = access;
+    if (count_ == slots_.size()) return;
+    slots_[count_++] = {access.address, access.pc, access.activation, access.size};
   }
-  [[nodiscard]] const StackAccess* find(const StackAccess& access) const {
+  [[nodiscard]] const Slot* find(const StackAccess& access) const {
     for (std::size_t i = 0; i < count_; ++i) {
       if (overlap(access.address, access.size, slots_[i].address, slots_[i].size)) {
         return &slots_[i];
@@ -60,7 +73,7 @@ class SavedSlots {
 
  private:
   const View& view_;
-  std::array<StackAccess, 128> slots_;
+  std::array<Slot, 128> slots_;  // the first count_ of them
   std::size_t count_ = 0;
   std::uint32_t current_ = 0;
 };
@@ -69,8 +82,9 @@ class SavedSlots {
 // it belongs to no single prologue.
 std::int64_t touched_record(const View& view, const StackAccess& access) {
   if (!view.platform().geometry) return -1;
-  for (std::int64_t i = access.activation; const Frame* frame = view.frame(i);
-       i = frame->caller < i ? frame->caller : -1) {
+  const Frame* innermost = view.frame(access.activation);
+  if (innermost == nullptr || is_below(access, innermost->lowest_record)) return -1;
+  for (std::int64_t i = access.activation; const Frame* frame = view.frame(i); i = view.caller(i)) {
     const std::uint64_t record = frame->entry_sp - view.platform().geometry->record_below_entry;
     if (overlap(access.address, access.size, record, kSlot)) return i;
   }
@@ -79,8 +93,9 @@ std::int64_t touched_record(const View& view, const StackAccess& access) {
 
 std::int64_t touched_return_address(const View& view, const StackAccess& access) {
   if (!view.platform().geometry || view.platform().geometry->return_slot == 0) return -1;
-  for (std::int64_t i = access.activation; const Frame* frame = view.frame(i);
-       i = frame->caller < i ? frame->caller : -1) {
+  const Frame* innermost = view.frame(access.activation);
+  if (innermost == nullptr || is_below(access, innermost->lowest_record)) return -1;
+  for (std::int64_t i = access.activation; const Frame* frame = view.frame(i); i = view.caller(i)) {
     if (overlap(access.address, access.size, frame->entry_sp, kSlot)) return i;
   }
   return -1;
@@ -97,8 +112,7 @@ std::optional<std::size_t> overlapping_frames(const View& view) {
   for (std::size_t i = 1; i < frames.size(); ++i) {
     const Frame& inner = frames[i];
     if (inner.r10 == 0 || inner.stack_low == inner.r10) continue;
-    for (std::int64_t j = inner.caller; const Frame* outer = view.frame(j);
-         j = outer->caller < j ? outer->caller : -1) {
+    for (std::int64_t j = inner.caller; const Frame* outer = view.frame(j); j = view.caller(j)) {
       if (outer->r10 != 0 && outer->stack_low < outer->r10 &&
           overlap(inner.stack_low, inner.r10 - inner.stack_low, outer->stack_low,
                   outer->r10 - outer->stack_low)) {
@@ -145,7 +159,7 @@ std::optional<Violation> check_saved_slots_unwritten(const View& view) {
       continue;
     }
     if (role == AccessRole::kOther) continue;  // the JIT's own counters
-    const StackAccess* slot = saved.find(accesses[i]);
+    const SavedSlots::Slot* slot = saved.find(accesses[i]);
     if (slot == nullptr && touched_record(view, accesses[i]) < 0) continue;
     return view.at_access(
         "saved-slots-unwritten", accesses[i],
@@ -160,8 +174,10 @@ std::optional<Violation> check_bpf_stack_disjoint(const View& view) {
   for (std::size_t i = 0; i < accesses.size(); ++i) {
     const AccessRole role = view.access_roles()[i];
     if (role != AccessRole::kPush && role != AccessRole::kPrologue) continue;
+    const Frame* innermost = view.frame(accesses[i].activation);
+    if (innermost == nullptr || is_below(accesses[i], innermost->lowest_stack)) continue;
     for (std::int64_t j = accesses[i].activation; const Frame* frame = view.frame(j);
-         j = frame->caller < j ? frame->caller : -1) {
+         j = view.caller(j)) {
       if (!touches_stack(*frame, accesses[i])) continue;
       return view.at_access(
           "bpf-stack-disjoint-from-saved-area", accesses[i],
@@ -186,7 +202,7 @@ std::optional<Violation> check_bpf_stack_in_frame(const View& view) {
     if (!is_program_store(view.access_roles()[i]) || !on_stack(access.address)) continue;
     bool inside = false;
     for (std::int64_t j = access.activation; const Frame* frame = view.frame(j);
-         j = frame->caller < j ? frame->caller : -1) {
+         j = view.caller(j)) {
       // A frame whose R10 nobody saw may hold anything.
       if (frame->r10 == 0 ||
           (access.address >= frame->stack_low && access.address + access.size <= frame->r10)) {

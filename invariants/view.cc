@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "core/guest.h"
@@ -53,6 +54,7 @@ void View::build_frames() {
       frame.entry_sp = replaced.entry_sp;
     }
     locate_stack(frame, activation.r10);
+    note_lowest(frame);
   }
 }
 
@@ -65,6 +67,17 @@ void View::locate_stack(Frame& frame, std::uint64_t seen_r10) const {
                 static_cast<std::uint64_t>(std::int64_t{map.r10_bias});
   }
   frame.stack_low = frame.r10 - (frame.native != nullptr ? frame.native->stack_size : 0);
+}
+
+void View::note_lowest(Frame& frame) const {
+  const std::uint64_t record_below =
+      platform_.geometry ? platform_.geometry->record_below_entry : 0;
+  frame.lowest_record = frame.entry_sp - record_below;
+  frame.lowest_stack = frame.r10 != 0 ? frame.stack_low : ~std::uint64_t{0};
+  if (const Frame* outer = this->frame(frame.caller)) {
+    frame.lowest_record = std::min(frame.lowest_record, outer->lowest_record);
+    frame.lowest_stack = std::min(frame.lowest_stack, outer->lowest_stack);
+  }
 }
 
 void View::match_events() {
@@ -164,14 +177,8 @@ AccessRole View::classify(const StackAccess& access) const {
   return in_body && is_store(insns[static_cast<std::size_t>(slot)]) ? AccessRole::kBpfStore : other;
 }
 
-const Frame* View::frame(std::int64_t activation) const {
-  if (activation < 0 || static_cast<std::size_t>(activation) >= frames_.size()) return nullptr;
-  return &frames_[static_cast<std::size_t>(activation)];
-}
-
 bool View::is_live(std::uint32_t current, std::uint32_t activation) const {
-  // Callers have lower ordinals, so the walk ends.
-  for (std::int64_t i = current; i >= activation && frame(i) != nullptr; i = frame(i)->caller) {
+  for (std::int64_t i = current; i >= activation && frame(i) != nullptr; i = caller(i)) {
     if (i == activation) return true;
   }
   return false;

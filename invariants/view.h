@@ -21,6 +21,9 @@ struct Frame {
   std::uint64_t r10 = 0;                   // as seen, else from the geometry; 0: not known
   std::uint64_t stack_low = 0;             // BPF stack: [stack_low, r10)
   std::uint64_t saved_low = 0;             // lowest address that its prologue pushed to, or 0
+  // Lowest frame record, and lowest byte of BPF stack, of this frame and its callers.
+  std::uint64_t lowest_record = 0;
+  std::uint64_t lowest_stack = 0;
   std::int32_t caller = -1;
   std::int32_t entered_by = -1;    // event: call, callback or tail call
   std::int32_t helper_event = -1;  // callbacks: the helper call that called back
@@ -87,7 +90,16 @@ class View {
   [[nodiscard]] bool is_completed() const;
 
   // The frame of an activation, or null when the machine reported none.
-  [[nodiscard]] const Frame* frame(std::int64_t activation) const;
+  [[nodiscard]] const Frame* frame(std::int64_t activation) const {
+    const bool exists = activation >= 0 && static_cast<std::size_t>(activation) < frames_.size();
+    return exists ? &frames_[static_cast<std::size_t>(activation)] : nullptr;
+  }
+  // The activation that called it, or -1.
+  [[nodiscard]] std::int64_t caller(std::int64_t activation) const {
+    // Callers have lower ordinals, so that a walk ends, whatever the machine says.
+    const std::int32_t caller = frames_[static_cast<std::size_t>(activation)].caller;
+    return caller < activation ? caller : -1;
+  }
   // The activation itself, its caller, and so on: is the other one among them?
   [[nodiscard]] bool is_live(std::uint32_t current, std::uint32_t activation) const;
 
@@ -116,6 +128,7 @@ class View {
   void classify_accesses();
   [[nodiscard]] AccessRole classify(const StackAccess& access) const;
   void locate_stack(Frame& frame, std::uint64_t seen_r10) const;
+  void note_lowest(Frame& frame) const;
 
   Subject subject_;
   const Platform& platform_;
