@@ -12,6 +12,9 @@ struct Contract {
   // Does an attempt to tail-call an empty slot count towards the limit of 33? x86-64 before 6.12,
   // arm64 before 6.12, riscv64 and the interpreter: yes.
   bool empty_slot_consumes_count = false;
+  // With the above: a function that also calls keeps the count in a register of its own, and there
+  // an attempt at an empty slot consumes nothing. riscv64 (rv_tail_call_reg() of its JIT).
+  bool calls_keep_count = false;
   // Alignment in bytes of the stack pointer just before a call instruction. The kernel's x86-64
   // code is compiled with an 8-byte stack boundary.
   int call_alignment = 8;

@@ -40,8 +40,8 @@ struct Event {
   std::uint32_t activation = 0;  // ordinal of the activation that it happened in
   std::int32_t target = 0;       // helper number, callee function, or target program
   RefusalReason reason = RefusalReason::kNone;
-  std::array<Value, 5> args;  // R1 ... R5 of calls, helper calls and callbacks
-  Value result;               // R0 of kReturn and kExit
+  std::array<Value, 5> args{};  // R1 ... R5 of calls, helper calls and callbacks
+  Value result{};               // R0 of kReturn and kExit
 
   bool operator==(const Event&) const = default;
 };

@@ -224,9 +224,20 @@ void Interpreter::tail_call() {
   if (counted_tail_calls_ >= kTailCallLimit) return refuse_tail_call(RefusalReason::kLimitReached);
   const std::int32_t program = array.slots[index];
   const bool empty = program == kNoProgram;
-  if (!empty || contract_.empty_slot_consumes_count) ++counted_tail_calls_;
+  if (!empty || empty_slot_consumes_count()) ++counted_tail_calls_;
   if (empty) return refuse_tail_call(RefusalReason::kEmptySlot);
   take_tail_call(program);
+}
+
+bool Interpreter::empty_slot_consumes_count() const {
+  if (!contract_.calls_keep_count) return contract_.empty_slot_consumes_count;
+  const CodeFunction& function = code_.functions[frames_.back().function];
+  const auto ops = std::span(code_.ops).subspan(function.first, function.size);
+  const bool calls = std::ranges::any_of(ops, [](const Op& op) {
+    return op.operation == Operation::kCallFunction ||
+           (op.operation == Operation::kCallHelper && op.target != kTailCallHelper);
+  });
+  return contract_.empty_slot_consumes_count && !calls;
 }
 
 void Interpreter::refuse_tail_call(RefusalReason reason) {

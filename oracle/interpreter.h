@@ -75,6 +75,7 @@ class Interpreter {
   void end_call(const Value& result);
   void tail_call();
   void take_tail_call(std::int32_t program);
+  [[nodiscard]] bool empty_slot_consumes_count() const;
   void refuse_tail_call(RefusalReason reason);
   [[nodiscard]] Reason start_loop();
   [[nodiscard]] Reason call_back(Frame loop);

@@ -94,6 +94,17 @@ TEST(TailCalls, AnEmptySlotCountsOnlyUnderAContractThatSaysSo) {
   }
 }
 
+// riscv64: a function that calls anything keeps the count where a refused attempt cannot reach it.
+TEST(TailCalls, AnEmptySlotCountsNothingWhereCallsKeepTheCount) {
+  constexpr Contract kKept{.empty_slot_consumes_count = true, .calls_keep_count = true};
+  EXPECT_EQ(run_text(empties_first(5), kKept).tail_calls, 28u);
+
+  std::string calling = empties_first(5);
+  calling.replace(calling.find("again:"), 6, "call 5\nagain:");
+  EXPECT_EQ(run_text(calling, kKept).tail_calls, 33u);
+  EXPECT_EQ(run_text(calling, kConsuming).tail_calls, 28u);
+}
+
 // Bounds before limit, limit before slot: seen where two reasons hold at once.
 TEST(TailCalls, TheIndexIsCheckedFirstAndTheSlotLast) {
   constexpr std::string_view kText = R"(
