@@ -20,10 +20,13 @@ void* pointer(std::uint64_t address) {
 
 }  // namespace
 
+bool Arena::possible(Range range) {
+  return range.address % kPage == 0 && range.size % kPage == 0 && range.size != 0 &&
+         range.address != 0 && range.size <= kLimit && range.address <= kLimit - range.size;
+}
+
 Result<Arena> Arena::map(Range range) {
-  const bool aligned = range.address % kPage == 0 && range.size % kPage == 0;
-  if (!aligned || range.size == 0 || range.address == 0 || range.size > kLimit ||
-      range.address > kLimit - range.size) {
+  if (!possible(range)) {
     return fail(fmt::format("arena of {:#x} bytes at {:#x} is not page-aligned below 2 GiB",
                             range.size, range.address));
   }

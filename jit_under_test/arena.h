@@ -9,7 +9,9 @@ namespace plumb::jit {
 // Anonymous memory at a fixed address, for as long as the object lives.
 class Arena {
  public:
-  // Fails when the range is not page-aligned, not below 2 GiB, or already in use.
+  // Page-aligned, not empty, below 2 GiB.
+  [[nodiscard]] static bool possible(Range range);
+  // Fails when the range is not possible or already in use.
   [[nodiscard]] static Result<Arena> map(Range range);
 
   Arena(Arena&& other) noexcept;

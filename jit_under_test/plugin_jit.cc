@@ -66,7 +66,8 @@ constexpr std::uint64_t kPlaceStep = 0x400'0000;
 // From the last place downwards: the first ones are what plugins ask for.
 Result<Arena> map_arena(Range wanted) {
   Result<Arena> arena = Arena::map(wanted);
-  if (arena || wanted.address % guest::kPage != 0) return arena;
+  // What no place could satisfy is the plugin's mistake; what is taken is nobody's.
+  if (arena || !Arena::possible(wanted)) return arena;
   for (std::uint64_t place = kLastPlace; place >= kFirstPlace; place -= kPlaceStep) {
     Result<Arena> other = Arena::map({place, wanted.size});
     if (other) return other;
