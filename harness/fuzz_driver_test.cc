@@ -88,6 +88,35 @@ TEST(FuzzDriver, ACaseThatKillsItsProcessIsAFindingAndTheRunGoesOn) {
   EXPECT_TRUE(report.harness_failures.empty());
 }
 
+// Unicorn ends the process on a few encodings.
+class DyingMachine final : public machine::Machine {
+ public:
+  [[nodiscard]] const MachineRun& run(const Case& value, const Image&,
+                                      const machine::RunOptions&) override {
+    if (contains(value, Operation::kXchg)) raise(SIGABRT);
+    return run_;
+  }
+  std::uint64_t run_bare(const Case&, const Image&, const machine::RunOptions&) override {
+    return 0;
+  }
+
+ private:
+  MachineRun run_;
+};
+
+TEST(FuzzDriver, TheEmulatorsDeathIsNotTheJits) {
+  const auto jits = jits_that([](const Case& value) {
+    return contains(value, Operation::kXchg) ? Status::kLoaded : Status::kNotApplicable;
+  });
+  FuzzOptions options = options_for(300);
+  options.make_machine = [](Arch) { return std::make_unique<DyingMachine>(); };
+  const FuzzReport report = fuzz(jits, options);
+  ASSERT_EQ(report.jits[0].findings.size(), 1u);
+  EXPECT_EQ(report.jits[0].findings[0].signature.str(), "emulator-survives.fake.x86_64.-");
+  EXPECT_TRUE(report.jits[0].findings[0].minimised);
+  EXPECT_EQ(report.jits[0].funnel.counts.compared, 0u);
+}
+
 TEST(FuzzDriver, ACaseThatHangsIsAFinding) {
   const auto jits = jits_that([](const Case& value) {
     while (contains(value, Operation::kXchg)) pause();
