@@ -163,6 +163,21 @@ TEST_P(LinuxArm64, AddressOfAFunctionIsInTheKernelsHalf) {
             0xffff000000000000 | loaded.function(0, 1).address);
 }
 
+// Where a far trampoline would be attached: ldr x10, literal; br x10; the literal, 8-byte aligned.
+// It names a guest address, not one of this process.
+TEST_P(LinuxArm64, PltLeadsToAStubUntilATrampolineIsAttached) {
+  for (const int32_t extra : {0, 1}) {
+    Code code(static_cast<size_t>(extra), mov(0, 7));
+    const Request request(one_function(code + Code{mov(0, 7), exit_insn()}));
+    const Loaded loaded(api_, request);
+    ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+    const uint64_t end = loaded.function(0, 0).address + loaded.function(0, 0).size;
+    EXPECT_EQ(words_at(end - 8, 2), (Words{0x5800004a, kBrX10}));
+    EXPECT_EQ(end % 8, 0u);
+    EXPECT_EQ(words_at(end, 2), (Words{static_cast<uint32_t>(api_->info->arena_base), 0}));
+  }
+}
+
 // ---- Tail calls ----
 
 // b.cond and cbz: imm19 in bits 5 to 23.

@@ -20,6 +20,9 @@ struct plumb_arch_facts {
 };
 extern const struct plumb_arch_facts plumb_arch_facts;
 
+/* Called once, with the arena's place, before anything is compiled. */
+void plumb_arch_open(u64 arena_base);
+
 /* Bytes of BPF stack in the frame of a function whose verifier-computed depth is depth. */
 u32 plumb_arch_stack_size(u32 depth);
 

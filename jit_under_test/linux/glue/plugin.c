@@ -319,6 +319,7 @@ static int plugin_open(u64 arena_base, u64 arena_size, char* error, size_t error
   }
   __bpf_call_base = (char*)arena_base;
   plumb_arena_init(arena_base + PLUMB_STUB_SIZE, arena_size - PLUMB_STUB_SIZE);
+  plumb_arch_open(arena_base);
   plumb_core_init();
   if (info.capabilities & PLUMB_CAN_V4 && !can_version_4()) info.capabilities &= ~(u64)PLUMB_CAN_V4;
   if (!can_compile(BPF_STX | BPF_ATOMIC | BPF_DW, 0x0a, -8, BPF_XOR | BPF_FETCH))

@@ -21,7 +21,7 @@
 
 struct plumb_arm64 plumb_arm64;
 
-void (*plumb_dummy_tramp)(void) = (void (*)(void))PLUMB_ARENA_BASE;
+void plumb_arch_open(u64 arena_base) { plumb_dummy_tramp = (void (*)(void))arena_base; }
 
 /* asm/patching.h */
 int aarch64_insn_read(void* address, u32* insn) {

@@ -118,7 +118,7 @@
 #define barrier_nospec() barrier()
 
 /* Some of the kernel's depend on code being optimised away: only constants are looked at. */
-#define compiletime_assert(condition, message)                                           \
+#define compiletime_assert(condition, message) \
   _Static_assert(__builtin_choose_expr(__builtin_constant_p(condition), !!(condition), 1), message)
 #define static_assert(expr, ...) _Static_assert(expr, #expr)
 #define __compiletime_error(message)

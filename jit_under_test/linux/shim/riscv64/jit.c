@@ -42,6 +42,8 @@ const struct plumb_arch_facts plumb_arch_facts = {
     .tail_call_offset = (kPatchSite + 1) * 4,
 };
 
+void plumb_arch_open(u64 arena_base) { (void)arena_base; }
+
 unsigned int plumb_arch_stack_size(unsigned int depth) { return round_up(depth, 16); }
 
 /* The JIT's table has no entry for the prologue, but its context still lives. */

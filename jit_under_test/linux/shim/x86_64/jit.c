@@ -54,6 +54,8 @@ const struct plumb_arch_facts plumb_arch_facts = {
     .has_poke = 1,
 };
 
+void plumb_arch_open(u64 arena_base) { (void)arena_base; }
+
 unsigned int plumb_arch_stack_size(unsigned int depth) { return round_up(depth, 8); }
 
 /* insn_to_end[-1] is addrs[0]: the length of the prologue. */
