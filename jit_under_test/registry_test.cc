@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "core/case_text.h"
+#include "jit_under_test/arena.h"
+#include "jit_under_test/jit.h"
+
+namespace plumb::jit {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Two directories of plugins: "one" and "two".
+class Registry : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = fs::path(testing::TempDir()) /
+            (std::string("plumb-registry-") +
+             testing::UnitTest::GetInstance()->current_test_info()->name());
+    fs::remove_all(root_);
+    for (const char* directory : {"one", "two"}) fs::create_directories(root_ / directory);
+  }
+  void TearDown() override { fs::remove_all(root_); }
+
+  // Every copy is a library of its own to the loader.
+  [[nodiscard]] std::string put(const std::string& file) const {
+    fs::copy_file(PLUMB_TESTING_PLUGINS "/LIE_NONE.so", root_ / file);
+    return (root_ / file).string();
+  }
+  [[nodiscard]] std::string both() const {
+    return (root_ / "one").string() + ":" + (root_ / "two").string();
+  }
+
+  fs::path root_;
+};
+
+TEST_F(Registry, ListsThePluginsOfAllDirectoriesByName) {
+  (void)put("two/a.so");
+  (void)put("one/b.so");
+  (void)put("two/c.so");
+  std::ofstream(root_ / "one" / "README") << "no plugin\n";
+  const auto jits = list_jits(both());
+  ASSERT_EQ(jits.size(), 3U);
+  EXPECT_EQ(jits[0].name, "a");
+  EXPECT_EQ(jits[1].name, "b");
+  EXPECT_EQ(jits[2].name, "c");
+  for (const JitEntry& jit : jits) EXPECT_TRUE(jit.available) << jit.reason;
+  EXPECT_EQ(jits[0].path, (root_ / "two/a.so").string());
+}
+
+TEST_F(Registry, TheEarlierDirectoryWinsAndTheOtherIsReported) {
+  const std::string first = put("one/same.so");
+  const std::string second = put("two/same.so");
+  const auto jits = list_jits(both());
+  ASSERT_EQ(jits.size(), 2U);
+  EXPECT_TRUE(jits[0].available);
+  EXPECT_EQ(jits[0].path, first);
+  EXPECT_FALSE(jits[1].available);
+  EXPECT_EQ(jits[1].reason, second + " is hidden by " + first);
+  const auto opened = open_jits(both(), "same");
+  ASSERT_TRUE(opened);
+  EXPECT_EQ(opened->size(), 1U);
+}
+
+TEST_F(Registry, DirectoriesMayBeMissingOrEmpty) {
+  (void)put("two/a.so");
+  EXPECT_EQ(list_jits((root_ / "none").string() + "::" + both()).size(), 1U);
+  EXPECT_TRUE(list_jits("").empty());
+}
+
+TEST_F(Registry, GlobsReachAllDirectories) {
+  (void)put("one/linux-a-x86_64.so");
+  (void)put("two/linux-b-x86_64.so");
+  (void)put("two/other.so");
+  EXPECT_EQ(open_jits(both(), "linux-*")->size(), 2U);
+  EXPECT_EQ(open_jits(both(), "all")->size(), 3U);
+  EXPECT_EQ(open_jits(both(), "other,linux-a-*")->size(), 2U);
+}
+
+TEST_F(Registry, AnUnknownNameNamesTheKnownOnes) {
+  (void)put("one/a.so");
+  (void)put("two/b.so");
+  const auto jits = open_jits(both(), "a,c");
+  ASSERT_FALSE(jits);
+  EXPECT_EQ(jits.error().message, "no JIT is called 'c'; known: a, b");
+}
+
+TEST_F(Registry, AFileThatIsNoPluginIsListedWithTheReason) {
+  std::ofstream(root_ / "one" / "broken.so") << "text\n";
+  const auto jits = list_jits(both());
+  ASSERT_EQ(jits.size(), 1U);
+  EXPECT_FALSE(jits[0].available);
+  EXPECT_NE(jits[0].reason, "");
+  EXPECT_FALSE(open_jits(both(), "broken"));
+}
+
+// ---- Arenas ----
+
+constexpr std::uint64_t kWanted = 0x3000'0000;  // by the testing plugin
+
+std::uint64_t arena_of(Jit& jit) {
+  const auto value = parse_case(".case 1\n.program p\n.function main\n r0 = 0\n exit\n");
+  const LoadOutcome outcome = jit.load(*value);
+  return outcome.image != nullptr ? outcome.image->image().arena.address : 0;
+}
+
+TEST_F(Registry, AlonePluginsGetTheArenaTheyWant) {
+  const auto jit = open_plugin(put("one/a.so"));
+  ASSERT_TRUE(jit);
+  EXPECT_EQ(arena_of(**jit), kWanted);
+}
+
+TEST_F(Registry, ArenasMoveAwayFromEachOtherTheSameWayEveryTime) {
+  for (const char* file : {"one/a.so", "one/b.so", "two/c.so"}) (void)put(file);
+  for (int round = 0; round < 2; ++round) {
+    const auto jits = open_jits(both(), "all");
+    ASSERT_TRUE(jits);
+    EXPECT_EQ(arena_of(*(*jits)[0]), kWanted);
+    EXPECT_EQ(arena_of(*(*jits)[1]), 0x7c00'0000U);
+    EXPECT_EQ(arena_of(*(*jits)[2]), 0x7800'0000U);
+  }
+}
+
+TEST_F(Registry, APluginWithoutRoomSaysSo) {
+  const auto all = Arena::map({kWanted, 0x5000'0000});
+  ASSERT_TRUE(all);
+  const auto jit = open_plugin(put("one/a.so"));
+  ASSERT_FALSE(jit);
+  EXPECT_NE(jit.error().message.find("nor is there another place"), std::string::npos);
+}
+
+TEST_F(Registry, APluginIsOpenOnceAtATime) {
+  const std::string file = put("one/a.so");
+  auto first = open_plugin(file);
+  ASSERT_TRUE(first);
+  const auto second = open_plugin(file);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().message, "it is open already");
+  first->reset();
+  EXPECT_TRUE(open_plugin(file));
+}
+
+}  // namespace
+}  // namespace plumb::jit

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What `plumb jits add` and `plumb fuzz` are for: small defects are edited into a copy of a kernel
+# tree, one at a time (jit_under_test/linux/edits/ARCH.txt); each must be caught. Minutes per
+# architecture, so not part of the tests; `--smoke` (one tree, unedited) is.
+#   tree_edits.sh PLUMB TREE ARCH [RUNS [NAME...]]   which edits are caught, by what, how soon
+#   tree_edits.sh PLUMB TREE --smoke                 add, check one case, remove
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+plumb=$(realpath "$1")
+tree=$(realpath "$2" 2>/dev/null) || { echo "tree_edits: no tree $2"; exit 77; }
+arch=$3
+runs=${4:-3000}
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+fail() { echo "tree_edits: $*"; exit 1; }
+plumb() { "$plumb" --cache "$scratch/cache" "$@"; }
+
+if [ "$arch" = --smoke ]; then
+  [ -f "$tree/Makefile" ] || { echo "tree_edits: no tree in $tree"; exit 77; }
+  plumb jits add "linux=$tree" --name smoke --arch x86_64 --source . || fail "add"
+  plumb check corpus/seeds/limit-33-tail-calls-from-main.bpf --jit linux-smoke-x86_64 \
+    >"$scratch/out" || fail "check: $(cat "$scratch/out")"
+  plumb jits remove smoke || fail "remove"
+  left=$(find "$scratch/cache" -type f)
+  [ -z "$left" ] || fail "left behind: $left"
+  exit 0
+fi
+
+case $arch in
+  x86_64) file=arch/x86/net/bpf_jit_comp.c ;;
+  arm64) file=arch/arm64/net/bpf_jit_comp.c ;;
+  riscv64) file=arch/riscv/net/bpf_jit_comp64.c ;;
+  *) fail "no edits for $arch" ;;
+esac
+# A copy whose files are links, but for the edited one.
+cp -rs "$tree" "$scratch/tree"
+
+# line_number FUNCTION PATTERN NTH: of the matching line.
+line_number() {
+  awk -v function_name="$1" -v pattern="$2" -v nth="$3" '
+    function_name == "-" { inside = 1 }
+    function_name != "-" && $0 ~ "^[a-z].*[ *]" function_name "\\(" && !/;$/ { inside = 1 }
+    inside && $0 ~ pattern && ++seen == nth { print NR; exit }
+    function_name != "-" && /^}/ { inside = 0 }' "$tree/$file"
+}
+
+edits=0
+caught=0
+expected=0
+printf '%-32s %7s  %-34s %s\n' edit cases invariant 'all invariants'
+while read -r name function pattern nth change by; do
+  [[ -z $name || $name == \#* ]] && continue
+  [[ $# -le 4 || " ${*:5} " == *" $name "* ]] || continue
+  edits=$((edits + 1))
+  # awk knows extended expressions, the table basic ones: the parenthesis is what differs.
+  number=$(line_number "$function" "$(sed 's/(/[(]/g' <<<"$pattern")" "$nth")
+  [ -n "$number" ] || fail "$name: no such line in $function"
+  rm "$scratch/tree/$file"
+  sed "${number}${change}" "$tree/$file" >"$scratch/tree/$file"
+  ! cmp -s "$tree/$file" "$scratch/tree/$file" || fail "$name: changes nothing"
+  plumb jits add "linux=$scratch/tree" --name edited --arch "$arch" --source . --force \
+    >"$scratch/added" 2>&1 || fail "$name: $(cat "$scratch/added")"
+  status=0
+  plumb fuzz --jit "linux-edited-$arch" --runs "$runs" --seed 1 --out "$scratch/out" \
+    >"$scratch/report" 2>"$scratch/errors" || status=$?
+  [ $status -le 1 ] || echo "$name: status $status: $(head -3 "$scratch/errors")"
+  first=$(awk '/^  finding / { split($2, part, "."); found = part[1] }
+               /^    first after/ { if (!best || $3 < best) { best = $3; by = found } }
+               END { if (best) print best, by }' "$scratch/report")
+  all=$(awk '/^  finding / { split($2, part, "."); if (!seen[part[1]]++) printf "%s ", part[1] }' "$scratch/report")
+  read -r cases invariant <<<"${first:-- -}"
+  mark=' '
+  if [ -n "$first" ]; then
+    caught=$((caught + 1))
+    if grep -qwE -- "${by:-none}" <<<"$all"; then expected=$((expected + 1)); else mark='*'; fi
+  fi
+  printf '%-32s %7s %s%-34s %s\n' "$name" "$cases" "$mark" "$invariant" "$all"
+done <"jit_under_test/linux/edits/$arch.txt"
+echo "tree_edits: $arch: $caught of $edits caught within $runs cases, $expected by an invariant that was named (* not)"
+[ $edits -gt 0 ] && [ $caught = $edits ]
