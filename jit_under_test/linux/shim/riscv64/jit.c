@@ -17,11 +17,22 @@ struct mutex text_mutex;
 int riscv_patch_in_stop_machine;
 unsigned long __per_cpu_offset[1];
 
-/* Instructions in front of the one that loads the tail-call counter: the patch site (6.2). */
-#ifdef RV_FENTRY_NINSNS
-enum { kPatchSite = RV_FENTRY_NINSNS };
+/* A tail call skips the patch site (since 6.2) and the instruction that loads the count. The hash
+ * of kCFI stands in front of bpf_func. */
+#if defined(RV_TAILCALL_OFFSET)
+enum { kTailCallOffset = RV_TAILCALL_OFFSET };
+#elif defined(RV_FENTRY_NINSNS)
+enum { kTailCallOffset = (RV_FENTRY_NINSNS + 1) * 4 };
 #else
-enum { kPatchSite = 0 };
+enum { kTailCallOffset = 4 };
+#endif
+
+/* The count goes down in a6 before the slot is read. A program that calls anything keeps it in s6,
+ * where a refused attempt does not reach it. */
+#if defined(RV_REG_TCC_SAVED)
+enum { kCallsKeepCount = 1 };
+#else
+enum { kCallsKeepCount = 0 };
 #endif
 
 const struct plumb_arch_facts plumb_arch_facts = {
@@ -35,11 +46,9 @@ const struct plumb_arch_facts plumb_arch_facts = {
      * code that they judge. */
     .bpf_register = {15, 10, 11, 12, 13, 14, 9, 18, 19, 20, 21},
     .frame_pointer = 8,
-    /* The counter goes down before the slot is read. In a program that calls anything, it goes
-     * down in a6 only, while the count is kept in s6. */
     .empty_slot_consumes_count = 1,
-    .calls_keep_count = 1,
-    .tail_call_offset = (kPatchSite + 1) * 4,
+    .calls_keep_count = kCallsKeepCount,
+    .tail_call_offset = kTailCallOffset,
 };
 
 void plumb_arch_open(u64 arena_base) { (void)arena_base; }
