@@ -16,14 +16,73 @@ trap 'rm -rf "$scratch"' EXIT
 fail() { echo "tree_edits: $*"; exit 1; }
 plumb() { "$plumb" --cache "$scratch/cache" "$@"; }
 
-if [ "$arch" = --smoke ]; then
+# refused PATTERN ARGUMENT...: jits add with these says one line that matches, status 2, and leaves
+# nothing but a log.
+refused() {
+  local pattern=$1 status=0
+  shift
+  plumb jits add "$@" >"$scratch/out" 2>"$scratch/err" || status=$?
+  [ $status = 2 ] || fail "add $*: status $status"
+  [ "$(wc -l <"$scratch/err")" = 1 ] || fail "add $*: $(cat "$scratch/err")"
+  grep -qE "$pattern" "$scratch/err" || fail "add $*: '$(cat "$scratch/err")' lacks '$pattern'"
+  left=$(find "$scratch/cache" -mindepth 1 ! -path '*/.logs*' 2>/dev/null || true)
+  [ -z "$left" ] || fail "add $*: left behind: $left"
+}
+
+smoke() {
   [ -f "$tree/Makefile" ] || { echo "tree_edits: no tree in $tree"; exit 77; }
+  refused 'no such file or directory' linux=/no/such/tree --source .
+  refused 'not a kernel tree' "linux=$PWD" --source .
+  refused 'neither a directory nor an archive' linux=/etc/passwd --source .
+  refused 'what to add is' nothing
+  refused 'is no name' "linux=$tree" --name ../x --source .
+  refused 'no checkout' "linux=$tree" --source /
+  refused 'not.*archive|not look like a tar' "linux=$scratch/text.tar" --source .
+  refused 'holds no kernel tree' "linux=$scratch/other.tar" --source .
+  refused 'arm64: the tree has no arch/arm64|arm64: this version' "linux=$scratch/lacking" \
+    --arch arm64 --source .
+  refused 'x86_64: it does not compile: .*bpf_jit_comp.c:.* error: .*log: .*broken.log' \
+    "linux=$scratch/broken" --arch x86_64 --name broken --source .
+  [ -s "$scratch/cache/.logs/broken.log" ] || fail "no log"
+  refused 'invalid ELF|file too short|not a plugin|no plugin' "plugin=$scratch/text.tar"
+  refused_path=$(PATH=/nowhere "$plumb" --cache "$scratch/cache" jits add \
+    "linux=$tree" --source . 2>&1) && fail "added without a compiler"
+  [[ $refused_path == *"none in PATH"* ]] || fail "without PATH: $refused_path"
+
+  # An interrupt in the middle.
+  "$plumb" --cache "$scratch/cache" jits add "linux=$tree" --name cut --source . \
+    >/dev/null 2>"$scratch/err" &
+  local add=$!
+  while [ ! -e "$(echo "$scratch"/cache/.add-*/build/CMakeCache.txt)" ]; do
+    kill -0 $add 2>/dev/null || fail "add ended early: $(cat "$scratch/err")"
+    sleep 0.02
+  done
+  kill -TERM $add
+  wait $add && fail "an interrupted add says that it is done"
+  left=$(find "$scratch/cache" -mindepth 1 ! -path '*/.logs*')
+  [ -z "$left" ] || fail "an interrupted add left $left"
+
   plumb jits add "linux=$tree" --name smoke --arch x86_64 --source . || fail "add"
+  plumb jits add "linux=$tree" --name smoke --arch x86_64 --source . 2>/dev/null &&
+    fail "added twice"
   plumb check corpus/seeds/limit-33-tail-calls-from-main.bpf --jit linux-smoke-x86_64 \
     >"$scratch/out" || fail "check: $(cat "$scratch/out")"
   plumb jits remove smoke || fail "remove"
-  left=$(find "$scratch/cache" -type f)
+  plumb jits remove smoke 2>/dev/null && fail "removed twice"
+  left=$(find "$scratch/cache" -mindepth 1 ! -path '*/.logs*')
   [ -z "$left" ] || fail "left behind: $left"
+}
+
+if [ "$arch" = --smoke ]; then
+  echo text >"$scratch/text.tar"
+  (cd "$scratch" && mkdir -p top/dir && echo x >top/dir/file && tar -cf other.tar top)
+  cp -rs "$tree" "$scratch/lacking"
+  rm -rf "$scratch/lacking/arch/arm64"
+  cp -rs "$tree" "$scratch/broken"
+  rm "$scratch/broken/arch/x86/net/bpf_jit_comp.c"
+  sed '1,/^{/s/^{/{ oops/' "$tree/arch/x86/net/bpf_jit_comp.c" \
+    >"$scratch/broken/arch/x86/net/bpf_jit_comp.c"
+  smoke
   exit 0
 fi
 
