@@ -90,9 +90,10 @@ constexpr std::uint64_t kCode = 0x4001'0000;  // as in built_run.cc
 const std::vector<Damage>& damages() {
   static const std::vector<Damage> rows{
       {"34 tail calls", [](BuiltRun& b) { b = tail_call_chain(34); }, "tail-call-bound",
-       "tail-callee"},
+       "subprogram"},
       {"the machine stops at the bound",
-       [](BuiltRun& b) { b.run.stop = StopReason::kTailCallBound; }, "tail-call-bound", "main"},
+       [](BuiltRun& b) { b.run.stop = StopReason::kTailCallBound; }, "tail-call-bound",
+       "subprogram"},
       {"a store hits the return address",
        [](BuiltRun& b) { nth_store(b, 0).address = b.run.entry_sp; }, "return-address-intact",
        "main"},

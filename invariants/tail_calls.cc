@@ -21,6 +21,16 @@ std::size_t excess_event(const MachineRun& run) {
   return run.events.size();
 }
 
+// The count is a property of the invocation: who happened to make the first call too many says
+// nothing. What tells two causes apart is whether the count had to survive bpf-to-bpf calls.
+std::optional<Violation> with_count_role(const View& view, std::optional<Violation> violation) {
+  if (!violation) return violation;
+  const bool called = std::ranges::any_of(view.run().activations,
+                                          [](const Activation& a) { return a.caller >= 0; });
+  violation->role = called ? "subprogram" : "main";
+  return violation;
+}
+
 }  // namespace
 
 std::optional<Violation> check_tail_call_bound(const View& view) {
@@ -29,8 +39,11 @@ std::optional<Violation> check_tail_call_bound(const View& view) {
       fmt::format("more than {} tail calls in one invocation (the oracle takes {})", kTailCallLimit,
                   view.execution().tail_calls);
   const std::size_t event = excess_event(view.run());
-  if (event == view.run().events.size()) return view.at_end("tail-call-bound", message);
-  return view.at_event("tail-call-bound", event, view.run().events[event].activation, message);
+  if (event == view.run().events.size()) {
+    return with_count_role(view, view.at_end("tail-call-bound", message));
+  }
+  const std::uint32_t activation = view.run().events[event].activation;
+  return with_count_role(view, view.at_event("tail-call-bound", event, activation, message));
 }
 
 std::optional<Violation> check_tail_call_count_matches_oracle(const View& view) {
@@ -39,9 +52,10 @@ std::optional<Violation> check_tail_call_count_matches_oracle(const View& view) 
                          view.run().tail_calls != view.execution().tail_calls &&
                          view.divergence().what == Divergence::What::kNone;
   if (!diverges && !miscounts) return std::nullopt;
-  return at_divergence(view, "tail-call-count-matches-oracle",
-                       fmt::format("{} tail calls are taken, the oracle takes {}",
-                                   view.run().tail_calls, view.execution().tail_calls));
+  return with_count_role(
+      view, at_divergence(view, "tail-call-count-matches-oracle",
+                          fmt::format("{} tail calls are taken, the oracle takes {}",
+                                      view.run().tail_calls, view.execution().tail_calls)));
 }
 
 std::optional<Violation> check_refused_tail_call_falls_through(const View& view) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "jit_under_test/jit.h"
 
@@ -47,7 +48,12 @@ std::vector<JitEntry> find_jits(const std::string& directories) {
                          .path = file.path().string()});
     }
   }
-  std::ranges::stable_sort(entries, {}, &JitEntry::name);
+  // Not std::stable_sort: libstdc++ 12 calls a function there that Clang knows to be deprecated.
+  for (std::size_t i = 1; i < entries.size(); ++i) {
+    for (std::size_t j = i; j > 0 && entries[j].name < entries[j - 1].name; --j) {
+      std::swap(entries[j], entries[j - 1]);
+    }
+  }
   for (std::size_t i = 1, first = 0; i < entries.size(); ++i) {
     if (entries[i].name != entries[first].name) {
       first = i;

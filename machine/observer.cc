@@ -17,7 +17,7 @@ namespace {
 // is 100,000 instructions).
 constexpr std::size_t kMaxEvents = 1u << 17;
 constexpr std::size_t kMaxAccesses = 1u << 20;
-constexpr int kMaxFrameRecords = 64;
+constexpr int kMaxFrameRecords = 512;
 constexpr std::uint8_t kExitOpcode = 0x95;
 // StackAccess::size is a byte; a helper can write more than it holds.
 constexpr std::uint64_t kMaxAccessSize = 128;
@@ -237,7 +237,8 @@ void Observer::on_stack_access(AccessKind kind, std::uint64_t address, std::uint
   const std::uint64_t pc = engine_->program_counter();
   if (map_->in_stubs(pc)) return;  // the loop helper's own frame
   const std::uint64_t sp = engine_->read(target_.facts().stack_pointer);
-  const bool is_push = kind == AccessKind::kWrite && address == sp - size && target_.is_push(pc);
+  const bool is_push =
+      kind == AccessKind::kWrite && address < sp && sp - address <= target_.pushed_bytes(pc);
   run_->accesses.push_back({.pc = pc,
                             .address = address,
                             .sp = sp,
@@ -317,7 +318,7 @@ void Observer::walk_frames(MachineEvent& event) {
     const bool readable = saved != nullptr && back != nullptr;
     run_->frames.push_back({.frame_pointer = frame,
                             .saved = readable ? *saved : 0,
-                            .return_address = readable ? *back : 0});
+                            .return_address = readable ? code_address(facts.arch, *back) : 0});
     if (!readable) break;
     frame = *saved;
   }
@@ -368,7 +369,7 @@ void Observer::finish(EngineStatus status) {
   }
   engine_->read_all(run_->exit_registers);
   run_->exit_sp = run_->exit_registers[static_cast<std::size_t>(target_.facts().stack_pointer)];
-  run_->result = run_->exit_registers[image_->registers.bpf[0]];
+  run_->result = run_->exit_registers[static_cast<std::size_t>(target_.facts().result)];
 }
 
 std::uint64_t Observer::trap_address(std::uint64_t pc) const {
