@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <span>
 
 namespace plumb::tools {
 namespace {
@@ -47,14 +49,16 @@ void print_json(const Report& report) {
 }
 
 std::string verdict_line(const JitReport& jit) {
-  const auto known = std::ranges::count_if(
-      jit.findings, [](const FindingReport& finding) { return !finding.known.empty(); });
-  const auto unknown = static_cast<std::int64_t>(jit.findings.size()) - known;
+  std::set<std::string> signatures;
+  bool all_known = true;
+  for (const FindingReport& finding : jit.findings) {
+    signatures.insert(finding.signature);
+    all_known &= !finding.known.empty();
+  }
   const std::uint64_t compared = jit.funnel.counts.compared;
   if (jit.findings.empty()) return fmt::format("conforms over {} compared cases", compared);
-  return fmt::format("{} finding{} over {} compared cases{}", jit.findings.size(),
-                     jit.findings.size() == 1 ? "" : "s", compared,
-                     unknown == 0 ? ", all known" : "");
+  return fmt::format("{} finding{} over {} compared cases{}", signatures.size(),
+                     signatures.size() == 1 ? "" : "s", compared, all_known ? ", all known" : "");
 }
 
 void print_funnel(const harness::Funnel& funnel) {
@@ -71,14 +75,29 @@ void print_funnel(const harness::Funnel& funnel) {
   }
 }
 
-void print_finding(const FindingReport& finding) {
+// A finding and, for a corpus, every case that showed it.
+void print_finding(const FindingReport& finding, std::span<const std::string> paths) {
   fmt::print("  finding {}\n", finding.signature);
   fmt::print("    {}\n", finding.message);
   if (!finding.known.empty()) fmt::print("    known: {}\n", finding.known);
   if (finding.cases_until_found > 0) {
     fmt::print("    first after {} cases, {} in all\n", finding.cases_until_found, finding.count);
   }
-  fmt::print("    case: {}\n", finding.path);
+  for (const std::string& path : paths) fmt::print("    case: {}\n", path);
+}
+
+void print_findings(const std::vector<FindingReport>& findings) {
+  std::set<std::string> printed;
+  for (const FindingReport& finding : findings) {
+    if (!printed.insert(finding.signature + finding.known).second) continue;
+    std::vector<std::string> paths;
+    for (const FindingReport& other : findings) {
+      if (other.signature == finding.signature && other.known == finding.known) {
+        paths.push_back(other.path);
+      }
+    }
+    print_finding(finding, paths);
+  }
 }
 
 void print_text(const Report& report) {
@@ -86,7 +105,7 @@ void print_text(const Report& report) {
     fmt::print("{}: {}\n", jit.name, verdict_line(jit));
     print_funnel(jit.funnel);
     if (jit.rate > 0) fmt::print("  {:<28} {:>9.0f}  per second\n", "compared", jit.rate);
-    for (const FindingReport& finding : jit.findings) print_finding(finding);
+    print_findings(jit.findings);
   }
 }
 
