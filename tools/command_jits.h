@@ -1,11 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+// What the parts of `plumb jits` share.
 #pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "tools/session.h"
 
 namespace plumb::tools {
 
+struct AddArguments {
+  std::string what;
+  std::string name;
+  std::vector<std::string> archs;
+  std::string source;
+  bool force = false;
+};
+
 // jits add, jits remove.
 void add_jits_add_commands(CLI::App& jits, Session& session);
+
+// The architectures that a kernel tree may have a JIT for.
+[[nodiscard]] std::vector<std::string> all_archs();
+
+// jits add linux=PATH. The exit status.
+[[nodiscard]] int add_linux(const AddArguments& arguments, const std::string& path,
+                            const Session& session);
+
+// Why JITs of these names cannot be added under NAME: one would be hidden by, or hide, one from
+// elsewhere, or NAME was added before and is not to be replaced.
+[[nodiscard]] std::optional<std::string> conflict(const Session& session, const std::string& name,
+                                                  const std::vector<std::string>& jits, bool force);
+
+// Where the log of a build that failed is kept.
+[[nodiscard]] std::filesystem::path log_file(const Session& session, const std::string& name);
 
 }  // namespace plumb::tools

@@ -27,200 +27,6 @@ namespace fs = std::filesystem;
 constexpr std::string_view kLinux = "linux=";
 constexpr std::string_view kPlugin = "plugin=";
 constexpr unsigned kSecondsToStart = 20;
-const std::vector<std::string> kArchs{"x86_64", "arm64", "riscv64"};
-
-struct AddArguments {
-  std::string what;
-  std::string name;
-  std::vector<std::string> archs;
-  std::string source;
-  bool force = false;
-};
-
-void progress(const std::string& line) {
-  if (isatty(STDERR_FILENO) == 1) fmt::print(stderr, "{}\n", line);
-}
-
-// Letters that need no quoting anywhere; the rest becomes '_'.
-std::string plain(std::string text) {
-  for (char& c : text) {
-    const bool good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      std::string_view("._+-").find(c) != std::string_view::npos;
-    if (!good) c = '_';
-  }
-  return text;
-}
-
-// An error when a JIT of that name would be hidden by, or hide, one from elsewhere, or when NAME
-// was added before and is not to be replaced.
-std::optional<std::string> conflict(const Session& session, const std::string& name,
-                                    const std::vector<std::string>& jits, bool force) {
-  std::error_code error;
-  const fs::path own = fs::path(session.cache_directory) / name;
-  if (!force && fs::exists(own, error)) {
-    return fmt::format("'{}' was added before: give --force to replace it, or another --name",
-                       name);
-  }
-  for (const jit::JitEntry& entry : jit::find_jits(session.plugin_directory)) {
-    if (std::ranges::find(jits, entry.name) == jits.end()) continue;
-    if (fs::path(entry.path).parent_path() == own) continue;
-    return fmt::format("there is a JIT {} already: {}; give another --name", entry.name,
-                       entry.path);
-  }
-  return std::nullopt;
-}
-
-// ---- linux=DIR|ARCHIVE ----
-
-fs::path log_file(const Session& session, const std::string& name) {
-  return fs::path(session.cache_directory) / ".logs" / (name + ".log");
-}
-
-// Keeps the log of a build that failed, and says where.
-std::string keep_log(const Session& session, const BuildRequest& request) {
-  const fs::path kept = log_file(session, request.name);
-  std::error_code error;
-  fs::create_directories(kept.parent_path(), error);
-  fs::copy_file(request.log, kept, fs::copy_options::overwrite_existing, error);
-  return error ? "" : fmt::format(" (log: {})", kept.string());
-}
-
-nlohmann::ordered_json describe(const BuiltJit& jit) {
-  return {{"name", jit.name},      {"arch", jit.arch}, {"added", !jit.plugin.empty()},
-          {"reason", jit.reason},  {"has", jit.has},   {"lacks", jit.lacks},
-          {"seconds", jit.seconds}};
-}
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-  return text.empty() ? "nothing" : text;
-}
-
-void print_added(const Session& session, const BuildRequest& request, const std::string& version,
-                 const std::vector<BuiltJit>& jits) {
-  if (session.json) {
-    auto rows = nlohmann::ordered_json::array();
-    for (const BuiltJit& jit : jits) rows.push_back(describe(jit));
-    const nlohmann::ordered_json out{
-        {"name", request.name}, {"version", version}, {"jits", std::move(rows)}};
-    fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
-    return;
-  }
-  fmt::print("{}: {}, version {}\n", request.name, request.origin, version);
-  for (const BuiltJit& jit : jits) {
-    if (jit.plugin.empty()) {
-      fmt::print("  {:<8} not built: {}\n", jit.arch, jit.reason);
-      continue;
-    }
-    fmt::print("  {:<8} {}, {:.1f} s\n", jit.arch, jit.name, jit.seconds);
-    fmt::print("           the tree has: {}; it lacks: {}\n", joined(jit.has), joined(jit.lacks));
-  }
-}
-
-Result<std::string> acquire_tree(const BuildTools& tools, const BuildRequest& request,
-                                 const fs::path& from) {
-  std::error_code error;
-  const fs::path absolute = fs::absolute(from, error);
-  if (fs::is_directory(from, error)) {
-    // Through a link, so that no character of the user's path means anything to CMake.
-    if (auto version = tree_version(absolute); !version) return version;
-    fs::create_directory_symlink(absolute, request.tree, error);
-    if (error) return fail(fmt::format("{}: {}", request.tree.string(), error.message()));
-    return tree_version(request.tree);
-  }
-  if (!fs::exists(from, error)) return fail(from.string() + ": no such file or directory");
-  if (!is_archive_name(from)) {
-    return fail(from.string() + ": neither a directory nor an archive (.tar.xz, .tar.gz, ...)");
-  }
-  progress(fmt::format("extracting {} (about 10 s)", from.string()));
-  const fs::path link = request.scratch / "archive";
-  fs::create_symlink(absolute, link, error);
-  if (auto done = extract_tree(tools, request, link); !done) {
-    return fail(fmt::format("{}: {}", from.string(), done.error().message));
-  }
-  auto version = tree_version(request.tree);
-  if (!version) return fail(from.string() + ": the archive holds no kernel tree");
-  return version;
-}
-
-// Moves what was built to scratch/NAME. The number of plugins there.
-Result<std::size_t> collect(const BuildRequest& request, const std::vector<BuiltJit>& jits) {
-  const fs::path directory = request.scratch / request.name;
-  std::error_code error;
-  fs::create_directory(directory, error);
-  std::size_t count = 0;
-  for (const BuiltJit& jit : jits) {
-    if (jit.plugin.empty()) continue;
-    fs::rename(jit.plugin, directory / jit.plugin.filename(), error);
-    if (error) return fail(fmt::format("{}: {}", jit.plugin.string(), error.message()));
-    ++count;
-  }
-  return count;
-}
-
-int finish_linux(const AddArguments& arguments, const Session& session, const Scratch& scratch,
-                 const BuildRequest& request, const std::string& version,
-                 const std::vector<BuiltJit>& jits) {
-  const auto failed = std::ranges::find_if(jits, &BuiltJit::failed);
-  const auto lacking =
-      std::ranges::find_if(jits, [](const BuiltJit& j) { return j.plugin.empty(); });
-  const bool named = !arguments.archs.empty();  // then all of them are wanted
-  const std::string log = failed == jits.end() ? "" : keep_log(session, request);
-  const auto collected = collect(request, jits);
-  if (!collected) return unusable(collected.error().str());
-  if (*collected == 0 || (named && lacking != jits.end())) {
-    const BuiltJit& jit = failed == jits.end() ? *lacking : *failed;
-    return unusable(
-        fmt::format("{}: nothing was added: {}: {}{}", arguments.what, jit.arch, jit.reason, log));
-  }
-  const auto installed = install(scratch, session.cache_directory, request.name, arguments.force);
-  if (!installed) return unusable(installed.error().str());
-  if (failed == jits.end()) {
-    std::error_code error;
-    fs::remove(log_file(session, request.name), error);
-  }
-  print_added(session, request, version, jits);
-  for (const BuiltJit& jit : jits) {
-    if (jit.failed) fmt::print(stderr, "plumb: {}: {}{}\n", jit.name, jit.reason, log);
-  }
-  return kStatusConforms;
-}
-
-int add_linux(const AddArguments& arguments, const Session& session) {
-  const fs::path from = arguments.what.substr(kLinux.size());
-  const fs::path source = arguments.source.empty() ? session.source_directory : arguments.source;
-  std::error_code error;
-  if (!fs::exists(source / "jit_under_test/linux/standalone/CMakeLists.txt", error)) {
-    return unusable(
-        fmt::format("'{}' is no checkout of Plumbline: give --source DIR", source.string()));
-  }
-  const auto tools = find_build_tools();
-  if (!tools) return unusable(tools.error().str());
-  const auto scratch = Scratch::make(session.cache_directory);
-  if (!scratch) return unusable(scratch.error().str());
-  BuildRequest request{.source = fs::canonical(source, error),
-                       .tree = scratch->path() / "tree",
-                       .scratch = scratch->path(),
-                       .log = scratch->path() / "build.log",
-                       .name = arguments.name,
-                       .origin = "kernel tree " + plain(from.lexically_normal().filename()),
-                       .archs = arguments.archs.empty() ? kArchs : arguments.archs};
-  const auto version = acquire_tree(*tools, request, from);
-  if (!version) return unusable(version.error().str());
-  const auto name = check_name(request.name.empty() ? default_tree_name(*version) : request.name);
-  if (!name) return unusable(name.error().str());
-  request.name = *name;
-  std::vector<std::string> names;
-  for (const std::string& arch : request.archs)
-    names.push_back(fmt::format("linux-{}-{}", *name, arch));
-  if (const auto reason = conflict(session, *name, names, arguments.force))
-    return unusable(*reason);
-  progress(fmt::format("building the JITs of {}", from.string()));
-  const auto jits = build_jits(*tools, request);
-  if (!jits) return unusable(jits.error().str() + keep_log(session, request));
-  return finish_linux(arguments, session, *scratch, request, *version, *jits);
-}
 
 // ---- plugin=FILE.so ----
 
@@ -238,7 +44,9 @@ int add_plugin(const AddArguments& arguments, const Session& session) {
       },
       kSecondsToStart);
   if (!line) return unusable(fmt::format("{}: {}", file, line.error().str()));
-  if (!line->starts_with('=')) return unusable(fmt::format("{}: {}", file, *line));
+  if (!line->starts_with('=')) {
+    return unusable(line->starts_with(file) ? *line : fmt::format("{}: {}", file, *line));
+  }
   const auto name = check_name(std::string_view(*line).substr(1));
   if (!name) return unusable(fmt::format("{}: {}", file, name.error().message));
   if (const auto reason = conflict(session, *name, {*name}, arguments.force)) {
@@ -264,7 +72,9 @@ int add(const AddArguments& arguments, const Session& session) {
   if (!arguments.name.empty()) {
     if (const auto name = check_name(arguments.name); !name) return unusable(name.error().str());
   }
-  if (arguments.what.starts_with(kLinux)) return add_linux(arguments, session);
+  if (arguments.what.starts_with(kLinux)) {
+    return add_linux(arguments, arguments.what.substr(kLinux.size()), session);
+  }
   if (arguments.what.starts_with(kPlugin)) return add_plugin(arguments, session);
   return unusable(
       fmt::format("'{}': what to add is linux=DIR, linux=ARCHIVE or plugin=FILE", arguments.what));
@@ -283,6 +93,27 @@ int remove(const std::string& name, const Session& session) {
 
 }  // namespace
 
+std::optional<std::string> conflict(const Session& session, const std::string& name,
+                                    const std::vector<std::string>& jits, bool force) {
+  std::error_code error;
+  const fs::path own = fs::path(session.cache_directory) / name;
+  if (!force && fs::exists(own, error)) {
+    return fmt::format("'{}' was added before: give --force to replace it, or another --name",
+                       name);
+  }
+  for (const jit::JitEntry& entry : jit::find_jits(session.plugin_directory)) {
+    if (std::ranges::find(jits, entry.name) == jits.end()) continue;
+    if (fs::path(entry.path).parent_path() == own) continue;
+    return fmt::format("there is a JIT {} already: {}; give another --name", entry.name,
+                       entry.path);
+  }
+  return std::nullopt;
+}
+
+fs::path log_file(const Session& session, const std::string& name) {
+  return fs::path(session.cache_directory) / ".logs" / (name + ".log");
+}
+
 void add_jits_add_commands(CLI::App& jits, Session& session) {
   auto arguments = std::make_shared<AddArguments>();
   CLI::App* command = jits.add_subcommand("add", "Add the JITs of a kernel tree, or a plugin");
@@ -292,7 +123,7 @@ void add_jits_add_commands(CLI::App& jits, Session& session) {
                       "JITs are called linux-NAME-ARCH; default: the tree's version and -user");
   command->add_option("--arch", arguments->archs, "only these: x86_64, arm64, riscv64")
       ->delimiter(',')
-      ->check(CLI::IsMember(kArchs));
+      ->check(CLI::IsMember(all_archs()));
   command->add_option("--source", arguments->source, "checkout of Plumbline")->type_name("DIR");
   command->add_flag("--force", arguments->force, "replace what was added under that name");
   command->callback([arguments, &session] {

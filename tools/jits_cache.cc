@@ -65,6 +65,8 @@ Result<std::string> move_directory(const fs::path& from, const fs::path& to, uns
 
 }  // namespace
 
+bool is_name_character(char c) { return kNameCharacters.find(c) != std::string_view::npos; }
+
 Result<std::string> check_name(std::string_view name) {
   if (name.empty() || name.size() > kMaxName ||
       name.find_first_not_of(kNameCharacters) != std::string_view::npos || name.front() == '.' ||

@@ -15,6 +15,9 @@
 
 namespace plumb::tools {
 
+// What a name is made of: what needs no quoting anywhere.
+[[nodiscard]] bool is_name_character(char c);
+
 // [A-Za-z0-9._-]+, at most 64, not starting with '.' or '-'.
 [[nodiscard]] Result<std::string> check_name(std::string_view name);
 

@@ -166,6 +166,7 @@ TEST_F(Jits, AKernelTreeHasItsVersionInTheMakefile) {
   EXPECT_EQ(tree_version(root_ / "tree").value(), "6.13.0-rc2");
   EXPECT_EQ(default_tree_name("6.13.0-rc2"), "6.13.0-rc2-user");
   EXPECT_TRUE(check_name(default_tree_name("6.13.0-rc2")));
+  EXPECT_EQ(default_tree_name("6.13.0-my tree+"), "6.13.0-my-tree--user");
 }
 
 TEST_F(Jits, WhatIsNoKernelTreeIsToldFromOne) {

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <system_error>
 
+#include "tools/jits_cache.h"
+
 namespace plumb::tools {
 namespace {
 
@@ -61,7 +63,13 @@ Result<std::string> tree_version(const fs::path& tree) {
                      extra);
 }
 
-std::string default_tree_name(const std::string& version) { return version + "-user"; }
+std::string default_tree_name(const std::string& version) {
+  std::string name = version;
+  for (char& c : name) {
+    if (!is_name_character(c)) c = '-';
+  }
+  return name + "-user";
+}
 
 bool is_archive_name(const fs::path& file) {
   const std::string name = file.filename().string();
