@@ -3,7 +3,8 @@
 # What `plumb jits add` and `plumb fuzz` are for: small defects are edited into a copy of a kernel
 # tree, one at a time (jit_under_test/linux/edits/ARCH.txt); each must be caught. Minutes per
 # architecture, so not part of the tests; `--smoke` (one tree, unedited) is.
-#   tree_edits.sh PLUMB TREE ARCH [RUNS [NAME...]]   which edits are caught, by what, how soon
+#   tree_edits.sh PLUMB TREE ARCH [RUNS [NAME...]]   which edits are caught, by what, how soon;
+#                                                    RUNS 0: only whether they apply and compile
 #   tree_edits.sh PLUMB TREE --smoke                 add, check one case, remove
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -104,6 +105,23 @@ line_number() {
     function_name != "-" && /^}/ { inside = 0 }' "$tree/$file"
 }
 
+# fuzzed TREE: adds it and fuzzes; the report is in $scratch/report.
+fuzzed() {
+  plumb jits add "linux=$1" --name edited --arch "$arch" --source . --force \
+    >"$scratch/added" 2>&1 || { cat "$scratch/added"; return 1; }
+  [ "$runs" != 0 ] || return 0
+  local status=0
+  plumb fuzz --jit "linux-edited-$arch" --runs "$runs" --seed 1 --out "$scratch/out" \
+    >"$scratch/report" 2>"$scratch/errors" || status=$?
+  [ $status -le 1 ] || { echo "status $status: $(head -3 "$scratch/errors")"; return 1; }
+}
+# What the tree shows without an edit is no edit's doing.
+fuzzed "$tree" || fail "the tree as it is"
+touch "$scratch/report"
+awk '/^  finding / { print $2 }' "$scratch/report" >"$scratch/before"
+[ "$runs" = 0 ] || grep -qE '^  compared +[1-9]' "$scratch/report" || fail "the tree as it is: no case was compared"
+echo "the tree as it is: $(wc -l <"$scratch/before") findings in $runs cases"
+
 edits=0
 caught=0
 expected=0
@@ -118,23 +136,26 @@ while read -r name function pattern nth change by; do
   rm "$scratch/tree/$file"
   sed "${number}${change}" "$tree/$file" >"$scratch/tree/$file"
   ! cmp -s "$tree/$file" "$scratch/tree/$file" || fail "$name: changes nothing"
-  plumb jits add "linux=$scratch/tree" --name edited --arch "$arch" --source . --force \
-    >"$scratch/added" 2>&1 || fail "$name: $(cat "$scratch/added")"
-  status=0
-  plumb fuzz --jit "linux-edited-$arch" --runs "$runs" --seed 1 --out "$scratch/out" \
-    >"$scratch/report" 2>"$scratch/errors" || status=$?
-  [ $status -le 1 ] || echo "$name: status $status: $(head -3 "$scratch/errors")"
-  first=$(awk '/^  finding / { split($2, part, "."); found = part[1] }
-               /^    first after/ { if (!best || $3 < best) { best = $3; by = found } }
-               END { if (best) print best, by }' "$scratch/report")
-  all=$(awk '/^  finding / { split($2, part, "."); if (!seen[part[1]]++) printf "%s ", part[1] }' "$scratch/report")
-  read -r cases invariant <<<"${first:-- -}"
+  fuzzed "$scratch/tree" || fail "$name"
+  [ "$runs" != 0 ] || continue
+  awk 'FILENAME == ARGV[1] { before[$1] = 1; next }
+       /^  finding / { new = !($2 in before); split($2, part, "."); found = part[1]
+                       if (new && !seen[found]++) all = all " " found }
+       /^    first after/ && new { if (!best || $3 < best) { best = $3; by = found } }
+       END { if (best) print best, by all }' "$scratch/before" "$scratch/report" >"$scratch/new"
+  read -r cases invariant all <"$scratch/new" || cases=-
   mark=' '
-  if [ -n "$first" ]; then
+  if [ "$cases" != - ]; then
     caught=$((caught + 1))
-    if grep -qwE -- "${by:-none}" <<<"$all"; then expected=$((expected + 1)); else mark='*'; fi
+    if grep -qwE -- "$by" <<<"$all"; then expected=$((expected + 1)); else mark='*'; fi
+    printf '%-32s %7s %s%-34s %s\n' "$name" "$cases" "$mark" "$invariant" "$all"
+  else
+    printf '%-32s       -  not caught\n' "$name"
   fi
-  printf '%-32s %7s %s%-34s %s\n' "$name" "$cases" "$mark" "$invariant" "$all"
 done <"jit_under_test/linux/edits/$arch.txt"
+if [ "$runs" = 0 ]; then
+  echo "tree_edits: $arch: $edits edits apply and compile"
+  exit 0
+fi
 echo "tree_edits: $arch: $caught of $edits caught within $runs cases, $expected by an invariant that was named (* not)"
 [ $edits -gt 0 ] && [ $caught = $edits ]
