@@ -26,6 +26,18 @@ struct Contract {
   bool operator==(const Contract&) const = default;
 };
 
+// What indirect jumps and calls have to land on, where the processor checks it or will: ENDBR64
+// with x86's indirect branch tracking, BTI with arm64's branch target identification.
+enum class LandingPad : std::uint8_t { kNone, kEndbr64, kBti };  // as enum plumb_landing_pad
+
+struct LandingRule {
+  LandingPad pad = LandingPad::kNone;
+  // Indirect calls arrive that many bytes in front of a function's address (FineIBT).
+  int call_preamble = 0;
+
+  bool operator==(const LandingRule&) const = default;
+};
+
 // Where the JIT keeps BPF's registers, by hardware register number (x86: rax 0, rcx 1, rdx 2, rbx
 // 3, rsp 4, rbp 5, rsi 6, rdi 7, r8 ... r15).
 struct RegisterMap {

@@ -13,6 +13,7 @@
 //   0x0052'0000'0000       context, at the end of its page
 //   0x0053'0000'0000 + i * 64 KiB   region i, at the end of its page
 //   0x0054'0000'0000       stack, kStackSize bytes, unmapped pages on both sides
+//   0x0055'0000'0000       per-CPU data: on x86-64 the GS base points there
 namespace plumb::guest {
 
 inline constexpr std::uint64_t kPage = 4096;
@@ -23,6 +24,7 @@ inline constexpr std::uint64_t kRegionStride = 0x10000;
 inline constexpr std::uint64_t kStackBase = 0x54'0000'0000;
 inline constexpr std::uint64_t kStackSize = 0x10000;
 inline constexpr std::uint64_t kStackTop = kStackBase + kStackSize;
+inline constexpr std::uint64_t kPerCpuPage = 0x55'0000'0000;  // PLUMB_PER_CPU_SIZE bytes
 
 // Helper stubs at the start of every arena: PLUMB_STUB_STRIDE and PLUMB_STUB_COUNT of
 // jit_under_test/plugin.h, for those who may not include it.

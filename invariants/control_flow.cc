@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "invariants/checkers.h"
 
@@ -32,6 +35,46 @@ Violation at_stop(const View& view, std::string_view invariant, std::string_view
   return violation;
 }
 
+constexpr std::uint32_t kEndbr64 = 0xfa1e0ff3;  // f3 0f 1e fa
+// Arm Architecture Reference Manual for A-profile, C6.2: BTI and PACIASP.
+constexpr std::uint32_t kBtiC = 0xd503245f;
+constexpr std::uint32_t kBtiJ = 0xd503249f;
+constexpr std::uint32_t kBtiJc = 0xd50324df;
+constexpr std::uint32_t kPaciasp = 0xd503233f;  // lets calls land
+constexpr std::uint32_t kPacibsp = 0xd503237f;
+
+bool is_landing_pad(LandingPad pad, const Landing& landing) {
+  const std::uint32_t word = landing.word;
+  switch (pad) {
+    case LandingPad::kNone:
+      return true;
+    case LandingPad::kEndbr64:
+      return word == kEndbr64;
+    case LandingPad::kBti:
+      if (word == kBtiJc) return true;
+      if (!landing.is_call) return word == kBtiJ;
+      return word == kBtiC || word == kPaciasp || word == kPacibsp;
+  }
+  return true;
+}
+
+std::string_view pad_name(LandingPad pad, bool is_call) {
+  if (pad == LandingPad::kEndbr64) return "endbr64";
+  return is_call ? "bti c" : "bti j";
+}
+
+// The invocation's own entry is no event.
+Violation at_landing(const View& view, const Landing& landing, std::string message) {
+  const auto event = static_cast<std::size_t>(landing.event);
+  if (landing.event >= 0 && event < view.steps().size()) {
+    return view.at_event("indirect-target-has-landing-pad", event, view.steps()[event].entered,
+                         std::move(message));
+  }
+  Violation violation = view.at_end("indirect-target-has-landing-pad", std::move(message));
+  violation.role = view.role(0);
+  return violation;
+}
+
 bool left_the_image(const View& view) {
   return view.run().stop == StopReason::kFault && !in_code(view.image(), view.run().fault_pc);
 }
@@ -41,6 +84,20 @@ bool left_the_image(const View& view) {
 std::optional<Violation> check_lands_on_entry_or_return(const View& view) {
   if (view.run().stop != StopReason::kWildJump) return std::nullopt;
   return at_stop(view, "lands-on-entry-or-return", "control arrives");
+}
+
+// Unicorn executes landing pads as the no-ops that they are on other machines, so the words decide.
+std::optional<Violation> check_indirect_target_has_landing_pad(const View& view) {
+  const LandingPad pad = view.image().landing.pad;
+  if (pad == LandingPad::kNone) return std::nullopt;
+  for (const Landing& landing : view.run().landings) {
+    if (is_landing_pad(pad, landing)) continue;
+    const std::string message = fmt::format(
+        "an indirect {} lands on {}, where {:08x} is no {}", landing.is_call ? "call" : "jump",
+        view.code_name(landing.pc), landing.word, pad_name(pad, landing.is_call));
+    return at_landing(view, landing, message);
+  }
+  return std::nullopt;
 }
 
 std::optional<Violation> check_stays_in_image(const View& view) {

@@ -25,6 +25,11 @@ std::string listing(const std::vector<Violation>& violations) {
   return text;
 }
 
+constexpr std::size_t kNoEvent = ~std::size_t{0};
+Landing landing(std::size_t event, std::uint32_t word, bool is_call) {
+  return {.pc = 0, .word = word, .event = static_cast<std::int32_t>(event), .is_call = is_call};
+}
+
 TEST(Invariants, HoldForARunThatIsRight) {
   for (const Depth depth : {Depth::kFast, Depth::kFull}) {
     BuiltRun built = good_run();
@@ -249,6 +254,31 @@ const std::vector<Damage>& damages() {
       {"control arrives in the middle of a function",
        [](BuiltRun& b) { stop(b, StopReason::kWildJump, kCode + 0x101); },
        "lands-on-entry-or-return", "tail-callee"},
+      {"a tail call lands beside the endbr64",
+       [](BuiltRun& b) {
+         b.image.landing.pad = LandingPad::kEndbr64;
+         b.run.landings = {landing(kNoEvent, 0xfa1e0ff3, true),
+                           landing(b.nth(EventKind::kTailCallTaken), 0xe5894855, false)};
+       },
+       "indirect-target-has-landing-pad", "tail-callee"},
+      {"the entry has a poisoned endbr64",
+       [](BuiltRun& b) {
+         b.image.landing.pad = LandingPad::kEndbr64;
+         b.run.landings = {landing(kNoEvent, 0x001f0f66, true)};
+       },
+       "indirect-target-has-landing-pad", "main"},
+      {"a jump lands on bti c",
+       [](BuiltRun& b) {
+         b.image.landing.pad = LandingPad::kBti;
+         b.run.landings = {landing(b.nth(EventKind::kTailCallTaken), 0xd503245f, false)};
+       },
+       "indirect-target-has-landing-pad", "tail-callee"},
+      {"a callback lands on bti j",
+       [](BuiltRun& b) {
+         b.image.landing.pad = LandingPad::kBti;
+         b.run.landings = {landing(b.nth(EventKind::kCallback), 0xd503249f, true)};
+       },
+       "indirect-target-has-landing-pad", "callback"},
       {"execution outside the image", [](BuiltRun& b) { stop(b, StopReason::kFault, 0x1234); },
        "stays-in-image", "tail-callee"},
       {"a load faults", [](BuiltRun& b) { stop(b, StopReason::kFault, kCode + 0x20); },
@@ -305,6 +335,29 @@ TEST(Invariants, EveryRowOfTheTableIsSeenToFail) {
   for (const Damage& row : damages()) seen.insert(row.invariant);
   for (const InvariantInfo& info : invariant_table()) {
     EXPECT_TRUE(seen.contains(info.name)) << info.name;
+  }
+}
+
+TEST(Invariants, EveryKindOfLandingPadIsOne) {
+  struct Row {
+    LandingPad pad;
+    std::uint32_t word;
+    bool is_call;
+  };
+  constexpr Row rows[] = {{LandingPad::kEndbr64, 0xfa1e0ff3, true},
+                          {LandingPad::kEndbr64, 0xfa1e0ff3, false},
+                          {LandingPad::kBti, 0xd503245f, true},
+                          {LandingPad::kBti, 0xd503249f, false},
+                          {LandingPad::kBti, 0xd50324df, true},
+                          {LandingPad::kBti, 0xd50324df, false},
+                          {LandingPad::kBti, 0xd503233f, true},
+                          {LandingPad::kBti, 0xd503237f, true},
+                          {LandingPad::kNone, 0, true}};
+  for (const Row& row : rows) {
+    BuiltRun built = good_run();
+    built.image.landing.pad = row.pad;
+    built.run.landings = {landing(built.nth(EventKind::kCallback), row.word, row.is_call)};
+    EXPECT_TRUE(check(built.subject()).empty()) << row.word;
   }
 }
 

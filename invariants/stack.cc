@@ -62,8 +62,10 @@ class SavedSlots {
     if (count_ == slots_.size()) return;
     slots_[count_++] = {access.address, access.pc, access.activation, access.size};
   }
-  [[nodiscard]] const Slot* find(const StackAccess& access) const {
+  // Of all live frames, or of the callers only.
+  [[nodiscard]] const Slot* find(const StackAccess& access, bool of_callers) const {
     for (std::size_t i = 0; i < count_; ++i) {
+      if (of_callers && slots_[i].activation == access.activation) continue;
       if (overlap(access.address, access.size, slots_[i].address, slots_[i].size)) {
         return &slots_[i];
       }
@@ -78,13 +80,20 @@ class SavedSlots {
   std::uint32_t current_ = 0;
 };
 
-// The live frame whose frame record the access touches, or -1. The record outlives tail calls, so
-// it belongs to no single prologue.
-std::int64_t touched_record(const View& view, const StackAccess& access) {
+// The first frame that a store must not damage. What a thunk writes may lie in the frame that it
+// leads out of: registers are restored by then, and the stack pointer stands above.
+std::int64_t first_in_danger(const View& view, AccessRole role, const StackAccess& access) {
+  const bool is_own_dead = role == AccessRole::kThunk && view.frame(access.activation) != nullptr;
+  return is_own_dead ? view.caller(access.activation) : access.activation;
+}
+
+// The live frame, from first on, whose frame record the access touches, or -1. The record outlives
+// tail calls, so it belongs to no single prologue.
+std::int64_t touched_record(const View& view, const StackAccess& access, std::int64_t first) {
   if (!view.platform().geometry) return -1;
   const Frame* innermost = view.frame(access.activation);
   if (innermost == nullptr || is_below(access, innermost->lowest_record)) return -1;
-  for (std::int64_t i = access.activation; const Frame* frame = view.frame(i); i = view.caller(i)) {
+  for (std::int64_t i = first; const Frame* frame = view.frame(i); i = view.caller(i)) {
     const std::uint64_t record = frame->entry_sp - view.platform().geometry->record_below_entry;
     if (overlap(access.address, access.size, record, kSlot)) return i;
   }
@@ -159,8 +168,9 @@ std::optional<Violation> check_saved_slots_unwritten(const View& view) {
       continue;
     }
     if (role == AccessRole::kOther) continue;  // the JIT's own counters
-    const SavedSlots::Slot* slot = saved.find(accesses[i]);
-    if (slot == nullptr && touched_record(view, accesses[i]) < 0) continue;
+    const std::int64_t first = first_in_danger(view, role, accesses[i]);
+    const SavedSlots::Slot* slot = saved.find(accesses[i], role == AccessRole::kThunk);
+    if (slot == nullptr && touched_record(view, accesses[i], first) < 0) continue;
     return view.at_access(
         "saved-slots-unwritten", accesses[i],
         fmt::format("{} overwrites what a prologue saved at {}", store_text(view, accesses[i]),
@@ -173,11 +183,13 @@ std::optional<Violation> check_bpf_stack_disjoint(const View& view) {
   const auto& accesses = view.run().accesses;
   for (std::size_t i = 0; i < accesses.size(); ++i) {
     const AccessRole role = view.access_roles()[i];
-    if (role != AccessRole::kPush && role != AccessRole::kPrologue) continue;
+    if (role != AccessRole::kPush && role != AccessRole::kPrologue && role != AccessRole::kThunk) {
+      continue;
+    }
     const Frame* innermost = view.frame(accesses[i].activation);
     if (innermost == nullptr || is_below(accesses[i], innermost->lowest_stack)) continue;
-    for (std::int64_t j = accesses[i].activation; const Frame* frame = view.frame(j);
-         j = view.caller(j)) {
+    for (std::int64_t j = first_in_danger(view, role, accesses[i]);
+         const Frame* frame = view.frame(j); j = view.caller(j)) {
       if (!touches_stack(*frame, accesses[i])) continue;
       return view.at_access(
           "bpf-stack-disjoint-from-saved-area", accesses[i],

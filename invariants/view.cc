@@ -18,6 +18,12 @@ bool is_store(const Insn& insn) {
   return instruction_class == 2 || instruction_class == 3;
 }
 
+bool in_thunk(const Image& image, std::uint64_t pc) {
+  return std::ranges::any_of(image.symbols, [pc](const Symbol& symbol) {
+    return symbol.is_thunk && pc - symbol.address < symbol.size;
+  });
+}
+
 }  // namespace
 
 View::View(const Subject& subject, std::pmr::memory_resource* memory)
@@ -162,7 +168,7 @@ AccessRole View::classify(const StackAccess& access) const {
     native = image().function_at(access.pc);
   }
   const AccessRole other = access.is_push ? AccessRole::kPush : AccessRole::kOther;
-  if (native == nullptr) return other;
+  if (native == nullptr) return in_thunk(image(), access.pc) ? AccessRole::kThunk : other;
   const auto offset = static_cast<std::uint32_t>(access.pc - native->address);
   if (!native->insn_offsets.empty() && offset < native->insn_offsets.front()) {
     return AccessRole::kPrologue;

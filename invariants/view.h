@@ -43,6 +43,7 @@ enum class AccessRole : std::uint8_t {
   kPrologue,  // a prologue, by whatever instruction
   kBpfStore,  // the code of a BPF store instruction
   kHelper,    // a helper
+  kThunk,     // a thunk, on the way out of a frame that is given up already
   kOther,     // what else the JIT emits: tail-call counters, epilogues
   kRead,
 };

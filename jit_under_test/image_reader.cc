@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <limits>
 #include <span>
 
@@ -76,6 +77,28 @@ Result<void> read_ranges(std::span<const plumb_range> from, Range arena, std::ve
   return {};
 }
 
+// A plugin that was built before a field was added has shorter symbols: their size is the stride.
+Result<void> read_symbols(const plumb_image& from, Range arena, std::vector<Symbol>& out) {
+  if (from.symbol_count == 0) return {};
+  const std::size_t stride = from.symbols->struct_size;
+  if (stride < offsetof(plumb_symbol, size) || stride % alignof(plumb_symbol) != 0) {
+    return fail("a symbol is too short");
+  }
+  const auto* const first = reinterpret_cast<const std::byte*>(from.symbols);
+  for (std::size_t i = 0; i < from.symbol_count; ++i) {
+    const auto& symbol = *reinterpret_cast<const plumb_symbol*>(first + i * stride);
+    const std::uint64_t size = stride >= sizeof(plumb_symbol) ? symbol.size : 0;
+    if (symbol.name == nullptr || !inside(arena, symbol.address, size)) {
+      return fail("a symbol lies outside the arena, or has no name");
+    }
+    out.push_back({.name = symbol.name,
+                   .address = symbol.address,
+                   .is_thunk = symbol.kind == PLUMB_SYMBOL_THUNK,
+                   .size = size});
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<Image> read_image(const plumb_image& from, const Case& value, const JitInfo& info,
@@ -86,6 +109,7 @@ Result<Image> read_image(const plumb_image& from, const Case& value, const JitIn
   out.family = info.family;
   out.contract = info.contract;
   out.registers = info.registers;
+  out.landing = info.landing;
   out.arena = arena;
   out.stub_base = arena.address;
   const std::size_t arrays = value.arrays.size();
@@ -94,11 +118,8 @@ Result<Image> read_image(const plumb_image& from, const Case& value, const JitIn
   if (read) read = read_ranges({from.code_ranges, from.code_range_count}, arena, out.code);
   if (read) read = read_ranges({from.array_objects, from.array_count}, arena, out.arrays);
   if (!read) return std::unexpected(read.error());
-  for (const plumb_symbol& symbol : std::span(from.symbols, from.symbol_count)) {
-    out.symbols.push_back({.name = symbol.name,
-                           .address = symbol.address,
-                           .is_thunk = symbol.kind == PLUMB_SYMBOL_THUNK});
-  }
+  read = read_symbols(from, arena, out.symbols);
+  if (!read) return std::unexpected(read.error());
   out.entry = out.find_function(value.enter, 0)->address;
   return out;
 }

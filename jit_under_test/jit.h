@@ -21,6 +21,7 @@ struct JitInfo {
   std::uint64_t capabilities = 0;  // or of enum plumb_capability
   Contract contract;
   RegisterMap registers;
+  LandingRule landing;
 };
 
 // An image that stays loaded as long as this object lives. One per Jit at a time.
@@ -59,7 +60,7 @@ struct JitEntry {
 [[nodiscard]] std::vector<JitEntry> list_jits(const std::string& plugin_directories);
 
 // The plugin gets the arena that it wants, or, when something else is there, the first free of the
-// places that all plugins share: multiples of 64 MiB, in a fixed order. Whatever the place, a JIT
+// places that all plugins share: multiples of 16 MiB, in a fixed order. Whatever the place, a JIT
 // loads such an address with as many instructions. A plugin can be opened once at a time.
 [[nodiscard]] Result<std::unique_ptr<Jit>> open_plugin(const std::string& path);
 

@@ -13,6 +13,9 @@
  *   arena_base                                      arena_base + stub_size               arena end
  *   | host: helper stubs, 16 bytes per helper number | plugin: code, arrays, program objects |
  *
+ * On x86-64 the first PLUMB_PER_CPU_SIZE bytes behind the GS base are memory for per-CPU data, all
+ * zero when an invocation starts.
+ *
  * Extending: every struct that crosses the boundary starts with its size; fields are only added at
  * the end. A reader uses a field only when struct_size covers it. A null function pointer means
  * "this plugin cannot do that".
@@ -35,6 +38,8 @@ extern "C" {
 #define PLUMB_STUB_STRIDE 16
 #define PLUMB_STUB_COUNT 4096
 #define PLUMB_STUB_SIZE (PLUMB_STUB_STRIDE * PLUMB_STUB_COUNT)
+
+#define PLUMB_PER_CPU_SIZE 4096
 
 enum plumb_arch { PLUMB_ARCH_X86_64 = 1, PLUMB_ARCH_ARM64 = 2, PLUMB_ARCH_RISCV64 = 3 };
 
@@ -64,7 +69,16 @@ struct plumb_contract {
   /* With empty_slot_consumes_count: a program that also calls helpers keeps the count in a saved
    * register, and there a refused attempt does not consume any (Linux on riscv64). */
   uint8_t calls_keep_count;
-  uint8_t reserved[3];
+  uint8_t landing_pad;   /* enum plumb_landing_pad */
+  uint8_t call_preamble; /* bytes: indirect calls arrive that much in front of a function's address */
+  uint8_t reserved;
+};
+
+/* The instruction that an indirect jump or call has to land on. */
+enum plumb_landing_pad {
+  PLUMB_LANDING_PAD_NONE = 0, /* any */
+  PLUMB_LANDING_PAD_ENDBR64 = 1,
+  PLUMB_LANDING_PAD_BTI = 2 /* bti j for jumps, bti c for calls, bti jc for both */
 };
 
 struct plumb_plugin_info {
@@ -150,11 +164,13 @@ struct plumb_native_function {
 
 enum plumb_symbol_kind { PLUMB_SYMBOL_THUNK = 1, PLUMB_SYMBOL_DATA = 2 };
 
+/* Native code goes through a thunk on its way to where it jumps, calls or returns to. */
 struct plumb_symbol {
-  uint32_t struct_size;
+  uint32_t struct_size; /* all symbols of an image have the same */
   uint32_t kind;
   const char* name;
   uint64_t address;
+  uint64_t size; /* bytes; 0: not known */
 };
 
 struct plumb_range {

@@ -24,6 +24,9 @@ namespace {
 static_assert(static_cast<int>(Arch::kX86_64) == PLUMB_ARCH_X86_64);
 static_assert(static_cast<int>(Arch::kArm64) == PLUMB_ARCH_ARM64);
 static_assert(static_cast<int>(Arch::kRiscv64) == PLUMB_ARCH_RISCV64);
+static_assert(static_cast<int>(LandingPad::kEndbr64) == PLUMB_LANDING_PAD_ENDBR64);
+static_assert(static_cast<int>(LandingPad::kBti) == PLUMB_LANDING_PAD_BTI);
+static_assert(guest::kPage == PLUMB_PER_CPU_SIZE);
 
 struct Unloader {
   void operator()(void* handle) const { dlclose(handle); }
@@ -56,12 +59,13 @@ class OpenMark {
   const plumb_plugin* plugin_;
 };
 
-// Where arenas lie when the wanted place is taken: multiples of 64 MiB from 1 to 2 GiB. Bits 16 to
-// 25 and all below belong to the offset in the arena, bits 26 to 30 are never all zero: a JIT loads
-// such an address with as many instructions wherever the arena lies.
+// Where arenas lie when the wanted place is taken: multiples of 16 MiB from 1 to 2 GiB. What JITs
+// look at when they load such an address are its 16-bit parts and its low 12 bits: the upper part
+// is never all zeros or ones, the lower one is the offset in the arena. So a load has as many
+// instructions wherever the arena lies.
 constexpr std::uint64_t kFirstPlace = 0x4000'0000;
-constexpr std::uint64_t kLastPlace = 0x7c00'0000;
-constexpr std::uint64_t kPlaceStep = 0x400'0000;
+constexpr std::uint64_t kLastPlace = 0x7f00'0000;
+constexpr std::uint64_t kPlaceStep = 0x100'0000;
 
 // From the last place downwards: the first ones are what plugins ask for.
 Result<Arena> map_arena(Range wanted) {
@@ -166,7 +170,7 @@ Result<JitInfo> read_info(const plumb_plugin_info* from) {
   const plumb_contract& c = from->contract;
   if (std::ranges::any_of(c.bpf_register, [](auto r) { return r >= 32; }) ||
       c.frame_pointer >= 32 || (c.result_bits != 32 && c.result_bits != 64) ||
-      c.call_alignment == 0 || c.frame_rounding == 0) {
+      c.call_alignment == 0 || c.frame_rounding == 0 || c.landing_pad > PLUMB_LANDING_PAD_BTI) {
     return fail("its contract is out of range");
   }
   JitInfo info;
@@ -186,6 +190,10 @@ Result<JitInfo> read_info(const plumb_plugin_info* from) {
   std::ranges::copy(c.bpf_register, info.registers.bpf.begin());
   info.registers.frame_pointer = c.frame_pointer;
   info.registers.r10_bias = c.r10_bias;
+  if (c.struct_size > offsetof(plumb_contract, call_preamble)) {
+    info.landing = {.pad = static_cast<LandingPad>(c.landing_pad),
+                    .call_preamble = c.call_preamble};
+  }
   return info;
 }
 

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -115,25 +116,38 @@ inline CaseSpec one_function(Code code, uint32_t stack_depth = 0) {
 struct Plugin {
   const plumb_plugin* api = nullptr;
   std::string problem;
+  uint64_t arena = 0;
 };
 
+// Variants want the place of the plugin that they are a variant of.
+inline constexpr uint64_t kArenaStep = 0x1000000, kArenaEnd = 0x7f000000;
+inline bool map_arena(uint64_t address, uint64_t size) {
+  void* wanted = reinterpret_cast<void*>(address);
+  void* arena = mmap(wanted, size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
+  if (arena == wanted) return true;
+  if (arena != MAP_FAILED) munmap(arena, size);
+  return false;
+}
+
 inline Plugin open_plugin(const std::string& name) {
-  Plugin plugin;
+  Plugin plugin{};
   const std::string path = std::string(PLUMB_PLUGIN_DIR) + "/" + name + ".so";
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) return {nullptr, dlerror()};
+  if (handle == nullptr) return {nullptr, dlerror(), 0};
   using Entry = const plumb_plugin* (*)();
   const auto entry = reinterpret_cast<Entry>(dlsym(handle, PLUMB_PLUGIN_ENTRY));
-  if (entry == nullptr) return {nullptr, "no entry"};
+  if (entry == nullptr) return {nullptr, "no entry", 0};
   plugin.api = entry();
   const plumb_plugin_info& info = *plugin.api->info;
-  void* wanted = reinterpret_cast<void*>(info.arena_base);
-  void* arena = mmap(wanted, info.arena_size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
-  if (arena != wanted) return {nullptr, "no arena"};
+  plugin.arena = info.arena_base;
+  while (!map_arena(plugin.arena, info.arena_size)) {
+    plugin.arena += kArenaStep;
+    if (plugin.arena >= kArenaEnd) return {nullptr, "no arena", 0};
+  }
   char error[256] = "";
-  if (plugin.api->open(info.arena_base, info.arena_size, error, sizeof(error)) != 0)
-    return {nullptr, error};
+  if (plugin.api->open(plugin.arena, info.arena_size, error, sizeof(error)) != 0)
+    return {nullptr, error, 0};
   return plugin;
 }
 
@@ -154,8 +168,16 @@ inline const Plugin& plugin_named(const std::string& name) {
 // How a plugin is called in the name of a test: "6_12_arm64".
 inline std::string test_name(const testing::TestParamInfo<const char*>& param) {
   std::string name = std::string(param.param).substr(std::string("linux-").size());
-  std::replace_if(name.begin(), name.end(), [](char c) { return c == '.' || c == '-'; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
   return name;
+}
+
+// One that must be there.
+inline const Plugin& variant(const std::string& name) {
+  const Plugin& plugin = plugin_named(name);
+  EXPECT_NE(plugin.api, nullptr) << name << ": " << plugin.problem;
+  return plugin;
 }
 
 using Bytes = std::vector<uint8_t>;
@@ -198,6 +220,11 @@ inline int32_t read32(const uint8_t* p) {
   int32_t value;
   std::memcpy(&value, p, sizeof(value));
   return value;
+}
+
+inline Bytes bytes_at(uint64_t address, size_t count) {
+  const auto* begin = reinterpret_cast<const uint8_t*>(address);
+  return {begin, begin + count};
 }
 
 // Native instructions of the architectures whose instructions are words.

@@ -2,15 +2,17 @@
 set(PLUMB_PLUGIN_DIR "${PROJECT_BINARY_DIR}/plugins")
 get_filename_component(PLUMB_LINUX_DIR "${CMAKE_CURRENT_LIST_DIR}/.." ABSOLUTE)
 
-# 64 MiB per plugin from 1 GiB on, below 2 GiB: places that are taken, in steps of 64 MiB. Trees of
-# the user's get the free ones.
+# Below 2 GiB, from 1 GiB on: places that are taken, and, without a name, free ones for trees of the
+# user's. Variants ask for their base's place: two that are open at once get different ones anyway
+# (jit_under_test/jit.h). Half of the 1 GiB stays free for the JITs of other trees.
 set(PLUMB_LINUX_ARENAS
     linux-6.12-x86_64=0x40000000 linux-6.1-x86_64=0x48000000
     linux-6.12-arm64=0x50000000 linux-6.1-arm64=0x58000000
     linux-6.12-riscv64=0x60000000 linux-6.1-riscv64=0x68000000
     =0x44000000 =0x4c000000 =0x54000000 =0x5c000000 =0x64000000 =0x6c000000
     =0x70000000 =0x74000000 =0x78000000)
-set(PLUMB_LINUX_ARENA_SIZE 0x4000000)
+set(PLUMB_LINUX_ARENA_SIZE 0x2000000)
+set(PLUMB_LINUX_VARIANT_ARENA_SIZE 0x1000000)
 
 # What differs between architectures: the kernel's name of it, and its kernel files. JIT files that
 # are not listed are included by the shim's jit.c.
@@ -36,10 +38,17 @@ function(plumb_linux_arena out name)
   message(FATAL_ERROR "No room below 2 GiB for the arena of ${name}")
 endfunction()
 
-# plumb_linux_plugin(TREE dir NAME target ARCH arch [ORIGIN text]): the MODULE library NAME.so in
-# ${PLUMB_PLUGIN_DIR}. TREE is a kernel source tree, complete or as plumb_linux_extract() leaves it.
+# plumb_linux_plugin(TREE dir NAME target ARCH arch [ORIGIN text] [VARIANTS all|names...]): the
+# MODULE library NAME.so in ${PLUMB_PLUGIN_DIR}, and NAME:VARIANT.so for each variant of
+# shim/ARCH/variants.txt that is wanted and that the tree has. TREE is a kernel source tree,
+# complete or as plumb_linux_extract() leaves it. The targets that were added are appended to the
+# global property PLUMB_LINUX_PLUGINS.
+#
+#   NAME-kernel    core.c and our part of the kernel, once
+#   NAME-jit-...   the JIT, once per set of CONFIG_ macros
+#   variant.c      names and switches, once per plugin
 function(plumb_linux_plugin)
-  cmake_parse_arguments(ARG "" "TREE;NAME;ARCH;ORIGIN" "" ${ARGN})
+  cmake_parse_arguments(ARG "" "TREE;NAME;ARCH;ORIGIN" "VARIANTS" ${ARGN})
   set(tree "${ARG_TREE}")
   if(NOT ARG_ORIGIN)
     set(ARG_ORIGIN "kernel source tree")
@@ -77,49 +86,170 @@ function(plumb_linux_plugin)
   if(PLUMB_WERROR)
     set(werror -Werror)
   endif()
-  set(kernel_side ${shim}/jit.c ${common}/core.c)
+  set(ours "")
   foreach(name check plugin program rewrite slots tail_calls)
-    list(APPEND kernel_side "${PLUMB_LINUX_DIR}/glue/${name}.c")
-    set_source_files_properties("${PLUMB_LINUX_DIR}/glue/${name}.c" PROPERTIES
-                                COMPILE_OPTIONS "-Wall;-Wextra;-Wshadow;${werror}")
+    list(APPEND ours "${PLUMB_LINUX_DIR}/glue/${name}.c")
   endforeach()
-  set(library_side "")
-  foreach(name arena failure heap library text unused)
-    list(APPEND library_side "${PLUMB_LINUX_DIR}/glue/${name}.c")
-  endforeach()
-  add_library(${ARG_NAME}-kernel OBJECT ${kernel_side})
-  add_library(${ARG_NAME}-library OBJECT ${library_side})
-  foreach(target ${ARG_NAME}-kernel ${ARG_NAME}-library)
-    set_target_properties(${target} PROPERTIES C_VISIBILITY_PRESET hidden)
-    target_include_directories(${target} PRIVATE "${PLUMB_LINUX_DIR}" "${PROJECT_SOURCE_DIR}")
-  endforeach()
-  target_compile_options(${ARG_NAME}-library PRIVATE -std=c11 -Wall -Wextra -Wshadow
-                         ${werror})
-  target_include_directories(${ARG_NAME}-kernel SYSTEM PRIVATE
-                             "${common}" "${common}/include" "${shim}" "${work}/include" "${tree}"
-                             "${tree}/arch/${PLUMB_LINUX_DIR_${ARG_ARCH}}/net")
-  target_compile_definitions(${ARG_NAME}-kernel PRIVATE
-                             ${features} PLUMB_PLUGIN_NAME="${ARG_NAME}"
-                             PLUMB_TREE_VERSION="${version}" PLUMB_TREE_ORIGIN="${ARG_ORIGIN}"
-                             PLUMB_ARENA_BASE=${arena} PLUMB_ARENA_SIZE=${PLUMB_LINUX_ARENA_SIZE})
-  target_compile_options(${ARG_NAME}-kernel PRIVATE
-                         -std=gnu11 -nostdinc -fwrapv -fno-strict-aliasing -fno-builtin-printf
-                         -include "${common}/plumb_kernel.h" ${PLUMB_LINUX_KERNEL_FLAGS})
+  if(EXISTS "${shim}/thunks.c")
+    list(APPEND ours "${shim}/thunks.c")
+  endif()
+  set_source_files_properties(${ours} PROPERTIES
+                              COMPILE_OPTIONS "-Wall;-Wextra;-Wshadow;${werror}")
   set_source_files_properties(${shim}/jit.c ${common}/core.c PROPERTIES COMPILE_OPTIONS -w)
   # jit.c and core.c include kernel files by name; the dependency scanner finds them, but a tree
   # that is extracted anew must also lead to a new look at its features and headers.
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
                "${tree}/Makefile" ${common}/real_headers.txt ${shim}/real_headers.txt
                ${files} ${shim}/jit.c ${shim}/plumb_arch.h ${common}/plumb_kernel.h)
+  set(kernel_settings
+      INCLUDES "${common}" "${common}/include" "${shim}" "${work}/include" "${tree}"
+               "${tree}/arch/${PLUMB_LINUX_DIR_${ARG_ARCH}}/net")
+  plumb_linux_kernel_objects(${ARG_NAME}-kernel SOURCES ${ours} ${common}/core.c ${kernel_settings}
+                             DEFINITIONS ${features})
+  plumb_linux_kernel_objects(${ARG_NAME}-jit SOURCES ${shim}/jit.c ${kernel_settings}
+                             DEFINITIONS ${features})
+  plumb_linux_library_objects()
 
-  add_library(${ARG_NAME} MODULE)
-  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_NAME}-kernel ${ARG_NAME}-library)
-  set_target_properties(${ARG_NAME} PROPERTIES PREFIX "" SUFFIX ".so"
+  set(info PLUMB_TREE_VERSION="${version}" PLUMB_TREE_ORIGIN="${ARG_ORIGIN}"
+           PLUMB_ARENA_BASE=${arena})
+  plumb_linux_module(${ARG_NAME} NAME ${ARG_NAME} OBJECTS ${ARG_NAME}-kernel ${ARG_NAME}-jit
+                     DEFINITIONS ${info} PLUMB_ARENA_SIZE=${PLUMB_LINUX_ARENA_SIZE}
+                                 PLUMB_SWITCHES=PLUMB_SWITCH_NONE)
+
+  plumb_linux_read_variants(variants ${ARG_ARCH})
+  foreach(variant IN LISTS variants)
+    if(NOT (ARG_VARIANTS STREQUAL "all" OR variant IN_LIST ARG_VARIANTS))
+      continue()
+    endif()
+    plumb_linux_has(has_it "${tree}/arch/${PLUMB_LINUX_DIR_${ARG_ARCH}}/net"
+                    "${variants_${variant}_NEEDS}")
+    if(NOT has_it)
+      continue()
+    endif()
+    plumb_linux_check_configuration(${ARG_NAME} ${variant} "${tree}" "${variants_${variant}_CONFIG}")
+    set(objects ${ARG_NAME}-jit)
+    if(variants_${variant}_CONFIG)
+      string(SHA256 hash "${variants_${variant}_CONFIG}")
+      string(SUBSTRING ${hash} 0 8 hash)
+      set(objects ${ARG_NAME}-jit-${hash})
+      if(NOT TARGET ${objects})
+        list(TRANSFORM variants_${variant}_CONFIG PREPEND "CONFIG_" OUTPUT_VARIABLE config)
+        list(TRANSFORM config APPEND "=1")
+        plumb_linux_kernel_objects(${objects} SOURCES ${shim}/jit.c ${kernel_settings}
+                                   DEFINITIONS ${features} ${config})
+      endif()
+    endif()
+    list(TRANSFORM variants_${variant}_SWITCHES PREPEND "PLUMB_SWITCH_")
+    list(JOIN variants_${variant}_SWITCHES "|" switches)
+    if(NOT switches)
+      set(switches PLUMB_SWITCH_NONE)
+    endif()
+    plumb_linux_module(${ARG_NAME}--${variant} NAME ${ARG_NAME}:${variant}
+                       OBJECTS ${ARG_NAME}-kernel ${objects}
+                       DEFINITIONS ${info} PLUMB_ARENA_SIZE=${PLUMB_LINUX_VARIANT_ARENA_SIZE}
+                                   PLUMB_SWITCHES=${switches})
+  endforeach()
+endfunction()
+
+# plumb_linux_read_variants(OUT_VAR ARCH): the names in shim/ARCH/variants.txt; the other columns
+# become OUT_VAR_<name>_CONFIG, _SWITCHES (lists) and _NEEDS.
+function(plumb_linux_read_variants out arch)
+  set(names "")
+  file(STRINGS "${PLUMB_LINUX_DIR}/shim/${arch}/variants.txt" lines REGEX "^[^#]")
+  foreach(line IN LISTS lines)
+    if(NOT line MATCHES "^([a-z+-]+) *\\|([A-Z0-9_ ]*)\\|([A-Z0-9_ ]*)\\| *(.+)$")
+      message(FATAL_ERROR "shim/${arch}/variants.txt: not NAME | CONFIG | switches | needs: ${line}")
+    endif()
+    set(name "${CMAKE_MATCH_1}")
+    set(needs "${CMAKE_MATCH_4}")
+    separate_arguments(config UNIX_COMMAND "${CMAKE_MATCH_2}")
+    separate_arguments(switches UNIX_COMMAND "${CMAKE_MATCH_3}")
+    list(APPEND names ${name})
+    set(${out}_${name}_CONFIG "${config}" PARENT_SCOPE)
+    set(${out}_${name}_SWITCHES "${switches}" PARENT_SCOPE)
+    set(${out}_${name}_NEEDS "${needs}" PARENT_SCOPE)
+  endforeach()
+  set(${out} "${names}" PARENT_SCOPE)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
+               "${PLUMB_LINUX_DIR}/shim/${arch}/variants.txt")
+endfunction()
+
+# plumb_linux_has(OUT_VAR DIR REGEX): does a line of some C file in DIR match?
+function(plumb_linux_has out dir regex)
+  set(${out} FALSE PARENT_SCOPE)
+  file(GLOB files "${dir}/*.[ch]")
+  foreach(file IN LISTS files)
+    file(STRINGS "${file}" lines REGEX "${regex}" LIMIT_COUNT 1)
+    if(lines)
+      set(${out} TRUE PARENT_SCOPE)
+      return()
+    endif()
+  endforeach()
+endfunction()
+
+# Only the JIT is compiled with a variant's macros: no structure that others see may depend on them.
+function(plumb_linux_check_configuration name variant tree config)
+  foreach(macro IN LISTS config)
+    foreach(file kernel/bpf/core.c include/linux/bpf.h include/linux/filter.h)
+      file(STRINGS "${tree}/${file}" line REGEX "CONFIG_${macro}([^A-Z_]|$)" LIMIT_COUNT 1)
+      if(line)
+        message(FATAL_ERROR "${name}:${variant}: ${file} depends on CONFIG_${macro}, which is given "
+                            "to the JIT only. Leave the variant out of PLUMB_LINUX_VARIANTS.")
+      endif()
+    endforeach()
+  endforeach()
+endfunction()
+
+# An OBJECT library of files that see kernel headers.
+function(plumb_linux_kernel_objects target)
+  cmake_parse_arguments(ARG "" "" "SOURCES;INCLUDES;DEFINITIONS" ${ARGN})
+  add_library(${target} OBJECT ${ARG_SOURCES})
+  set_target_properties(${target} PROPERTIES C_VISIBILITY_PRESET hidden)
+  target_include_directories(${target} PRIVATE "${PLUMB_LINUX_DIR}" "${PROJECT_SOURCE_DIR}")
+  target_include_directories(${target} SYSTEM PRIVATE ${ARG_INCLUDES})
+  target_compile_definitions(${target} PRIVATE ${ARG_DEFINITIONS})
+  target_compile_options(${target} PRIVATE
+                         -std=gnu11 -nostdinc -fwrapv -fno-strict-aliasing -fno-builtin-printf
+                         -include "${PLUMB_LINUX_DIR}/shim/common/plumb_kernel.h"
+                         ${PLUMB_LINUX_KERNEL_FLAGS})
+endfunction()
+
+# The OBJECT library of what sees the C library: the same for all plugins.
+function(plumb_linux_library_objects)
+  if(TARGET linux-library)
+    return()
+  endif()
+  set(sources "")
+  foreach(name arena failure heap library text unused)
+    list(APPEND sources "${PLUMB_LINUX_DIR}/glue/${name}.c")
+  endforeach()
+  add_library(linux-library OBJECT ${sources})
+  plumb_linux_library_settings(linux-library)
+endfunction()
+
+function(plumb_linux_library_settings target)
+  set_target_properties(${target} PROPERTIES C_VISIBILITY_PRESET hidden)
+  target_include_directories(${target} PRIVATE "${PLUMB_LINUX_DIR}" "${PROJECT_SOURCE_DIR}")
+  target_compile_options(${target} PRIVATE -std=c11 -Wall -Wextra -Wshadow)
+  if(PLUMB_WERROR)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+endfunction()
+
+# The plugin ${NAME}.so. A target's name cannot have a colon, a file's can.
+function(plumb_linux_module target)
+  cmake_parse_arguments(ARG "" "NAME" "OBJECTS;DEFINITIONS" ${ARGN})
+  add_library(${target} MODULE "${PLUMB_LINUX_DIR}/glue/variant.c")
+  plumb_linux_library_settings(${target})
+  target_compile_definitions(${target} PRIVATE PLUMB_PLUGIN_NAME="${ARG_NAME}" ${ARG_DEFINITIONS})
+  target_link_libraries(${target} PRIVATE ${ARG_OBJECTS} linux-library)
+  set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME "${ARG_NAME}" SUFFIX ".so"
                         LIBRARY_OUTPUT_DIRECTORY "${PLUMB_PLUGIN_DIR}" LINKER_LANGUAGE C)
   if(NOT PLUMB_SANITIZE AND NOT PLUMB_FUZZ AND NOT PLUMB_COVERAGE)
     # A kernel symbol that nobody defines is an error here, not when the plugin is loaded.
-    target_link_options(${ARG_NAME} PRIVATE -Wl,-z,defs)
+    target_link_options(${target} PRIVATE -Wl,-z,defs)
   endif()
+  set_property(GLOBAL APPEND PROPERTY PLUMB_LINUX_PLUGINS ${target})
 endfunction()
 
 # Kernel code computes with misaligned pointers, calls through other types and shifts into the sign

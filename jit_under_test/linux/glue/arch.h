@@ -3,6 +3,7 @@
 #ifndef PLUMB_GLUE_ARCH_H
 #define PLUMB_GLUE_ARCH_H
 
+#include "glue/variant.h"
 #include "jit_under_test/plugin.h"
 
 struct bpf_prog;
@@ -17,11 +18,20 @@ struct plumb_arch_facts {
   u8 empty_slot_consumes_count, calls_keep_count;
   u8 has_poke;          /* direct tail calls: constant map, constant key */
   u32 tail_call_offset; /* where a tail call lands, from bpf_func on */
+  u8 landing_pad;       /* enum plumb_landing_pad */
 };
 extern const struct plumb_arch_facts plumb_arch_facts;
 
-/* Called once, with the arena's place, before anything is compiled. */
-void plumb_arch_open(u64 arena_base);
+/* Called once, before anything is compiled: sets up what plumb_variant switches on. free_base is
+ * the first address of the arena that nobody uses; returns how many bytes of it are taken for
+ * thunks, whole pages. */
+u32 plumb_arch_open(u64 arena_base, u64 free_base);
+
+/* The thunks that native code goes through, in the arena: sets *symbols, returns how many. */
+u32 plumb_arch_thunks(const struct plumb_symbol** symbols);
+
+/* Bytes in front of bpf_func that belong to the function (CFI): the JIT's offsets count them. */
+u32 plumb_arch_preamble(void);
 
 /* Bytes of BPF stack in the frame of a function whose verifier-computed depth is depth. */
 u32 plumb_arch_stack_size(u32 depth);

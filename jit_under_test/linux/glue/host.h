@@ -36,6 +36,10 @@ const char* plumb_failure_text(void);
 int plumb_failure_is_warning(void); /* a WARN or BUG was hit, not just a message printed */
 void plumb_failure_clear(void);
 
+/* ---- library.c: numbers that nobody could guess, were they not the same in every load ---- */
+uint32_t plumb_random(void);
+void plumb_random_restart(void);
+
 /* ---- text.c: writes to code that may be running ---- */
 
 /* From here on, text pokes and grace periods go to steps; the memory changes only if apply. */

@@ -26,6 +26,7 @@ size_t plumb_heap_blocks_used(void);
 void plumb_arena_init(uint64_t begin, uint64_t size);
 void plumb_arena_reset(void);
 size_t plumb_arena_pages_used(void);
+void plumb_random_restart(void);
 void plumb_text_write(void* to, const void* from, size_t size);
 void plumb_text_record(struct plumb_patch_step* steps, u32 capacity, int apply);
 u32 plumb_text_record_end(void);

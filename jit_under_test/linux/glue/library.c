@@ -2,6 +2,8 @@
 /* Small library functions that kernel code calls, on the C library. */
 #include <string.h>
 
+#include "glue/host.h"
+
 void bitmap_set(unsigned long* map, unsigned int start, unsigned int bits);
 void bitmap_clear(unsigned long* map, unsigned int start, unsigned int bits);
 unsigned long bitmap_find_next_zero_area(unsigned long* map, unsigned long size,
@@ -50,4 +52,16 @@ char* bin2hex(char* to, const void* from, size_t size) {
     *to++ = kDigits[bytes[i] & 15];
   }
   return to;
+}
+
+/* SplitMix32. Constant blinding hides behind these numbers: zeros would hide nothing. */
+static uint32_t random_state;
+
+void plumb_random_restart(void) { random_state = 0; }
+
+uint32_t plumb_random(void) {
+  uint32_t z = (random_state += 0x9e3779b9u);
+  z = (z ^ z >> 16) * 0x85ebca6bu;
+  z = (z ^ z >> 13) * 0xc2b2ae35u;
+  return z ^ z >> 16;
 }

@@ -14,12 +14,7 @@ struct image {
 
 static struct plumb_plugin_info info = {
     .struct_size = sizeof(info),
-    .name = PLUMB_PLUGIN_NAME,
     .family = "linux",
-    .version = PLUMB_TREE_VERSION,
-    .origin = PLUMB_TREE_ORIGIN,
-    .arena_base = PLUMB_ARENA_BASE,
-    .arena_size = PLUMB_ARENA_SIZE,
 };
 
 static u32 live_images;
@@ -65,6 +60,7 @@ static struct image* create_image(const struct plumb_load_request* request, u32*
       kzalloc(sizeof(*image) + request->array_count * sizeof(*image->arrays) +
                   request->program_count * sizeof(*image->programs) +
                   *functions * (sizeof(*image->natives) + sizeof(*image->code_ranges)) +
+                  sizeof(*image->code_ranges) +
                   request->array_count * sizeof(*image->array_objects) + slots * sizeof(*offsets),
               GFP_KERNEL);
   image->program_count = request->program_count;
@@ -72,7 +68,7 @@ static struct image* create_image(const struct plumb_load_request* request, u32*
   image->programs = (struct plumb_loaded_program*)(image->arrays + request->array_count);
   image->natives = (struct plumb_native_function*)(image->programs + request->program_count);
   image->code_ranges = (struct plumb_range*)(image->natives + *functions);
-  image->array_objects = image->code_ranges + *functions;
+  image->array_objects = image->code_ranges + *functions + 1; /* one for the thunks */
   offsets = (u32*)(image->array_objects + request->array_count);
   for (u32 p = 0; p < request->program_count; p++) {
     for (u32 f = 0; f < request->programs[p].function_count; f++) {
@@ -131,6 +127,16 @@ static u32 find_code_ranges(const struct image* image, u32 functions) {
   return count;
 }
 
+/* The thunks are the same for every image, but another plugin may have had the arena's place. */
+static void describe_thunks(struct plumb_image* out, struct plumb_range* code_ranges) {
+  const struct plumb_symbol* last;
+  out->symbol_count = plumb_arch_thunks(&out->symbols);
+  if (out->symbol_count == 0) return;
+  last = &out->symbols[out->symbol_count - 1];
+  code_ranges[out->code_range_count].address = out->symbols[0].address;
+  code_ranges[out->code_range_count++].size = last->address + last->size - out->symbols[0].address;
+}
+
 static void describe_image(struct load* load, u32 functions) {
   struct plumb_image* out = load->out;
   memset(out, 0, sizeof(*out));
@@ -139,6 +145,7 @@ static void describe_image(struct load* load, u32 functions) {
   out->functions = load->image->natives;
   out->code_range_count = find_code_ranges(load->image, functions);
   out->code_ranges = load->image->code_ranges;
+  describe_thunks(out, load->image->code_ranges);
   out->array_count = load->image->array_count;
   out->array_objects = load->image->array_objects;
   out->handle = load->image;
@@ -189,6 +196,7 @@ static int load_checked(const struct plumb_load_request* request, struct plumb_i
                         struct plumb_message* message) {
   struct load load = {.request = request, .out = out, .message = message, .status = PLUMB_BROKEN};
   plumb_failure_clear();
+  plumb_random_restart();
   if (plumb_guarded(load_body, &load)) {
     forget_everything();
     return report_failure(message);
@@ -312,14 +320,16 @@ static u64 static_capabilities(void) {
 
 static int plugin_open(u64 arena_base, u64 arena_size, char* error, size_t error_size) {
   struct plumb_message message = {error, error_size};
+  u32 taken;
   if (arena_base & ~PAGE_MASK || arena_base + arena_size > 1ull << 31 ||
-      arena_size <= PLUMB_STUB_SIZE) {
+      arena_size <= PLUMB_STUB_SIZE + PAGE_SIZE) {
     plumb_say(&message, "the arena must lie below 2 GiB and be larger than the helper stubs");
     return -1;
   }
   __bpf_call_base = (char*)arena_base;
-  plumb_arena_init(arena_base + PLUMB_STUB_SIZE, arena_size - PLUMB_STUB_SIZE);
-  plumb_arch_open(arena_base);
+  taken = PLUMB_STUB_SIZE;
+  taken += plumb_arch_open(arena_base, arena_base + taken);
+  plumb_arena_init(arena_base + taken, arena_size - taken);
   plumb_core_init();
   if (info.capabilities & PLUMB_CAN_V4 && !can_version_4()) info.capabilities &= ~(u64)PLUMB_CAN_V4;
   if (!can_compile(BPF_STX | BPF_ATOMIC | BPF_DW, 0x0a, -8, BPF_XOR | BPF_FETCH))
@@ -339,6 +349,10 @@ static void fill_contract(struct plumb_contract* contract) {
   contract->frame_pointer = plumb_arch_facts.frame_pointer;
   contract->r10_bias = plumb_arch_facts.r10_bias;
   contract->calls_keep_count = plumb_arch_facts.calls_keep_count;
+  contract->landing_pad = plumb_arch_facts.landing_pad;
+  /* With kCFI the pad is behind the hash, with FineIBT the hash is checked behind the pad. */
+  if (plumb_variant.switches & PLUMB_SWITCH_FINEIBT)
+    contract->call_preamble = (u8)plumb_arch_preamble();
 }
 
 static const struct plumb_plugin plugin = {
@@ -353,6 +367,11 @@ static const struct plumb_plugin plugin = {
 
 __attribute__((visibility("default"))) const struct plumb_plugin* plumb_plugin_entry(void) {
   if (info.capabilities == 0) {
+    info.name = plumb_variant.name;
+    info.version = plumb_variant.version;
+    info.origin = plumb_variant.origin;
+    info.arena_base = plumb_variant.arena_base;
+    info.arena_size = plumb_variant.arena_size;
     info.arch = plumb_arch_facts.arch;
     info.capabilities = static_capabilities();
     fill_contract(&info.contract);

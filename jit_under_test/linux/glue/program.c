@@ -25,14 +25,15 @@ static struct {
  */
 void plumb_fill_offsets(struct bpf_prog* prog, const u32* insn_to_end) {
   const struct bpf_line_info* lines = prog->aux->linfo;
+  const u32 preamble = plumb_arch_preamble();
   if (!fill.offsets) return;
-  fill.offsets[fill.count] = insn_to_end[prog->len - 1];
+  fill.offsets[fill.count] = insn_to_end[prog->len - 1] - preamble;
   for (u32 i = fill.count; i-- > 0;) {
     const u32 index = lines[i].insn_off;
     const bool is_second_half = lines[i].line_col;
     fill.offsets[i] = is_second_half ? fill.offsets[i + 1]
-                      : index == 0   ? plumb_arch_body_start(prog, insn_to_end)
-                                     : insn_to_end[index - 1];
+                      : index == 0   ? plumb_arch_body_start(prog, insn_to_end) - preamble
+                                     : insn_to_end[index - 1] - preamble;
   }
 }
 
@@ -75,6 +76,8 @@ static struct bpf_line_info* make_lines(const struct plumb_function* function,
   return lines + function->insn_count;
 }
 
+static bool blinding_requested(void) { return plumb_variant.switches & PLUMB_SWITCH_BLINDING; }
+
 /* Sets up prog as function f; main is where poke descriptors are collected. */
 static int prepare(struct work* work, u32 f, struct bpf_prog* prog, struct bpf_prog* main,
                    struct bpf_line_info** lines) {
@@ -82,6 +85,7 @@ static int prepare(struct work* work, u32 f, struct bpf_prog* prog, struct bpf_p
   prog->type = BPF_PROG_TYPE_SCHED_CLS;
   prog->len = work->rewritten[f].len;
   prog->jit_requested = 1;
+  prog->blinding_requested = blinding_requested();
   prog->aux->func_idx = f;
   prog->aux->stack_depth = stack_depth(work, f);
   prog->aux->tail_call_reachable = work->reachable[f];
@@ -171,6 +175,7 @@ static int load_several(struct work* work, struct plumb_native_function* natives
   loaded->main = main;
   if (!main) return -1;
   main->type = BPF_PROG_TYPE_SCHED_CLS;
+  main->blinding_requested = blinding_requested(); /* then no tail call is direct */
   main->aux->stack_depth = stack_depth(work, 0);
   main->aux->tail_call_reachable = work->reachable[0];
   loaded->func = kcalloc(count, sizeof(*loaded->func), GFP_KERNEL);

@@ -21,7 +21,20 @@
 
 struct plumb_arm64 plumb_arm64;
 
-void plumb_arch_open(u64 arena_base) { plumb_dummy_tramp = (void (*)(void))arena_base; }
+u32 plumb_arch_open(u64 arena_base, u64 free_base) {
+  (void)free_base;
+  plumb_dummy_tramp = (void (*)(void))arena_base;
+  if (plumb_variant.switches & PLUMB_SWITCH_LSE)
+    plumb_arm64.capabilities |= 1u << ARM64_HAS_LSE_ATOMICS;
+  return 0;
+}
+
+u32 plumb_arch_thunks(const struct plumb_symbol** symbols) {
+  *symbols = NULL;
+  return 0;
+}
+
+u32 plumb_arch_preamble(void) { return 0; }
 
 /* asm/patching.h */
 int aarch64_insn_read(void* address, u32* insn) {
@@ -62,6 +75,8 @@ const struct plumb_arch_facts plumb_arch_facts = {
     /* Before the count moved behind a pointer (6.12), it was raised before the slot was read. */
     .empty_slot_consumes_count = !PLUMB_TREE_TAIL_CALL_COUNT_BY_POINTER,
     .tail_call_offset = PROLOGUE_OFFSET * AARCH64_INSN_SIZE,
+    .landing_pad =
+        IS_ENABLED(CONFIG_ARM64_BTI_KERNEL) ? PLUMB_LANDING_PAD_BTI : PLUMB_LANDING_PAD_NONE,
 };
 
 unsigned int plumb_arch_stack_size(unsigned int depth) { return round_up(depth, 16); }

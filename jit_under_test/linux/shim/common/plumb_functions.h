@@ -298,13 +298,14 @@ void synchronize_rcu(void);
   })
 #define refcount_set(r, n) ((r)->refs.counter = (n))
 
-/* ---- Determinism: randomness is an input, here always zero ---- */
-#define get_random_u32() 0u
+/* ---- Determinism: constants are blinded with a fixed sequence, all else is not random ---- */
+unsigned int plumb_random(void);
+#define get_random_u32() plumb_random()
 #define get_random_u32_below(n) 0u
 #define get_random_u32_inclusive(a, b) (a)
 #define prandom_u32_max(n) 0u
 #define prandom_u32() 0u
-#define get_random_int() 0u
+#define get_random_int() plumb_random()
 #define prandom_u32_state(s) 0u
 #define prandom_init_once(s) \
   do {                       \

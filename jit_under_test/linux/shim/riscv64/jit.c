@@ -51,7 +51,18 @@ const struct plumb_arch_facts plumb_arch_facts = {
     .tail_call_offset = kTailCallOffset,
 };
 
-void plumb_arch_open(u64 arena_base) { (void)arena_base; }
+u32 plumb_arch_open(u64 arena_base, u64 free_base) {
+  (void)arena_base;
+  (void)free_base;
+  return 0;
+}
+
+u32 plumb_arch_thunks(const struct plumb_symbol** symbols) {
+  *symbols = NULL;
+  return 0;
+}
+
+u32 plumb_arch_preamble(void) { return cfi_get_offset(); }
 
 unsigned int plumb_arch_stack_size(unsigned int depth) { return round_up(depth, 16); }
 

@@ -34,7 +34,7 @@ const unsigned char* const x86_nops[] = {
 /* User memory ends below the arena's addresses only when told so: 0 lets PROBE_MEM load anything.
  */
 struct plumb_x86 plumb_x86;
-enum cfi_mode cfi_mode = CFI_OFF;
+enum cfi_mode cfi_mode = CFI_OFF; /* until plumb_arch_open() */
 struct mutex text_mutex;
 unsigned long this_cpu_off;
 
@@ -52,9 +52,54 @@ const struct plumb_arch_facts plumb_arch_facts = {
     .empty_slot_consumes_count = !PLUMB_TREE_TAIL_CALL_COUNT_BY_POINTER,
     .tail_call_offset = X86_TAIL_CALL_OFFSET,
     .has_poke = 1,
+    .landing_pad =
+        IS_ENABLED(CONFIG_X86_KERNEL_IBT) ? PLUMB_LANDING_PAD_ENDBR64 : PLUMB_LANDING_PAD_NONE,
 };
 
-void plumb_arch_open(u64 arena_base) { (void)arena_base; }
+static u64 feature_if(u32 on, enum plumb_x86_feature feature) { return on ? 1ull << feature : 0; }
+
+static enum cfi_mode boot_cfi_mode(void) {
+  if (plumb_variant.switches & PLUMB_SWITCH_FINEIBT) return CFI_FINEIBT;
+  return plumb_variant.switches & PLUMB_SWITCH_KCFI ? CFI_KCFI : CFI_OFF;
+}
+
+/* What bugs.c and alternative.c of arch/x86 decide at boot. */
+u32 plumb_arch_open(u64 arena_base, u64 free_base) {
+  const u32 on = plumb_variant.switches;
+  (void)arena_base;
+  plumb_x86.features = feature_if(on & PLUMB_SWITCH_RETPOLINE, X86_FEATURE_RETPOLINE) |
+                       feature_if(on & PLUMB_SWITCH_CALL_DEPTH, X86_FEATURE_CALL_DEPTH) |
+                       feature_if(on & PLUMB_SWITCH_ITS, X86_FEATURE_INDIRECT_THUNK_ITS);
+  plumb_x86.rethunk = on & PLUMB_SWITCH_RETHUNK;
+  cfi_mode = boot_cfi_mode();
+  return plumb_x86_place_thunks(free_base, &plumb_x86.indirect_thunks, &plumb_x86.return_thunk);
+}
+
+/* As the tree's asm/cfi.h: where bpf_func lies behind what emit_cfi() makes. */
+int plumb_x86_cfi_offset(void) {
+  switch (boot_cfi_mode()) {
+    case CFI_FINEIBT:
+      return 16;
+    case CFI_KCFI:
+      return IS_ENABLED(CONFIG_CALL_PADDING) ? 16 : 5;
+    default:
+      return 0;
+  }
+}
+
+u32 plumb_arch_preamble(void) { return plumb_x86_cfi_offset(); }
+
+/* x86_call_depth_emit_accounting(): "sar qword gs:[call depth], 5" in front of a call, relative to
+ * where the instruction will run. A call of a thunk counts as none, but no program makes one. */
+int plumb_x86_call_depth(u8** code, void* ip) {
+  u8 insn[] = {0x65, 0x48, 0xc1, 0x3d, 0, 0, 0, 0, 5};
+  const s32 distance = (s32)(PLUMB_X86_CALL_DEPTH - ((long)ip + (long)sizeof(insn)));
+  if (!cpu_feature_enabled(X86_FEATURE_CALL_DEPTH)) return 0;
+  memcpy(insn + 4, &distance, sizeof(distance));
+  memcpy(*code, insn, sizeof(insn));
+  *code += sizeof(insn);
+  return sizeof(insn);
+}
 
 unsigned int plumb_arch_stack_size(unsigned int depth) { return round_up(depth, 8); }
 

@@ -46,11 +46,17 @@ struct plumb_x86 {
   u64 features;           /* 1 << enum plumb_x86_feature */
   bool rethunk;           /* return through return_thunk */
   unsigned long user_end; /* TASK_SIZE_MAX: loads below it are refused by PROBE_MEM */
-  void* return_thunk;     /* these three: addresses in the arena */
+  void* return_thunk;     /* these three: addresses in the arena; thunks.c */
   void* clear_bhb;
   retpoline_thunk_t* indirect_thunks;
 };
 extern struct plumb_x86 plumb_x86;
+
+/* thunks.c: places the thunks that plumb_variant needs, from the address on, and returns how many
+ * bytes they take, whole pages. */
+u32 plumb_x86_place_thunks(u64 address, retpoline_thunk_t** indirect, void** back);
+/* Offset of the call depth in per-CPU data. */
+#define PLUMB_X86_CALL_DEPTH 0x10
 
 #define cpu_feature_enabled(bit) ((plumb_x86.features >> (bit)) & 1)
 #define boot_cpu_has(bit) cpu_feature_enabled(bit)
@@ -62,19 +68,22 @@ extern struct plumb_x86 plumb_x86;
 #define __x86_indirect_jump_thunk_array plumb_x86.indirect_thunks
 #define its_static_thunk(reg) ((void*)&plumb_x86.indirect_thunks[reg])
 #define clear_bhb_loop plumb_x86.clear_bhb
-#define x86_call_depth_emit_accounting(...) 0
+#define x86_call_depth_emit_accounting(code, target, ip) plumb_x86_call_depth(code, ip)
+int plumb_x86_call_depth(u8** code, void* ip);
 
 #define TASK_SIZE_MAX plumb_x86.user_end
 #define TASK_SIZE TASK_SIZE_MAX
 #define VSYSCALL_ADDR (-10UL << 20)
 
-/* Indirect branch tracking and control-flow integrity: off. */
+/* Indirect branch tracking is a build with CONFIG_X86_KERNEL_IBT, control-flow integrity one with
+ * CONFIG_CFI_CLANG and a cfi_mode. The hashes are fixed words. */
 enum cfi_mode { CFI_AUTO, CFI_OFF, CFI_KCFI, CFI_FINEIBT };
 extern enum cfi_mode cfi_mode;
-#define cfi_bpf_hash 0u
-#define cfi_bpf_subprog_hash 0u
+#define cfi_bpf_hash 0x83059dfcu
+#define cfi_bpf_subprog_hash 0xc94ca62cu
 #define cfi_get_func_hash(f) 0u
-#define cfi_get_offset() 0
+#define cfi_get_offset() plumb_x86_cfi_offset()
+int plumb_x86_cfi_offset(void);
 #define cfi_get_func_arity(f) 0
 #define __bpfcall
 #ifdef CONFIG_X86_KERNEL_IBT

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+// What each variant changes in the code that the plain JIT makes: layouts.md A.1 (g, j, l), A.2,
+// A.3. That nothing else changes is what running the code shows (harness/linux_variant_test.cc).
+#include "jit_under_test/linux/linux_plugin_test_support.h"
+
+namespace plumb_linux_test {
+namespace {
+
+// ---- All of them ----
+
+struct Known {
+  const char* name;
+  uint8_t landing_pad;
+  uint8_t call_preamble;
+  bool has_thunks;
+};
+constexpr Known kVariants[] = {
+    {"linux-6.12-x86_64:ibt", PLUMB_LANDING_PAD_ENDBR64, 0, false},
+    {"linux-6.12-x86_64:retpoline", 0, 0, true},
+    {"linux-6.12-x86_64:rethunk", 0, 0, true},
+    {"linux-6.12-x86_64:call-depth", 0, 0, true},
+    {"linux-6.12-x86_64:its", 0, 0, true},
+    {"linux-6.12-x86_64:kcfi", 0, 0, false},
+    {"linux-6.12-x86_64:call-padding", 0, 0, false},
+    {"linux-6.12-x86_64:fineibt", PLUMB_LANDING_PAD_ENDBR64, 16, false},
+    {"linux-6.12-x86_64:blinding", 0, 0, false},
+    {"linux-6.1-x86_64:ibt", PLUMB_LANDING_PAD_ENDBR64, 0, false},
+    {"linux-6.1-x86_64:retpoline", 0, 0, true},
+    {"linux-6.1-x86_64:rethunk", 0, 0, true},
+    {"linux-6.1-x86_64:its", 0, 0, true},
+    {"linux-6.1-x86_64:blinding", 0, 0, false},
+    {"linux-6.12-arm64:bti", PLUMB_LANDING_PAD_BTI, 0, false},
+    {"linux-6.12-arm64:pac", 0, 0, false},
+    {"linux-6.12-arm64:bti+pac", PLUMB_LANDING_PAD_BTI, 0, false},
+    {"linux-6.12-arm64:lse", 0, 0, false},
+    {"linux-6.1-arm64:bti", PLUMB_LANDING_PAD_BTI, 0, false},
+    {"linux-6.1-arm64:pac", 0, 0, false},
+    {"linux-6.1-arm64:bti+pac", PLUMB_LANDING_PAD_BTI, 0, false},
+    {"linux-6.1-arm64:lse", 0, 0, false},
+    {"linux-6.12-riscv64:rvc", 0, 0, false},
+    {"linux-6.12-riscv64:kcfi", 0, 0, false},
+    {"linux-6.1-riscv64:rvc", 0, 0, false},
+};
+
+// A variant is its plain JIT in everything that cases and the oracle see.
+TEST(LinuxVariants, SayWhatTheyAre) {
+  for (const Known& known : kVariants) {
+    SCOPED_TRACE(known.name);
+    const std::string name = known.name;
+    const plumb_plugin_info& info = *variant(name).api->info;
+    const plumb_plugin_info& plain = *variant(name.substr(0, name.find(':'))).api->info;
+    EXPECT_EQ(info.name, name);
+    EXPECT_STREQ(info.family, plain.family);
+    EXPECT_STREQ(info.version, plain.version);
+    EXPECT_EQ(info.arch, plain.arch);
+    EXPECT_EQ(info.capabilities, plain.capabilities);
+    EXPECT_EQ(info.contract.landing_pad, known.landing_pad);
+    EXPECT_EQ(info.contract.call_preamble, known.call_preamble);
+    plumb_contract contract = info.contract;
+    contract.landing_pad = plain.contract.landing_pad;
+    contract.call_preamble = plain.contract.call_preamble;
+    EXPECT_EQ(std::memcmp(&contract, &plain.contract, sizeof(contract)), 0);
+    EXPECT_EQ(plain.contract.landing_pad, PLUMB_LANDING_PAD_NONE);
+  }
+}
+
+// Offsets are counted from the address, whatever stands in front of it.
+TEST(LinuxVariants, OffsetsLeadToTheCodeOfTheInstruction) {
+  for (const Known& known : kVariants) {
+    SCOPED_TRACE(known.name);
+    const std::string name = known.name;
+    if (name.find("x86_64") == std::string::npos || name.find("blinding") != std::string::npos)
+      continue;
+    const Request request(one_function({mov(6, 7), store(6, -16), mov(0, 9), exit_insn()}, 16));
+    const Loaded loaded(variant(name).api, request);
+    ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+    const plumb_native_function& f = loaded.function(0, 0);
+    EXPECT_EQ(bytes_at(f.address + f.insn_offsets[0], 5), (Bytes{0xbb, 7, 0, 0, 0}));
+    EXPECT_EQ(bytes_at(f.address + f.insn_offsets[2], 5), (Bytes{0xb8, 9, 0, 0, 0}));
+    EXPECT_EQ(bytes_at(f.address + f.insn_offsets[3], 2), (Bytes{0x5b, 0xc9}));  // pop rbx; leave
+    EXPECT_EQ(f.insn_offsets[4], f.size);
+  }
+}
+
+// The arena of one plugin may become another's: thunks are part of what every image wrote.
+TEST(LinuxVariants, ThunksAreSymbolsInsideTheCodeOfTheImage) {
+  for (const Known& known : kVariants) {
+    SCOPED_TRACE(known.name);
+    const Plugin& plugin = variant(known.name);
+    const Request request(one_function({mov(0, 9), exit_insn()}));
+    const Loaded loaded(plugin.api, request);
+    ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+    EXPECT_EQ(loaded.image.symbol_count > 0, known.has_thunks);
+    const plumb_range* ranges = loaded.image.code_ranges;
+    for (uint32_t s = 0; s < loaded.image.symbol_count; s++) {
+      const plumb_symbol& symbol = loaded.image.symbols[s];
+      EXPECT_EQ(symbol.struct_size, sizeof(symbol));
+      EXPECT_EQ(symbol.kind, static_cast<uint32_t>(PLUMB_SYMBOL_THUNK));
+      EXPECT_GT(symbol.size, 0u);
+      EXPECT_TRUE(std::any_of(ranges, ranges + loaded.image.code_range_count,
+                              [&](const plumb_range& range) {
+                                return symbol.address >= range.address &&
+                                       symbol.address + symbol.size <= range.address + range.size;
+                              }))
+          << symbol.name;
+      const plumb_native_function& f = loaded.function(0, 0);
+      EXPECT_TRUE(symbol.address + symbol.size <= f.address ||
+                  f.address + f.size <= symbol.address);
+    }
+  }
+}
+
+// ---- arm64 (Arm ARM, C6.2) ----
+
+constexpr uint32_t kBtiJ = 0xd503249f, kBtiJc = 0xd50324df;
+constexpr uint32_t kPaciasp = 0xd503233f, kAutiasp = 0xd50323bf;
+constexpr uint32_t kMovX9Lr = 0x910003c9, kNop = 0xd503201f, kArm64Ret = 0xd65f03c0;
+
+class LinuxArm64Variant : public testing::TestWithParam<const char*> {
+ protected:
+  LinuxArm64Variant()
+      : request_({.programs = {{{indirect_tail_call(0) + Code{mov(0, 0), exit_insn()}, 8}}},
+                  .arrays = {{0, -1}},
+                  .regions = {}}) {}
+  Loaded load(const char* suffix) const {
+    return Loaded(variant(std::string(GetParam()) + suffix).api, request_);
+  }
+  uint32_t plain_entry() const { return std::string(GetParam()) == kNewArm64 ? 24 : 40; }
+
+ private:
+  Request request_;
+};
+INSTANTIATE_TEST_SUITE_P(Versions, LinuxArm64Variant, testing::Values(kNewArm64, kOldArm64),
+                         test_name);
+
+TEST_P(LinuxArm64Variant, BtiHasPadsAtTheEntryAndWhereTailCallsLand) {
+  const Loaded loaded = load(":bti");
+  ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+  const plumb_native_function& f = loaded.function(0, 0);
+  EXPECT_EQ(words_at(f.address, 3), (Words{kBtiJc, kMovX9Lr, kNop}));
+  EXPECT_EQ(f.tail_call_entry, plain_entry() + 4);
+  EXPECT_EQ(word_at(f.address + f.tail_call_entry), kBtiJ);
+}
+
+TEST_P(LinuxArm64Variant, PacSignsAndChecksTheReturnAddress) {
+  const Loaded loaded = load(":pac");
+  ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+  const plumb_native_function& f = loaded.function(0, 0);
+  EXPECT_EQ(words_at(f.address, 3), (Words{kMovX9Lr, kNop, kPaciasp}));
+  EXPECT_EQ(f.tail_call_entry, plain_entry() + 4);
+  const Words code = words_at(f.address, f.size / 4);
+  const auto check = std::find(code.begin(), code.end(), kAutiasp);
+  ASSERT_NE(check, code.end());
+  EXPECT_EQ(check[1], kArm64Ret);
+  EXPECT_EQ(std::count(code.begin(), code.end(), kAutiasp), 1);
+}
+
+TEST_P(LinuxArm64Variant, BtiAndPacAddUp) {
+  const Loaded loaded = load(":bti+pac");
+  ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+  const plumb_native_function& f = loaded.function(0, 0);
+  EXPECT_EQ(words_at(f.address, 4), (Words{kBtiJc, kMovX9Lr, kNop, kPaciasp}));
+  EXPECT_EQ(f.tail_call_entry, plain_entry() + 8);
+  EXPECT_EQ(word_at(f.address + f.tail_call_entry), kBtiJ);
+}
+
+TEST_P(LinuxArm64Variant, LseTakesOneInstructionForAnAtomicAddition) {
+  const Request request(
+      one_function({mov(2, 1), store(2, -8), insn(0xdb, 10, 2, -8, 1), mov(0, 0), exit_insn()}, 8));
+  const auto is_ldadd = [](uint32_t word) { return (word & 0xff20fc00) == 0xf8200000; };
+  const auto is_exclusive = [](uint32_t word) { return (word & 0xff000000) == 0xc8000000; };
+  for (const bool lse : {true, false}) {
+    const Loaded loaded(variant(std::string(GetParam()) + (lse ? ":lse" : "")).api, request);
+    ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+    const Words code = words_of(loaded.function(0, 0), 2, 3);
+    // ldaddal has the acquire and release bits as well.
+    EXPECT_EQ(std::any_of(code.begin(), code.end(),
+                          [&](uint32_t word) { return is_ldadd(word & ~0xc00000u); }),
+              lse);
+    EXPECT_EQ(std::any_of(code.begin(), code.end(), is_exclusive), !lse);
+  }
+}
+
+// ---- riscv64 ----
+
+TEST(LinuxRiscv64Variant, RvcUsesCompressedInstructions) {
+  for (const char* plain : {kNewRiscv64, kOldRiscv64}) {
+    const Request request(one_function({mov(6, 1), store(6, -16), mov(0, 7), exit_insn()}, 16));
+    const Loaded small(variant(std::string(plain) + ":rvc").api, request);
+    const Loaded large(variant(plain).api, request);
+    ASSERT_EQ(small.status, PLUMB_LOADED) << small.message;
+    ASSERT_EQ(large.status, PLUMB_LOADED) << large.message;
+    const plumb_native_function &f = small.function(0, 0), &g = large.function(0, 0);
+    EXPECT_LT(f.size, g.size);
+    // What a tail call skips keeps its size.
+    EXPECT_EQ(f.tail_call_entry, g.tail_call_entry);
+    EXPECT_EQ(words_at(f.address, f.tail_call_entry / 4),
+              words_at(g.address, g.tail_call_entry / 4));
+    EXPECT_EQ(word_at(f.address + f.insn_offsets[0]) & 0xffff, 0x4485u);  // c.li s1, 1
+    EXPECT_EQ(word_at(f.address + f.size - 4) >> 16, 0x8082u);            // c.ret
+  }
+}
+
+TEST(LinuxRiscv64Variant, KcfiHasAHashInFrontOfTheFunction) {
+  const Request request(
+      {.programs = {{{{call_function(1), exit_insn()}, 0}, {{mov(0, 1), exit_insn()}, 0}}},
+       .arrays = {},
+       .regions = {}});
+  const Loaded loaded(variant(std::string(kNewRiscv64) + ":kcfi").api, request);
+  ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+  constexpr uint32_t kRiscvNop = 0x13;
+  EXPECT_EQ(words_at(loaded.function(0, 0).address - 4, 3),
+            (Words{0x83059dfc, kRiscvNop, kRiscvNop}));
+  EXPECT_EQ(word_at(loaded.function(0, 1).address - 4), 0xc94ca62cu);
+  EXPECT_EQ(loaded.function(0, 0).tail_call_entry, 12u);
+  const plumb_native_function& sub = loaded.function(0, 1);
+  EXPECT_EQ(word_at(sub.address + sub.insn_offsets[0]), 0x00100793u);  // li a5, 1
+}
+
+}  // namespace
+}  // namespace plumb_linux_test
