@@ -11,6 +11,16 @@
 
 namespace plumb {
 
+// Code addresses of the arm64 kernel have the top 16 bits set. There the machine maps the arena a
+// second time, at kCodeAlias | address, and native code calls, returns and runs in either place.
+inline constexpr std::uint64_t kCodeAlias = 0xffff'0000'0000'0000;
+[[nodiscard]] constexpr bool has_code_alias(Arch arch) { return arch == Arch::kArm64; }
+// The address of code without the alias: what Image and MachineRun hold, but for register values.
+[[nodiscard]] constexpr std::uint64_t code_address(Arch arch, std::uint64_t address) {
+  return has_code_alias(arch) && (address & kCodeAlias) == kCodeAlias ? address & ~kCodeAlias
+                                                                      : address;
+}
+
 struct Range {
   std::uint64_t address = 0;
   std::uint64_t size = 0;
@@ -38,8 +48,7 @@ struct NativeFunction {
 struct Symbol {
   std::string name;
   std::uint64_t address = 0;
-  bool is_thunk = false;   // native code goes through it to where it jumps, calls or returns to
-  std::uint64_t size = 0;  // bytes; 0: not known
+  bool is_thunk = false;
 
   bool operator==(const Symbol&) const = default;
 };
@@ -51,7 +60,6 @@ struct Image {
   std::string family;  // "linux"
   Contract contract;
   RegisterMap registers;
-  LandingRule landing;
   Range arena;                  // guest and host address alike
   std::uint64_t stub_base = 0;  // stub of helper n: stub_base + n * 16
   std::uint64_t entry = 0;      // address of the main function of the case's entry program

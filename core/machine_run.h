@@ -93,21 +93,13 @@ struct StackAccess {
   bool is_push = false;
 };
 
-// An indirect jump or call of a function, in an image whose landing rule demands a pad.
-struct Landing {
-  std::uint64_t pc = 0;     // where the pad has to stand
-  std::uint32_t word = 0;   // the four bytes that stand there, little-endian
-  std::int32_t event = -1;  // that it belongs to; -1: the entry of the invocation
-  bool is_call = false;     // lands as a call does; on arm64 so do jumps through x16 and x17
-};
-
 struct MachineRun {
   StopReason stop = StopReason::kReturned;
   std::string detail;  // one line for people; no host address
   std::uint64_t fault_pc = 0;
   std::uint64_t fault_address = 0;
 
-  std::uint64_t result = 0;  // native register of R0 at the exit
+  std::uint64_t result = 0;  // native result register at the exit
   RegisterFile entry_registers{};
   RegisterFile exit_registers{};
   std::uint64_t entry_sp = 0;  // on arrival at the entry: points at the return address (x86)
@@ -120,7 +112,6 @@ struct MachineRun {
   std::vector<Activation> activations;
   std::vector<FrameRecord> frames;
   std::vector<StackAccess> accesses;
-  std::vector<Landing> landings;
   std::uint32_t tail_calls = 0;    // taken
   std::uint64_t lowest_sp = 0;     // lowest stack address that was written
   std::uint64_t instructions = 0;  // exact at kFull, else blocks

@@ -21,8 +21,8 @@ std::uint64_t entry_poison(std::size_t hardware_register) {
   return 0x7e57'0000'7e57'0000 | hardware_register << 32 | hardware_register;
 }
 
-// Room above the entry for stores that miss the frame upwards. The entry is 8 mod 16, as after a
-// call from code with an aligned stack.
+// Room above the entry for stores that miss the frame upwards. The stack is aligned here; on x86-64
+// the entry is 8 mod 16 then, as after a call.
 constexpr std::uint64_t kStackAtCall = guest::kStackTop - 0x400;
 
 void reset(MachineRun& run) {
@@ -133,7 +133,7 @@ std::uint64_t EmulatedMachine::run_bare(const Case& value, const Image& image, c
   static_cast<void>(engine.run(client, image.entry, guest::kExitAddress));
   RegisterFile registers{};
   engine.read_all(registers);
-  return registers[image.registers.bpf[0]];
+  return registers[static_cast<std::size_t>(target_->facts().result)];
 }
 
 RegisterFile EmulatedMachine::entry_registers(const Case& value, const Image& image) {
@@ -145,6 +145,7 @@ RegisterFile EmulatedMachine::entry_registers(const Case& value, const Image& im
   registers[image.registers.bpf[1]] = guest::context_address(value.context.size());
   registers[image.registers.frame_pointer] = kPoisonFramePointer;
   registers[static_cast<std::size_t>(facts.stack_pointer)] = kStackAtCall;
+  if (facts.zero >= 0) registers[static_cast<std::size_t>(facts.zero)] = 0;
   target_->set_return_address(registers, memory_, guest::kExitAddress);
   return registers;
 }

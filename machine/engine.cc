@@ -17,7 +17,7 @@ namespace plumb::machine {
 struct Engine::Handle {
   uc_engine* uc = nullptr;
   Watch watch = Watch::kFast;
-  EngineRegisters registers;
+  EngineArch arch;
   EngineClient* client = nullptr;  // only while it runs
   uc_err last_error = UC_ERR_OK;
   std::vector<Range> arenas;
@@ -43,12 +43,18 @@ constexpr std::size_t kMaxBatch = kMaxNativeRegisters + 1;
 
 Engine::Handle& handle_of(void* user) { return *static_cast<Engine::Handle*>(user); }
 
+std::uint64_t code_address(const Engine::Handle& handle, std::uint64_t address) {
+  return plumb::code_address(handle.arch.arch, address);
+}
+
 void block_hook(uc_engine*, std::uint64_t address, std::uint32_t size, void* user) {
-  handle_of(user).client->on_block(address, size);
+  const Engine::Handle& handle = handle_of(user);
+  handle.client->on_block(code_address(handle, address), size);
 }
 
 void instruction_hook(uc_engine*, std::uint64_t address, std::uint32_t, void* user) {
-  handle_of(user).client->on_instruction(address);
+  const Engine::Handle& handle = handle_of(user);
+  handle.client->on_instruction(code_address(handle, address));
 }
 
 void access_hook(uc_engine*, uc_mem_type type, std::uint64_t address, int size, std::int64_t,
@@ -78,7 +84,10 @@ FaultKind fault_kind(uc_mem_type type) {
 
 bool fault_hook(uc_engine*, uc_mem_type type, std::uint64_t address, int, std::int64_t,
                 void* user) {
-  handle_of(user).client->on_fault(fault_kind(type), address);
+  const Engine::Handle& handle = handle_of(user);
+  const FaultKind kind = fault_kind(type);
+  const bool is_code = kind == FaultKind::kExecute;
+  handle.client->on_fault(kind, is_code ? code_address(handle, address) : address);
   return false;  // not repaired: the run ends
 }
 
@@ -92,6 +101,22 @@ uc_hook add_hook(Engine::Handle& handle, int type, Callback callback, std::uint6
   return hook;
 }
 
+// Hooks of code: at the range and at its alias.
+void add_code_hooks(Engine::Handle& handle, int type, uc_cb_hookcode_t callback, const Range& range,
+                    std::vector<uc_hook>* hooks) {
+  const auto add = [&](std::uint64_t begin) {
+    const uc_hook hook = add_hook(handle, type, callback, begin, begin + range.size - 1);
+    if (hooks != nullptr) hooks->push_back(hook);
+  };
+  add(range.address);
+  if (has_code_alias(handle.arch.arch)) add(kCodeAlias | range.address);
+}
+
+bool watches_everything(const Engine::Handle& handle) {
+  return handle.watch == Watch::kFull ||
+         (handle.watch == Watch::kFast && !handle.arch.knows_accessing_insn);
+}
+
 void add_hooks(Engine::Handle& handle) {
   constexpr std::uint64_t kStackEnd = guest::kStackTop - 1;
   add_hook(handle, UC_HOOK_MEM_INVALID, fault_hook, kEverywhereBegin, kEverywhereEnd);
@@ -99,10 +124,12 @@ void add_hooks(Engine::Handle& handle) {
   add_hook(handle, UC_HOOK_BLOCK, block_hook, kEverywhereBegin, kEverywhereEnd);
   add_hook(handle, UC_HOOK_BLOCK, block_hook, kNowhere, kNowhere);
   add_hook(handle, UC_HOOK_MEM_WRITE, access_hook, guest::kStackBase, kStackEnd);
+  if (watches_everything(handle)) {
+    add_hook(handle, UC_HOOK_CODE, instruction_hook, kEverywhereBegin, kEverywhereEnd);
+    add_hook(handle, UC_HOOK_CODE, instruction_hook, kNowhere, kNowhere);
+  }
   if (handle.watch != Watch::kFull) return;
   add_hook(handle, UC_HOOK_MEM_READ, access_hook, guest::kStackBase, kStackEnd);
-  add_hook(handle, UC_HOOK_CODE, instruction_hook, kEverywhereBegin, kEverywhereEnd);
-  add_hook(handle, UC_HOOK_CODE, instruction_hook, kNowhere, kNowhere);
 }
 
 std::uint32_t protection(const HostMapping& mapping) {
@@ -110,6 +137,18 @@ std::uint32_t protection(const HostMapping& mapping) {
   if (mapping.writable) bits |= UC_PROT_WRITE;
   if (mapping.executable) bits |= UC_PROT_EXEC;
   return bits;
+}
+
+EngineArch engine_arch(Arch arch) {
+  switch (arch) {
+    case Arch::kX86_64:
+      return engine_arch_x86_64();
+    case Arch::kArm64:
+      return engine_arch_arm64();
+    case Arch::kRiscv64:
+      return engine_arch_riscv64();
+  }
+  return engine_arch_x86_64();
 }
 
 bool overlap(const Range& a, const Range& b) {
@@ -120,11 +159,14 @@ bool overlap(const Range& a, const Range& b) {
 
 std::unique_ptr<Engine> Engine::open(Arch arch, Watch watch,
                                      std::span<const HostMapping> mappings) {
-  if (arch != Arch::kX86_64) return nullptr;
   auto handle = std::make_unique<Handle>();
   handle->watch = watch;
-  handle->registers = engine_registers_x86_64();
-  PLUMB_CHECK(uc_open(UC_ARCH_X86, UC_MODE_64, &handle->uc) == UC_ERR_OK);
+  handle->arch = engine_arch(arch);
+  PLUMB_CHECK(uc_open(static_cast<uc_arch>(handle->arch.emulator_arch),
+                      static_cast<uc_mode>(handle->arch.emulator_mode), &handle->uc) == UC_ERR_OK);
+  if (handle->arch.cpu_model >= 0) {
+    PLUMB_CHECK(uc_ctl_set_cpu_model(handle->uc, handle->arch.cpu_model) == UC_ERR_OK);
+  }
   for (const HostMapping& m : mappings) {
     PLUMB_CHECK(uc_mem_map_ptr(handle->uc, m.guest.address, m.guest.size, protection(m), m.host) ==
                 UC_ERR_OK);
@@ -141,31 +183,36 @@ bool Engine::map_arena(const Range& arena, const Range& stubs) {
   for (const Range& other : handle_->arenas) {
     if (overlap(arena, other)) return false;
   }
-  const uc_err error = uc_mem_map_ptr(handle_->uc, arena.address, arena.size,
-                                      UC_PROT_READ | UC_PROT_EXEC, arena_bytes(arena.address));
-  PLUMB_CHECK(error == UC_ERR_OK);
+  const auto map_at = [&](std::uint64_t address) {
+    PLUMB_CHECK(uc_mem_map_ptr(handle_->uc, address, arena.size, UC_PROT_READ | UC_PROT_EXEC,
+                               arena_bytes(arena.address)) == UC_ERR_OK);
+  };
+  map_at(arena.address);
+  if (has_code_alias(handle_->arch.arch)) map_at(kCodeAlias | arena.address);
   handle_->arenas.push_back(arena);
   if (handle_->watch == Watch::kStubs) {
-    add_hook(*handle_, UC_HOOK_BLOCK, block_hook, stubs.address, stubs.address + stubs.size - 1);
+    add_code_hooks(*handle_, UC_HOOK_BLOCK, block_hook, stubs, nullptr);
   }
   return true;
 }
 
 void Engine::drop_code(const Range& range) {
   if (range.size == 0) return;
-  PLUMB_CHECK(uc_ctl_remove_cache(handle_->uc, range.address, range.address + range.size) ==
-              UC_ERR_OK);
+  const auto drop_at = [&](std::uint64_t address) {
+    PLUMB_CHECK(uc_ctl_remove_cache(handle_->uc, address, address + range.size) == UC_ERR_OK);
+  };
+  drop_at(range.address);
+  if (has_code_alias(handle_->arch.arch)) drop_at(kCodeAlias | range.address);
 }
 
 void Engine::watch_instructions(std::span<const Range> ranges) {
-  if (handle_->watch != Watch::kFast) return;
+  if (handle_->watch == Watch::kStubs || watches_everything(*handle_)) return;
   for (const uc_hook hook : handle_->instruction_hooks) {
     PLUMB_CHECK(uc_hook_del(handle_->uc, hook) == UC_ERR_OK);
   }
   handle_->instruction_hooks.clear();
   for (const Range& range : ranges) {
-    handle_->instruction_hooks.push_back(add_hook(*handle_, UC_HOOK_CODE, instruction_hook,
-                                                  range.address, range.address + range.size - 1));
+    add_code_hooks(*handle_, UC_HOOK_CODE, instruction_hook, range, &handle_->instruction_hooks);
   }
 }
 
@@ -198,19 +245,19 @@ std::string_view Engine::message() const { return uc_strerror(handle_->last_erro
 
 std::uint64_t Engine::program_counter() const {
   std::uint64_t value = 0;
-  PLUMB_CHECK(uc_reg_read(handle_->uc, handle_->registers.program_counter, &value) == UC_ERR_OK);
-  return value;
+  PLUMB_CHECK(uc_reg_read(handle_->uc, handle_->arch.program_counter, &value) == UC_ERR_OK);
+  return code_address(*handle_, value);
 }
 
 std::uint64_t Engine::read(int hardware_register) const {
-  const int id = handle_->registers.general[static_cast<std::size_t>(hardware_register)];
+  const int id = handle_->arch.general[static_cast<std::size_t>(hardware_register)];
   std::uint64_t value = 0;
   PLUMB_CHECK(uc_reg_read(handle_->uc, id, &value) == UC_ERR_OK);
   return value;
 }
 
 void Engine::read_all(RegisterFile& values) const {
-  const auto general = handle_->registers.general;
+  const auto general = handle_->arch.general;
   std::array<int, kMaxBatch> ids;
   std::array<void*, kMaxBatch> pointers;
   for (std::size_t i = 0; i < general.size(); ++i) {
@@ -234,21 +281,21 @@ void write_masked(Engine::Handle& handle, std::uint32_t mask, const RegisterFile
     pointers[static_cast<std::size_t>(count)] = value;
     ++count;
   };
-  for (std::size_t i = 0; i < handle.registers.general.size(); ++i) {
-    if ((mask >> i & 1u) != 0) append(handle.registers.general[i], &copy[i]);
+  for (std::size_t i = 0; i < handle.arch.general.size(); ++i) {
+    if ((mask >> i & 1u) != 0) append(handle.arch.general[i], &copy[i]);
   }
-  append(handle.registers.flags, &flags);
+  if (handle.arch.flags != 0) append(handle.arch.flags, &flags);
   PLUMB_CHECK(uc_reg_write_batch(handle.uc, ids.data(), pointers.data(), count) == UC_ERR_OK);
 }
 
 }  // namespace
 
 void Engine::write_all(const RegisterFile& values) {
-  write_masked(*handle_, ~0u, values, handle_->registers.initial_flags);
+  write_masked(*handle_, ~0u, values, handle_->arch.initial_flags);
 }
 
 void Engine::scramble(std::uint32_t mask, const RegisterFile& values) {
-  write_masked(*handle_, mask, values, handle_->registers.scrambled_flags);
+  write_masked(*handle_, mask, values, handle_->arch.scrambled_flags);
 }
 
 }  // namespace plumb::machine

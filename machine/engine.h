@@ -16,7 +16,7 @@ namespace plumb::machine {
 enum class FaultKind : std::uint8_t { kRead, kWrite, kExecute };
 
 // What an engine reports while it runs. Every call may read registers; on_block and on_instruction
-// may write them too.
+// may write them too. Addresses of code are reported without the alias (core/image.h).
 class EngineClient {
  public:
   virtual ~EngineClient() = default;
@@ -30,21 +30,30 @@ class EngineClient {
 // its set for life.
 enum class Watch : std::uint8_t {
   kStubs,  // blocks in the stub area, faults
-  kFast,   // all blocks, stores to the stack, watched instructions, faults
+  kFast,   // all blocks, stores to the stack, watched instructions, faults; where the emulator
+           // does not know which instruction stores, all instructions
   kFull,   // all blocks and instructions, every access to the stack, faults
 };
 
 enum class EngineStatus : std::uint8_t { kStopped, kFault, kInvalidInsn, kTrap, kFailed };
 
-// Register names of one architecture, by hardware number, in the emulator's own numbering.
-struct EngineRegisters {
-  std::span<const int> general;
-  int flags = 0;
+// One architecture in the emulator's own numbers.
+struct EngineArch {
+  Arch arch = Arch::kX86_64;
+  int emulator_arch = 0;
+  int emulator_mode = 0;
+  int cpu_model = -1;            // -1: the emulator's own choice
+  std::span<const int> general;  // registers by hardware number
+  int flags = 0;                 // 0: the architecture has none
   std::uint64_t initial_flags = 0;
   std::uint64_t scrambled_flags = 0;
   int program_counter = 0;
+  // The emulator keeps the program counter up to date where it reports accesses to memory.
+  bool knows_accessing_insn = false;
 };
-[[nodiscard]] EngineRegisters engine_registers_x86_64();
+[[nodiscard]] EngineArch engine_arch_x86_64();
+[[nodiscard]] EngineArch engine_arch_arm64();
+[[nodiscard]] EngineArch engine_arch_riscv64();
 
 struct HostMapping {
   Range guest;
@@ -60,15 +69,16 @@ struct HostMapping {
 // its buffer only grows, so the owner replaces the engine from time to time.
 class Engine {
  public:
-  // Null when Unicorn does not do the architecture. mappings outlive the engine.
+  // mappings outlive the engine.
   [[nodiscard]] static std::unique_ptr<Engine> open(Arch arch, Watch watch,
                                                     std::span<const HostMapping> mappings);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Maps an arena where it lies in this process, readable and executable, not writable. False when
-  // the range overlaps another one that is mapped: the engine has to be replaced.
+  // Maps an arena where it lies in this process, and at its alias, readable and executable, not
+  // writable. False when the range overlaps another one that is mapped: the engine has to be
+  // replaced.
   [[nodiscard]] bool map_arena(const Range& arena, const Range& stubs);
   void drop_code(const Range& range);
   // kFast: the instructions in these ranges are reported, and no others. The code that holds them

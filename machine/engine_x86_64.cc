@@ -18,12 +18,16 @@ constexpr std::uint64_t kScrambledFlags = 0x8d7;
 
 }  // namespace
 
-EngineRegisters engine_registers_x86_64() {
-  return {.general = kGeneral,
+EngineArch engine_arch_x86_64() {
+  return {.arch = Arch::kX86_64,
+          .emulator_arch = UC_ARCH_X86,
+          .emulator_mode = UC_MODE_64,
+          .general = kGeneral,
           .flags = UC_X86_REG_EFLAGS,
           .initial_flags = kCleanFlags,
           .scrambled_flags = kScrambledFlags,
-          .program_counter = UC_X86_REG_RIP};
+          .program_counter = UC_X86_REG_RIP,
+          .knows_accessing_insn = true};
 }
 
 }  // namespace plumb::machine

@@ -59,28 +59,23 @@ MockOutcome HelperMock::call(Engine& engine, const HelperInfo& helper,
     }
   }
   RegisterFile values = scrambled_registers();
-  values[image_->registers.bpf[0]] = run_helper(call);
+  values[static_cast<std::size_t>(target_.facts().result)] = run_helper(call);
   if (outcome.written.size != 0)
     memory_.note_stack_write(std::max(outcome.written.address, guest::kStackBase));
   scramble(engine, target_.facts().caller_saved, values);
   return outcome;
 }
 
-std::uint32_t HelperMock::native_mask(int first_bpf, int last_bpf) const {
-  std::uint32_t mask = 0;
-  for (int i = first_bpf; i <= last_bpf; ++i) {
-    mask |= 1u << image_->registers.bpf[static_cast<std::size_t>(i)];
-  }
-  return mask;
-}
-
 void HelperMock::begin_loop(Engine& engine) {
   ++calls_;
-  scramble(engine, target_.facts().caller_saved & ~native_mask(1, 4), scrambled_registers());
+  std::uint32_t arguments = 0;
+  for (std::size_t i = 1; i <= 4; ++i) arguments |= 1u << image_->registers.bpf[i];
+  scramble(engine, target_.facts().caller_saved & ~arguments, scrambled_registers());
 }
 
 void HelperMock::end_loop(Engine& engine) {
-  scramble(engine, target_.facts().caller_saved & ~native_mask(0, 0), scrambled_registers());
+  scramble(engine, target_.facts().caller_saved & ~(1u << target_.facts().result),
+           scrambled_registers());
 }
 
 void HelperMock::scramble(Engine& engine, std::uint32_t mask, const RegisterFile& values) {

@@ -38,7 +38,6 @@ class HelperMock {
   void end_loop(Engine& engine);
 
  private:
-  [[nodiscard]] std::uint32_t native_mask(int first_bpf, int last_bpf) const;
   void scramble(Engine& engine, std::uint32_t mask, const RegisterFile& values);
 
   const Target& target_;

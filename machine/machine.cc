@@ -7,9 +7,7 @@
 namespace plumb::machine {
 
 std::unique_ptr<Machine> make_machine(Arch arch) {
-  auto target = make_target(arch);
-  if (target == nullptr) return nullptr;
-  return std::make_unique<EmulatedMachine>(std::move(target));
+  return std::make_unique<EmulatedMachine>(make_target(arch));
 }
 
 }  // namespace plumb::machine

@@ -33,8 +33,6 @@ class Machine {
                                  const RunOptions& options) = 0;
 };
 
-// Null for an architecture that has no machine yet (arm64, riscv64).
-//
 // Unicorn 2.0 ends the whole process on a few x86 encodings that no JIT should emit: far calls and
 // jumps with a register operand, LOCK on cmp and on register forms of bt, bts, btr and btc. Whoever
 // runs code that may hold them does it in a child process.

@@ -8,10 +8,11 @@ std::unique_ptr<Target> make_target(Arch arch) {
     case Arch::kX86_64:
       return make_target_x86_64();
     case Arch::kArm64:
+      return make_target_arm64();
     case Arch::kRiscv64:
-      break;
+      return make_target_riscv64();
   }
-  return nullptr;
+  return make_target_x86_64();
 }
 
 }  // namespace plumb::machine

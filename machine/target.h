@@ -22,6 +22,8 @@ struct TargetFacts {
   Arch arch = Arch::kX86_64;
   int register_count = 0;
   int stack_pointer = 0;           // hardware numbers
+  int result = 0;                  // what a native function returns
+  int zero = -1;                   // always 0; -1: there is no such register
   std::uint32_t caller_saved = 0;  // bit per hardware number: what a helper may destroy
   std::uint64_t call_pushes = 0;   // bytes that a call instruction puts on the stack
   std::int64_t record_saved = 0;   // offsets from the frame pointer: saved frame pointer,
@@ -56,8 +58,9 @@ class Target {
   [[nodiscard]] virtual bool reached_by_return(const Engine& engine, const GuestMemory& memory,
                                                const Block& previous,
                                                std::uint64_t address) const = 0;
-  // Is the instruction at pc, which stores below sp, a push or a call?
-  [[nodiscard]] virtual bool is_push(std::uint64_t pc) const = 0;
+  // By how many bytes the instruction at pc, which stores below sp, moves sp down: more than 0 for
+  // a push and a call, 0 for all others.
+  [[nodiscard]] virtual std::uint64_t pushed_bytes(std::uint64_t pc) const = 0;
   // Address of the trapping instruction, from the program counter that the engine reports.
   [[nodiscard]] virtual std::uint64_t trap_address(std::uint64_t pc) const = 0;
 };
@@ -67,7 +70,8 @@ inline constexpr std::uint64_t kLoopRoutineSlot = 3072;
 inline constexpr std::uint64_t kLoopRoutineOffset = kLoopRoutineSlot * guest::kStubStride;
 
 [[nodiscard]] std::unique_ptr<Target> make_target_x86_64();
-// Null for an architecture that is not there yet.
+[[nodiscard]] std::unique_ptr<Target> make_target_arm64();
+[[nodiscard]] std::unique_ptr<Target> make_target_riscv64();
 [[nodiscard]] std::unique_ptr<Target> make_target(Arch arch);
 
 }  // namespace plumb::machine

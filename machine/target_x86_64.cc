@@ -11,12 +11,14 @@ namespace plumb::machine {
 namespace {
 
 // Register numbers of the psABI's encoding: rax 0, rcx 1, rdx 2, rsp 4, rsi 6, rdi 7, r8 ... r11.
+constexpr int kRax = 0;
 constexpr int kRsp = 4;
 constexpr std::uint32_t kCallerSaved = 0x0fc7;
 
 constexpr TargetFacts kFacts{.arch = Arch::kX86_64,
                              .register_count = 16,
                              .stack_pointer = kRsp,
+                             .result = kRax,
                              .caller_saved = kCallerSaved,
                              .call_pushes = 8,
                              .record_saved = 0,
@@ -175,17 +177,20 @@ class TargetX86_64 final : public Target {
     return false;
   }
 
-  bool is_push(std::uint64_t pc) const override {
+  std::uint64_t pushed_bytes(std::uint64_t pc) const override {
     const std::uint8_t* p = arena_bytes(pc);
+    constexpr std::uint64_t kWord = 2;
+    constexpr std::uint64_t kQuad = 8;
     constexpr std::uint8_t kOperandSize = 0x66;
     constexpr std::uint8_t kPushf = 0x9c;
-    if (*p == kOperandSize) ++p;
+    const std::uint64_t size = *p == kOperandSize ? kWord : kQuad;
+    if (size == kWord) ++p;
     if ((*p & 0xf0) == 0x40) ++p;  // REX
-    if ((*p & 0xf8) == 0x50 || *p == 0x68 || *p == 0x6a || *p == kPushf) return true;
-    if (*p == kCallRel32) return true;
-    if (*p == 0x0f) return p[1] == 0xa0 || p[1] == 0xa8;  // push fs, push gs
+    if ((*p & 0xf8) == 0x50 || *p == 0x68 || *p == 0x6a || *p == kPushf) return size;
+    if (*p == kCallRel32) return kQuad;
+    if (*p == 0x0f) return p[1] == 0xa0 || p[1] == 0xa8 ? size : 0;  // push fs, push gs
     const int extension = p[1] >> 3 & 7;
-    return *p == kGroup5 && (extension == 2 || extension == 6);
+    return *p == kGroup5 && (extension == 2 || extension == 6) ? size : 0;
   }
 
   std::uint64_t trap_address(std::uint64_t pc) const override {

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/helper_model.h"
+#include "machine/stub_words.h"
+#include "machine/target.h"
+
+namespace plumb::machine {
+namespace {
+
+constexpr int kLr = 30;
+constexpr int kSp = 31;
+// AAPCS64, section 6.1.1: x0 ... x18. Of the link register a callee leaves what it returned to.
+constexpr std::uint32_t kCallerSaved = 0x0007'ffff;
+
+// A frame record holds the saved x29, then the saved x30; x29 points at it.
+constexpr TargetFacts kFacts{.arch = Arch::kArm64,
+                             .register_count = 32,
+                             .stack_pointer = kSp,
+                             .result = 0,
+                             .caller_saved = kCallerSaved,
+                             .call_pushes = 0,
+                             .record_saved = 0,
+                             .record_return = 8};
+
+// bpf_loop: see target_x86_64.cc.
+constexpr std::uint32_t kLoopRoutine[] = {
+    0xa9bd7bfd,  //           stp x29, x30, [sp, #-48]!
+    0x910003fd,  //           mov x29, sp
+    0xa90153f3,  //           stp x19, x20, [sp, #16]
+    0xa9025bf5,  //           stp x21, x22, [sp, #32]
+    0x2a0003f3,  //           mov w19, w0
+    0xaa0103f4,  //           mov x20, x1
+    0xaa0203f5,  //           mov x21, x2
+    0x928002a0,  //           mov x0, #-22
+    0xb5000243,  //           cbnz x3, done
+    0x928000c0,  //           mov x0, #-7
+    0x52a01008,  //           mov w8, #(1 << 23)
+    0x6b08027f,  //           cmp w19, w8
+    0x540001c8,  //           b.hi done
+    0x2a1f03f6,  //           mov w22, wzr
+    0x6b1302df,  // again:    cmp w22, w19
+    0x54000122,  //           b.hs finished
+    0x2a1603e0,  //           mov w0, w22
+    0xaa1503e1,  //           mov x1, x21
+    0xaa1f03e2,  //           mov x2, xzr
+    0xaa1f03e3,  //           mov x3, xzr
+    0xaa1f03e4,  //           mov x4, xzr
+    0xd63f0280,  //           blr x20
+    0x110006d6,  //           add w22, w22, #1
+    0xb4fffee0,  //           cbz x0, again
+    0x2a1603e0,  // finished: mov w0, w22
+    0x14000001,  //           b done: a block of its own
+    0xa9425bf5,  // done:     ldp x21, x22, [sp, #32]
+    0xa94153f3,  //           ldp x19, x20, [sp, #16]
+    0xa8c37bfd,  //           ldp x29, x30, [sp], #48
+    0xd65f03c0,  //           ret
+};
+constexpr std::uint64_t kLoopEnd = 0x68;
+static_assert(kLoopRoutineOffset + sizeof kLoopRoutine <= guest::kStubSize);
+
+// Fields of instructions: Arm Architecture Reference Manual for A-profile, C4.1.
+constexpr std::uint32_t kBrk = 0xd4200000;
+constexpr std::uint32_t kRet = 0xd65f03c0;
+constexpr std::uint32_t kBranch = 0x14000000;
+
+constexpr std::uint64_t sign_extended(std::uint32_t value, int bits) {
+  const int unused = 64 - bits;
+  return static_cast<std::uint64_t>(static_cast<std::int64_t>(std::uint64_t{value} << unused) >>
+                                    unused);
+}
+
+constexpr int base_register(std::uint32_t insn) { return static_cast<int>(insn >> 5 & 31); }
+
+constexpr bool is_direct_call(std::uint32_t insn) { return (insn & 0xfc000000) == 0x94000000; }
+// blr, blraa, blrab and their forms with a zero modifier.
+constexpr bool is_indirect_call(std::uint32_t insn) { return (insn & 0xfeff0000) == 0xd63f0000; }
+constexpr bool is_return(std::uint32_t insn) { return (insn & 0xffff0000) == 0xd65f0000; }
+// The authenticating returns have no operand: they take x30.
+constexpr int return_register(std::uint32_t insn) {
+  return base_register(insn) == 31 ? kLr : base_register(insn);
+}
+
+constexpr std::uint64_t direct_target(std::uint64_t at, std::uint32_t insn) {
+  return at + (sign_extended(insn & 0x3ffffff, 26) << 2);
+}
+
+// By how much a store with pre-indexed sp moves it; 0 for all other instructions.
+constexpr std::int64_t store_moves_sp(std::uint32_t insn) {
+  if (base_register(insn) != kSp) return 0;
+  if ((insn & 0x7fc00000) == 0x29800000) {  // stp of two general registers
+    const int scale = insn >> 31 != 0 ? 8 : 4;
+    return static_cast<std::int64_t>(sign_extended(insn >> 15 & 0x7f, 7)) * scale;
+  }
+  if ((insn & 0x3fe00c00) == 0x38000c00) {  // str, strh, strb
+    return static_cast<std::int64_t>(sign_extended(insn >> 12 & 0x1ff, 9));
+  }
+  return 0;
+}
+static_assert(store_moves_sp(0xa9bf7bfd) == -16);  // stp x29, x30, [sp, #-16]!
+static_assert(store_moves_sp(0xf81f0ffe) == -16);  // str x30, [sp, #-16]!
+static_assert(store_moves_sp(0xa9007bfd) == 0);    // stp x29, x30, [sp]
+
+constexpr StubWords kStubs{
+    .trap = kBrk,
+    .ret = kRet,
+    .jump_to_loop = kBranch | static_cast<std::uint32_t>(
+                                  (kLoopRoutineOffset - kLoopHelper * guest::kStubStride) >> 2),
+    .loop_routine = kLoopRoutine};
+
+class TargetArm64 final : public Target {
+ public:
+  const TargetFacts& facts() const override { return kFacts; }
+  void write_stubs(std::uint64_t area) const override { write_stub_words(area, kStubs); }
+  bool stubs_intact(std::uint64_t area) const override { return stub_words_intact(area, kStubs); }
+  std::uint64_t loop_end(std::uint64_t area) const override {
+    return area + kLoopRoutineOffset + kLoopEnd;
+  }
+
+  void set_return_address(RegisterFile& registers, GuestMemory&,
+                          std::uint64_t address) const override {
+    registers[kLr] = address;
+  }
+
+  std::optional<std::uint64_t> return_address_of_call(const Engine& engine, const GuestMemory&,
+                                                      const Block& previous,
+                                                      std::uint64_t address) const override {
+    const std::uint64_t last = previous.end - 4;
+    const std::uint32_t insn = load_word(last);
+    const bool is_call =
+        is_indirect_call(insn) || (is_direct_call(insn) && direct_target(last, insn) == address);
+    if (!is_call || code_address(Arch::kArm64, engine.read(kLr)) != previous.end) {
+      return std::nullopt;
+    }
+    return previous.end;
+  }
+
+  bool reached_by_return(const Engine& engine, const GuestMemory&, const Block& previous,
+                         std::uint64_t address) const override {
+    const std::uint32_t insn = load_word(previous.end - 4);
+    return is_return(insn) &&
+           code_address(Arch::kArm64, engine.read(return_register(insn))) == address;
+  }
+
+  std::uint64_t pushed_bytes(std::uint64_t pc) const override {
+    const std::int64_t moved = store_moves_sp(load_word(pc));
+    return moved < 0 ? static_cast<std::uint64_t>(-moved) : 0;
+  }
+
+  std::uint64_t trap_address(std::uint64_t pc) const override { return pc; }
+};
+
+}  // namespace
+
+std::unique_ptr<Target> make_target_arm64() { return std::make_unique<TargetArm64>(); }
+
+}  // namespace plumb::machine

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/helper_model.h"
+#include "machine/arena_bytes.h"
+#include "machine/stub_words.h"
+#include "machine/target.h"
+
+namespace plumb::machine {
+namespace {
+
+constexpr int kRa = 1;
+constexpr int kSp = 2;
+constexpr int kA0 = 10;
+// RISC-V psABI, integer calling convention: t0-t2, a0-a7, t3-t6. Of ra a callee leaves what it
+// returned to.
+constexpr std::uint32_t kCallerSaved = 0xf003'fce0;
+
+// The frame pointer holds the stack pointer on arrival: the record lies below it.
+constexpr TargetFacts kFacts{.arch = Arch::kRiscv64,
+                             .register_count = 32,
+                             .stack_pointer = kSp,
+                             .result = kA0,
+                             .zero = 0,
+                             .caller_saved = kCallerSaved,
+                             .call_pushes = 0,
+                             .record_saved = -16,
+                             .record_return = -8};
+
+// bpf_loop: see target_x86_64.cc.
+constexpr std::uint32_t kLoopRoutine[] = {
+    0xfd010113,  //           addi sp, sp, -48
+    0x02113423,  //           sd ra, 40(sp)
+    0x02813023,  //           sd s0, 32(sp)
+    0x00913c23,  //           sd s1, 24(sp)
+    0x01213823,  //           sd s2, 16(sp)
+    0x01313423,  //           sd s3, 8(sp)
+    0x01413023,  //           sd s4, 0(sp)
+    0x03010413,  //           addi s0, sp, 48
+    0x02051493,  //           slli s1, a0, 32
+    0x0204d493,  //           srli s1, s1, 32
+    0x00058913,  //           mv s2, a1
+    0x00060993,  //           mv s3, a2
+    0xfea00513,  //           li a0, -22
+    0x04069063,  //           bnez a3, done
+    0xff900513,  //           li a0, -7
+    0x008002b7,  //           lui t0, 1 << 11
+    0x0292ea63,  //           bltu t0, s1, done
+    0x00000a13,  //           li s4, 0
+    0x029a7263,  // again:    bgeu s4, s1, finished
+    0x000a0513,  //           mv a0, s4
+    0x00098593,  //           mv a1, s3
+    0x00000613,  //           li a2, 0
+    0x00000693,  //           li a3, 0
+    0x00000713,  //           li a4, 0
+    0x000900e7,  //           jalr s2
+    0x001a0a13,  //           addi s4, s4, 1
+    0xfe0500e3,  //           beqz a0, again
+    0x000a0513,  // finished: mv a0, s4
+    0x0040006f,  //           j done: a block of its own
+    0x00013a03,  // done:     ld s4, 0(sp)
+    0x00813983,  //           ld s3, 8(sp)
+    0x01013903,  //           ld s2, 16(sp)
+    0x01813483,  //           ld s1, 24(sp)
+    0x02013403,  //           ld s0, 32(sp)
+    0x02813083,  //           ld ra, 40(sp)
+    0x03010113,  //           addi sp, sp, 48
+    0x00008067,  //           ret
+};
+constexpr std::uint64_t kLoopEnd = 0x74;
+static_assert(kLoopRoutineOffset + sizeof kLoopRoutine <= guest::kStubSize);
+
+// Encodings: the RISC-V unprivileged specification, chapters 2 and 16.
+constexpr std::uint32_t kEbreak = 0x00100073;
+constexpr std::uint32_t kRet = 0x00008067;
+constexpr std::uint32_t kCompressedRet = 0x8082;
+constexpr std::uint32_t kJal = 0x6f;
+constexpr std::uint32_t kJalr = 0x67;
+
+constexpr std::uint32_t jump(std::uint64_t distance) {
+  const auto d = static_cast<std::uint32_t>(distance);
+  return kJal | (d >> 20 & 1) << 31 | (d >> 1 & 0x3ff) << 21 | (d >> 11 & 1) << 20 |
+         (d >> 12 & 0xff) << 12;
+}
+static_assert(jump(4) == 0x0040006f);
+
+constexpr std::uint64_t insn_size(std::uint32_t insn) { return (insn & 3) == 3 ? 4 : 2; }
+constexpr std::uint32_t opcode(std::uint32_t insn) { return insn & 0x7f; }
+constexpr std::uint32_t destination(std::uint32_t insn) { return insn >> 7 & 31; }
+
+// jal and jalr with ra as the link register, c.jalr.
+constexpr bool is_call(std::uint32_t insn) {
+  if (insn_size(insn) == 2) return (insn & 0xf07f) == 0x9002 && destination(insn) != 0;
+  return (opcode(insn) == kJal || opcode(insn) == kJalr) && destination(insn) == kRa;
+}
+constexpr bool is_return(std::uint32_t insn) {
+  return insn_size(insn) == 2 ? (insn & 0xffff) == kCompressedRet : insn == kRet;
+}
+
+std::uint32_t load_insn(std::uint64_t address) {
+  const std::uint32_t low = *arena_bytes(address);
+  return insn_size(low) == 4 ? load_word(address)
+                             : low | std::uint32_t{*arena_bytes(address + 1)} << 8;
+}
+
+// Instructions have two lengths, so that the end of a block alone does not tell.
+std::uint32_t last_insn(const Block& block) {
+  std::uint64_t at = block.begin;
+  std::uint32_t insn = 0;
+  while (at < block.end) {
+    insn = load_insn(at);
+    at += insn_size(insn);
+  }
+  return insn;
+}
+
+constexpr StubWords kStubs{
+    .trap = kEbreak,
+    .ret = kRet,
+    .jump_to_loop = jump(kLoopRoutineOffset - kLoopHelper * guest::kStubStride),
+    .loop_routine = kLoopRoutine};
+
+class TargetRiscv64 final : public Target {
+ public:
+  const TargetFacts& facts() const override { return kFacts; }
+  void write_stubs(std::uint64_t area) const override { write_stub_words(area, kStubs); }
+  bool stubs_intact(std::uint64_t area) const override { return stub_words_intact(area, kStubs); }
+  std::uint64_t loop_end(std::uint64_t area) const override {
+    return area + kLoopRoutineOffset + kLoopEnd;
+  }
+
+  void set_return_address(RegisterFile& registers, GuestMemory&,
+                          std::uint64_t address) const override {
+    registers[kRa] = address;
+  }
+
+  std::optional<std::uint64_t> return_address_of_call(const Engine& engine, const GuestMemory&,
+                                                      const Block& previous,
+                                                      std::uint64_t) const override {
+    if (engine.read(kRa) != previous.end || !is_call(last_insn(previous))) return std::nullopt;
+    return previous.end;
+  }
+
+  bool reached_by_return(const Engine& engine, const GuestMemory&, const Block& previous,
+                         std::uint64_t address) const override {
+    return engine.read(kRa) == address && is_return(last_insn(previous));
+  }
+
+  // Prologues move sp first and store above it then.
+  std::uint64_t pushed_bytes(std::uint64_t) const override { return 0; }
+
+  std::uint64_t trap_address(std::uint64_t pc) const override { return pc; }
+};
+
+}  // namespace
+
+std::unique_ptr<Target> make_target_riscv64() { return std::make_unique<TargetRiscv64>(); }
+
+}  // namespace plumb::machine
