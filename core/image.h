@@ -48,7 +48,8 @@ struct NativeFunction {
 struct Symbol {
   std::string name;
   std::uint64_t address = 0;
-  bool is_thunk = false;
+  bool is_thunk = false;   // native code goes through it to where it jumps, calls or returns to
+  std::uint64_t size = 0;  // bytes; 0: not known
 
   bool operator==(const Symbol&) const = default;
 };
@@ -60,6 +61,7 @@ struct Image {
   std::string family;  // "linux"
   Contract contract;
   RegisterMap registers;
+  LandingRule landing;
   Range arena;                  // guest and host address alike
   std::uint64_t stub_base = 0;  // stub of helper n: stub_base + n * 16
   std::uint64_t entry = 0;      // address of the main function of the case's entry program

@@ -93,6 +93,14 @@ struct StackAccess {
   bool is_push = false;
 };
 
+// An indirect jump or call of a function, in an image whose landing rule demands a pad.
+struct Landing {
+  std::uint64_t pc = 0;     // where the pad has to stand
+  std::uint32_t word = 0;   // the four bytes that stand there, little-endian
+  std::int32_t event = -1;  // that it belongs to; -1: the entry of the invocation
+  bool is_call = false;     // lands as a call does; on arm64 so do jumps through x16 and x17
+};
+
 struct MachineRun {
   StopReason stop = StopReason::kReturned;
   std::string detail;  // one line for people; no host address
@@ -112,6 +120,7 @@ struct MachineRun {
   std::vector<Activation> activations;
   std::vector<FrameRecord> frames;
   std::vector<StackAccess> accesses;
+  std::vector<Landing> landings;
   std::uint32_t tail_calls = 0;    // taken
   std::uint64_t lowest_sp = 0;     // lowest stack address that was written
   std::uint64_t instructions = 0;  // exact at kFull, else blocks
