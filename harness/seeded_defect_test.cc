@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <map>
 #include <set>
 #include <span>
 #include <sstream>
@@ -147,6 +148,25 @@ constexpr const char* kCallback = R"(.case 1
         exit
 )";
 
+// A tail call whose key nobody knows, with pads where the plugin makes them.
+constexpr const char* kIndirect = R"(.case 1
+.array jmp 1
+.slot jmp 0 entry
+.program entry
+.function main
+        r6 = r1
+        r3 = *(u64 *)(r1 + 0)
+        r2 = jmp ll
+        call 12
+        r0 = 7
+        exit
+.context 00 00 00 00 00 00 00 00
+)";
+
+constexpr const char* kPlain = "linux-6.12-x86_64";
+constexpr const char* kIbt = "linux-6.12-x86_64:ibt";
+constexpr const char* kFineIbt = "linux-6.12-x86_64:fineibt";
+
 // One edit: bytes in the code of a function, found and replaced.
 struct Edit {
   int function;
@@ -160,6 +180,7 @@ struct Defect {
   const char* text;
   std::vector<Edit> edits;
   const char* invariant;  // what has to speak first
+  const char* jit = kPlain;
 };
 
 const std::vector<Defect>& defects() {
@@ -323,6 +344,26 @@ const std::vector<Defect>& defects() {
        kCalls,
        {{2, "48 8b 45 f8 c9 c3", "31 c0 ff e0 c9 c3"}},
        "stays-in-image"},
+      {"the entry has no pad",
+       kBare,
+       {{0, "f3 0f 1e fa", "0f 1f 40 00"}},
+       "indirect-target-has-landing-pad",
+       kIbt},
+      {"where tail calls land is no pad",
+       kIndirect,
+       {{0, "48 89 e5 f3 0f 1e fa", "48 89 e5 0f 1f 40 00"}},
+       "indirect-target-has-landing-pad",
+       kIbt},
+      {"a callback has no pad",
+       kCallback,
+       {{1, "f3 0f 1e fa", "0f 1f 40 00"}},
+       "indirect-target-has-landing-pad",
+       kIbt},
+      {"with FineIBT, where tail calls land is no pad",
+       kIndirect,
+       {{0, "48 89 e5 f3 0f 1e fa", "48 89 e5 66 0f 1f 00"}},
+       "indirect-target-has-landing-pad",
+       kFineIbt},
       // ---- values ----
       {"another helper is called", kBare, {{1, "e8 ??", "?? -32"}}, "same-events"},
       {"a stack pointer argument is 8 bytes off",
@@ -437,32 +478,47 @@ std::string listing(const Judgement& judgement) {
 class SeededDefects : public testing::TestWithParam<Depth> {
  protected:
   static void SetUpTestSuite() {
-    auto opened = jit::open_jits(PLUMB_PLUGIN_DIR, "linux-6.12-x86_64");
-    ASSERT_TRUE(opened.has_value()) << opened.error().str();
-    jit_ = std::move(opened->front());
+    for (const char* name : {kPlain, kIbt, kFineIbt}) {
+      auto opened = jit::open_jits(PLUMB_PLUGIN_DIR, name);
+      ASSERT_TRUE(opened.has_value()) << opened.error().str();
+      jits_[name] = std::move(opened->front());
+    }
     judge_ = std::make_unique<Judge>();
   }
   static void TearDownTestSuite() {
     judge_.reset();
-    jit_.reset();
+    jits_.clear();
   }
 
-  static inline std::unique_ptr<jit::Jit> jit_;
+  static inline std::map<std::string_view, std::unique_ptr<jit::Jit>> jits_;
   static inline std::unique_ptr<Judge> judge_;
 };
 
+// Only indirect jumps and calls look for pads.
+TEST_P(SeededDefects, DirectJumpsAndCallsNeedNoPads) {
+  const std::vector<Edit> without_pads = {{0, "48 89 e5 f3 0f 1e fa", "48 89 e5 0f 1f 40 00"},
+                                          {1, "f3 0f 1e fa", "0f 1f 40 00"}};
+  DefectiveJit jit(*jits_[kIbt], without_pads);
+  const Outcome outcome = judge_->judge(parsed(kTree), jit, GetParam());
+  EXPECT_FALSE(jit.has_missed());
+  EXPECT_EQ(outcome.judgement.verdict, Verdict::kConforms) << listing(outcome.judgement);
+}
+
 TEST_P(SeededDefects, TheCasesConformWithoutThem) {
-  for (const char* text : {kCalls, kChain, kTree, kRefused, kBare, kCallback}) {
-    const Outcome outcome = judge_->judge(parsed(text), *jit_, GetParam());
-    EXPECT_EQ(outcome.judgement.verdict, Verdict::kConforms) << text << listing(outcome.judgement);
-    EXPECT_EQ(outcome.stage, Stage::kCompared);
+  for (const auto& [name, jit] : jits_) {
+    for (const char* text : {kCalls, kChain, kTree, kRefused, kBare, kCallback, kIndirect}) {
+      const Outcome outcome = judge_->judge(parsed(text), *jit, GetParam());
+      EXPECT_EQ(outcome.judgement.verdict, Verdict::kConforms)
+          << name << text << listing(outcome.judgement);
+      EXPECT_EQ(outcome.stage, Stage::kCompared);
+    }
   }
 }
 
 TEST_P(SeededDefects, EachIsCaughtByTheInvariantThatItBreaks) {
   for (const Defect& defect : defects()) {
     SCOPED_TRACE(defect.name);
-    DefectiveJit jit(*jit_, defect.edits);
+    DefectiveJit jit(*jits_[defect.jit], defect.edits);
     const Outcome outcome = judge_->judge(parsed(defect.text), jit, GetParam());
     EXPECT_FALSE(jit.has_missed()) << "the bytes to edit are not there";
     EXPECT_EQ(outcome.judgement.verdict, Verdict::kViolation) << listing(outcome.judgement);

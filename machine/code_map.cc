@@ -11,8 +11,8 @@
 namespace plumb::machine {
 namespace {
 
-// Longer than any retpoline or return thunk of the kernel; an address that lies in a function as
-// well belongs to the function.
+// Of a thunk whose size is not given: longer than retpolines and plain return thunks. An address
+// that lies in a function as well belongs to the function.
 constexpr std::uint64_t kThunkSize = 64;
 constexpr std::uint64_t kMaxCodeSpan = 1u << 28;
 
@@ -103,7 +103,7 @@ void CodeMap::mark_function(std::size_t index) {
 
 bool CodeMap::in_thunk(std::uint64_t address) const {
   return std::ranges::any_of(image_->symbols, [address](const Symbol& s) {
-    return s.is_thunk && address - s.address < kThunkSize;
+    return s.is_thunk && address - s.address < (s.size != 0 ? s.size : kThunkSize);
   });
 }
 

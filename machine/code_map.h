@@ -51,7 +51,7 @@ class CodeMap {
   }
   [[nodiscard]] bool in_stubs(std::uint64_t address) const { return stubs_.contains(address); }
   [[nodiscard]] const Range& stubs() const { return stubs_; }
-  // In one of the image's thunks (retpolines, return thunks). Their size is not known.
+  // In one of the image's thunks (retpolines, return thunks).
   [[nodiscard]] bool in_thunk(std::uint64_t address) const;
   // Instructions that have to be reported one by one, not empty ranges: what is kAfterTailCall,
   // because a refused tail call may run on into it without a block boundary; and the code of atomic

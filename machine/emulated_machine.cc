@@ -40,6 +40,7 @@ void reset(MachineRun& run) {
   run.activations.clear();
   run.frames.clear();
   run.accesses.clear();
+  run.landings.clear();
   run.tail_calls = 0;
   run.lowest_sp = guest::kStackTop;
   run.instructions = 0;

@@ -171,6 +171,10 @@ std::unique_ptr<Engine> Engine::open(Arch arch, Watch watch,
     PLUMB_CHECK(uc_mem_map_ptr(handle->uc, m.guest.address, m.guest.size, protection(m), m.host) ==
                 UC_ERR_OK);
   }
+  if (handle->arch.per_cpu_base != 0) {
+    PLUMB_CHECK(uc_reg_write(handle->uc, handle->arch.per_cpu_base, &guest::kPerCpuPage) ==
+                UC_ERR_OK);
+  }
   add_hooks(*handle);
   return std::unique_ptr<Engine>(new Engine(std::move(handle)));
 }

@@ -48,6 +48,7 @@ struct EngineArch {
   std::uint64_t initial_flags = 0;
   std::uint64_t scrambled_flags = 0;
   int program_counter = 0;
+  int per_cpu_base = 0;  // register that holds the address of per-CPU data; 0: none
   // The emulator keeps the program counter up to date where it reports accesses to memory.
   bool knows_accessing_insn = false;
 };

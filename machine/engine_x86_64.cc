@@ -27,6 +27,7 @@ EngineArch engine_arch_x86_64() {
           .initial_flags = kCleanFlags,
           .scrambled_flags = kScrambledFlags,
           .program_counter = UC_X86_REG_RIP,
+          .per_cpu_base = UC_X86_REG_GS_BASE,
           .knows_accessing_insn = true};
 }
 

@@ -37,7 +37,7 @@ const std::array<std::uint8_t, guest::kPage>& poison_page() {
 void GuestMemory::FreePages::operator()(std::uint8_t* pages) const { std::free(pages); }
 
 GuestMemory::GuestMemory() {
-  constexpr std::size_t kSize = (kObjects + 1) * kPage + guest::kStackSize;
+  constexpr std::size_t kSize = (kObjects + 2) * kPage + guest::kStackSize;
   pages_.reset(static_cast<std::uint8_t*>(std::aligned_alloc(kPage, kSize)));
   PLUMB_CHECK(pages_ != nullptr);
   std::memset(pages_.get(), kPaddingPoison, kSize);
@@ -48,7 +48,7 @@ GuestMemory::GuestMemory() {
 
 std::vector<HostMapping> GuestMemory::mappings() {
   std::vector<HostMapping> result;
-  result.reserve(kObjects + 2);
+  result.reserve(kObjects + 3);
   for (std::size_t i = 0; i < kObjects; ++i) {
     result.push_back(
         {.guest = {guest_page(i), kPage}, .host = page(i), .writable = true, .executable = false});
@@ -57,6 +57,10 @@ std::vector<HostMapping> GuestMemory::mappings() {
                     .host = exit_page(),
                     .writable = false,
                     .executable = true});
+  result.push_back({.guest = {guest::kPerCpuPage, kPage},
+                    .host = per_cpu_page(),
+                    .writable = true,
+                    .executable = false});
   result.push_back({.guest = {guest::kStackBase, guest::kStackSize},
                     .host = stack(),
                     .writable = true,
@@ -76,6 +80,7 @@ void GuestMemory::prepare_objects(const Case& value) {
   for (std::size_t i = 0; i < kMaxRegions; ++i) {
     prepare_object(1 + i, i < value.regions.size() ? &value.regions[i].bytes : nullptr);
   }
+  std::memset(per_cpu_page(), 0, kPage);
 }
 
 void GuestMemory::prepare_stack() {

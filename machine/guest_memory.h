@@ -20,14 +20,14 @@ inline constexpr std::uint8_t kPaddingPoison = 0xa7;
 inline constexpr std::uint8_t kScrambledStack = 0x5d;
 
 // The memory of the guest outside the arenas (core/guest.h), owned by the host and mapped into
-// engines: context, regions, exit page, stack.
+// engines: context, regions, exit page, per-CPU data, stack.
 class GuestMemory {
  public:
   GuestMemory();
 
   [[nodiscard]] std::vector<HostMapping> mappings();
 
-  // Objects as the case gives them, poison around them.
+  // Objects as the case gives them, poison around them; per-CPU data zeroed.
   void prepare_objects(const Case& value);
   // Canaries wherever the last run wrote.
   void prepare_stack();
@@ -60,11 +60,12 @@ class GuestMemory {
     return pages_.get() + object * kPage;
   }
   [[nodiscard]] std::uint8_t* exit_page() const { return page(kObjects); }
-  [[nodiscard]] std::uint8_t* stack() const { return page(kObjects + 1); }
+  [[nodiscard]] std::uint8_t* per_cpu_page() const { return page(kObjects + 1); }
+  [[nodiscard]] std::uint8_t* stack() const { return page(kObjects + 2); }
   void prepare_object(std::size_t object, const std::vector<std::uint8_t>* bytes);
   [[nodiscard]] bool padding_intact(std::size_t object, std::size_t size) const;
 
-  std::unique_ptr<std::uint8_t[], FreePages> pages_;  // objects, exit page, stack
+  std::unique_ptr<std::uint8_t[], FreePages> pages_;  // objects, exit page, per-CPU data, stack
   std::uint64_t dirty_ = guest::kStackBase;
 };
 

@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "core/case.h"
 #include "core/guest.h"
 #include "core/insn.h"
+#include "machine/arena_bytes.h"
 
 namespace plumb::machine {
 namespace {
@@ -43,6 +45,8 @@ void Observer::begin(const Subject& subject, const NativeFunction& entry) {
                                .entry_sp = run_->entry_sp,
                                .return_address = guest::kExitAddress,
                                .r10 = 0});
+  // The kernel calls programs through pointers.
+  if (image_->landing.pad != LandingPad::kNone) add_landing(true, entry.address, -1);
 }
 
 void Observer::on_block(std::uint64_t address, std::uint32_t size) {
@@ -91,11 +95,13 @@ bool Observer::arrive_by_return(const Block& from, std::uint64_t address) {
 void Observer::arrive_in_function(Role role, const Block& from, std::uint64_t address) {
   if (const auto back = target_.return_address_of_call(*engine_, memory_, from, address)) {
     if (!role.has(Role::kEntry)) return wild("a call landed inside", address);
+    note_landing(from, address);
     return enter_by_call(role, from, *back);
   }
   const Role source = map_->role(source_end_ - 1);
   const bool fell_through = from.end == address;
   if (!fell_through && is_tail_call_landing(role, source, address)) {
+    note_landing(from, address);
     return take_tail_call(role, address);
   }
   if (!role.same_function(source)) return wild("a jump landed inside", address);
@@ -111,6 +117,24 @@ void Observer::arrive_in_function(Role role, const Block& from, std::uint64_t ad
     engine_->read_all(registers);
     note_r10(registers);
   }
+}
+
+// The event that the landing belongs to comes next.
+void Observer::note_landing(const Block& from, std::uint64_t address) {
+  if (image_->landing.pad == LandingPad::kNone) return;
+  // The return at the end of a retpoline looks for no pad.
+  if (target_.reached_by_return(*engine_, memory_, from, address)) return;
+  const Arrival arrival = target_.arrival(from, address);
+  if (arrival == Arrival::kDirect) return;
+  add_landing(arrival == Arrival::kIndirectCall, address,
+              static_cast<std::int32_t>(run_->events.size()));
+}
+
+void Observer::add_landing(bool is_call, std::uint64_t address, std::int32_t event) {
+  Landing landing{.pc = address, .word = 0, .event = event, .is_call = is_call};
+  if (is_call) landing.pc -= static_cast<std::uint64_t>(image_->landing.call_preamble);
+  std::memcpy(&landing.word, arena_bytes(landing.pc), sizeof landing.word);
+  run_->landings.push_back(landing);
 }
 
 // Where a layout lets tail calls land on the first instruction of the body, a loop back to that

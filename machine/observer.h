@@ -61,6 +61,9 @@ class Observer final : public EngineClient {
   void record_helper_writes(const Range& written, std::uint64_t sp);
   void finish_at_end();
 
+  void note_landing(const Block& from, std::uint64_t address);
+  void add_landing(bool is_call, std::uint64_t address, std::int32_t event);
+
   [[nodiscard]] bool is_tail_call_landing(Role role, Role source, std::uint64_t address) const;
   [[nodiscard]] std::uint64_t trap_address(std::uint64_t pc) const;
   [[nodiscard]] Place source_place() const { return map_->place(source_end_ - 1); }

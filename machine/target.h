@@ -18,6 +18,9 @@ struct Block {
   std::uint64_t end = 0;
 };
 
+// How control came to a block, as a processor sees it that checks landing pads.
+enum class Arrival : std::uint8_t { kDirect, kIndirectJump, kIndirectCall };
+
 struct TargetFacts {
   Arch arch = Arch::kX86_64;
   int register_count = 0;
@@ -58,6 +61,10 @@ class Target {
   [[nodiscard]] virtual bool reached_by_return(const Engine& engine, const GuestMemory& memory,
                                                const Block& previous,
                                                std::uint64_t address) const = 0;
+  // How the block at address was reached from the end of the previous one, when by no return.
+  [[nodiscard]] virtual Arrival arrival(const Block&, std::uint64_t) const {
+    return Arrival::kDirect;
+  }
   // By how many bytes the instruction at pc, which stores below sp, moves sp down: more than 0 for
   // a push and a call, 0 for all others.
   [[nodiscard]] virtual std::uint64_t pushed_bytes(std::uint64_t pc) const = 0;

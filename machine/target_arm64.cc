@@ -73,6 +73,7 @@ constexpr int base_register(std::uint32_t insn) { return static_cast<int>(insn >
 constexpr bool is_direct_call(std::uint32_t insn) { return (insn & 0xfc000000) == 0x94000000; }
 // blr, blraa, blrab and their forms with a zero modifier.
 constexpr bool is_indirect_call(std::uint32_t insn) { return (insn & 0xfeff0000) == 0xd63f0000; }
+constexpr bool is_indirect_jump(std::uint32_t insn) { return (insn & 0xfeff0000) == 0xd61f0000; }
 constexpr bool is_return(std::uint32_t insn) { return (insn & 0xffff0000) == 0xd65f0000; }
 // The authenticating returns have no operand: they take x30.
 constexpr int return_register(std::uint32_t insn) {
@@ -138,6 +139,15 @@ class TargetArm64 final : public Target {
     const std::uint32_t insn = load_word(previous.end - 4);
     return is_return(insn) &&
            code_address(Arch::kArm64, engine.read(return_register(insn))) == address;
+  }
+
+  Arrival arrival(const Block& previous, std::uint64_t) const override {
+    const std::uint32_t insn = load_word(previous.end - 4);
+    if (is_indirect_call(insn)) return Arrival::kIndirectCall;
+    if (!is_indirect_jump(insn)) return Arrival::kDirect;
+    // What a procedure linkage table jumps through may land where calls land (D8.4.7).
+    const int reg = base_register(insn);
+    return reg == 16 || reg == 17 ? Arrival::kIndirectCall : Arrival::kIndirectJump;
   }
 
   std::uint64_t pushed_bytes(std::uint64_t pc) const override {

@@ -106,6 +106,24 @@ bool may_end_in_call(const Block& block, std::uint64_t address) {
   });
 }
 
+std::uint64_t relative_to(std::uint64_t end, std::int64_t displacement) {
+  return end + static_cast<std::uint64_t>(displacement);
+}
+
+// Could the block end in a direct jump or call to the address?
+bool may_end_in_direct_branch(const Block& block, std::uint64_t address) {
+  const std::uint8_t* const end = arena_bytes(block.end);
+  const std::uint64_t size = block.end - block.begin;
+  if (size >= 2 && relative_to(block.end, static_cast<std::int8_t>(end[-1])) == address) {
+    constexpr std::uint8_t kJmpRel8 = 0xeb;
+    const bool is_conditional = (end[-2] & 0xf0) == 0x70 || (end[-2] & 0xfc) == 0xe0;  // jcc, loop
+    if (end[-2] == kJmpRel8 || is_conditional) return true;
+  }
+  if (size < 5 || relative_to(block.end, load_rel32(end - 4)) != address) return false;
+  const bool is_jcc = size >= 6 && end[-6] == 0x0f && (end[-5] & 0xf0) == 0x80;
+  return end[-5] == kCallRel32 || end[-5] == kJmpRel32 || is_jcc;
+}
+
 bool last_instruction_is_return(const Block& block) {
   const auto insns = disassemble(Arch::kX86_64, block.begin, block.end - block.begin);
   return !insns.empty() && insns.back().text.starts_with("ret");
@@ -175,6 +193,14 @@ class TargetX86_64 final : public Target {
              last_instruction_is_return(previous);
     }
     return false;
+  }
+
+  // By elimination: what else leads elsewhere is "ff /2" and "ff /4", whose operands are too many.
+  Arrival arrival(const Block& previous, std::uint64_t address) const override {
+    if (address == previous.end || may_end_in_direct_branch(previous, address)) {
+      return Arrival::kDirect;
+    }
+    return may_end_in_call(previous, address) ? Arrival::kIndirectCall : Arrival::kIndirectJump;
   }
 
   std::uint64_t pushed_bytes(std::uint64_t pc) const override {
