@@ -186,6 +186,31 @@ TEST_F(LandingX86_64, CallsOfACallbackArriveAtThePreamble) {
   EXPECT_EQ(run(t).landings[1].word, kPoison);
 }
 
+// A program that tail-calls itself jumps within one function: only the entry will do.
+TEST_F(MachineX86_64, ATailCallToItselfThatMissesTheEntryIsSeen) {
+  for (const std::uint64_t offset : {0, 4, 8, 12}) {
+    TestImage t(arena_);
+    const std::uint64_t main = t.function(0, 0);
+    t.prologue().tail_call_entry();                                     // + 4
+    t.bytes({0x48, 0x83, 0xec, 0x10}).bytes({0x90, 0x90, 0x90, 0x90});  // sub rsp, 16; nops
+    t.slot(bpf_mov(0, 1)).bytes({0x90});                                // + 12
+    t.slot(bpf_call_helper(12));
+    t.bytes({0xc9, 0x55, 0x48, 0x89, 0xe5});        // unwind
+    t.bytes({0xc1, 0xe1, 8, 0x85, 0xc9, 0x74, 5});  // shl ecx, 8; test ecx, ecx; je out
+    t.jump(main + offset);
+    t.exit().body_end();
+    const MachineRun& r = run(t);
+    if (offset == 4) {
+      EXPECT_EQ(r.stop, StopReason::kReturned) << r.detail;
+      EXPECT_GT(r.tail_calls, 0u);
+    } else if (offset < 12) {
+      EXPECT_EQ(r.stop, StopReason::kWildJump) << offset;
+    } else {
+      EXPECT_EQ(r.tail_calls, 0u);  // the first instruction of the body: a loop, for all we know
+    }
+  }
+}
+
 TEST_F(MachineX86_64, PerCpuDataIsZeroInEveryRun) {
   TestImage t(arena_);
   around(t, {0x65, 0x48, 0xff, 0x04, 0x25, 0x10, 0, 0, 0,    // inc qword gs:[0x10]

@@ -104,7 +104,10 @@ void Observer::arrive_in_function(Role role, const Block& from, std::uint64_t ad
     note_landing(from, address);
     return take_tail_call(role, address);
   }
-  if (!role.same_function(source)) return wild("a jump landed inside", address);
+  // A program that tail-calls itself, too: the rest of a tail call's code stays out of prologues.
+  const bool misses_entry =
+      !fell_through && source.has(Role::kTailCall) && is_in_prologue(role, address);
+  if (!role.same_function(source) || misses_entry) return wild("a jump landed inside", address);
   if (role.has(Role::kAfterTailCall)) {
     const Place place = source_place();
     if (map_->role(source_end_ - 1).has(Role::kTailCall) &&
@@ -144,7 +147,12 @@ bool Observer::is_tail_call_landing(Role role, Role source, std::uint64_t addres
   const NativeFunction& f = map_->function(role);
   if (f.function != 0) return false;
   if (!role.same_function(source) || source.has(Role::kTailCall)) return true;
-  return f.insn_offsets.empty() || address - f.address < f.insn_offsets.front();
+  return f.insn_offsets.empty() || is_in_prologue(role, address);
+}
+
+bool Observer::is_in_prologue(Role role, std::uint64_t address) const {
+  const NativeFunction& f = map_->function(role);
+  return !f.insn_offsets.empty() && address - f.address < f.insn_offsets.front();
 }
 
 void Observer::arrive_in_stubs(const Block& from, std::uint64_t address) {
