@@ -14,8 +14,6 @@ constexpr std::uint64_t kCode = kArena + 0x10000;
 constexpr std::uint64_t kLoopReturn = kArena + 0x8008;  // where callbacks return to
 constexpr std::uint32_t kPrologueSize = 0x20;
 constexpr std::uint32_t kInsnSize = 0x10;
-constexpr std::uint32_t kLanding = 12;
-constexpr std::size_t kRax = 0, kRbx = 3, kRsp = 4, kRbp = 5, kRdi = 7, kR13 = 13;
 
 Insn store_insn() { return make_insn(Opcode::kStoreImm64, 10, 0, -8, 1); }
 Insn helper_insn(std::int32_t number) { return make_insn(Opcode::kCallHelper, 0, 0, 0, number); }
@@ -45,12 +43,13 @@ Case built_case() {
   return value;
 }
 
-Image built_image(const Case& value) {
+Image built_image(const Case& value, const BuiltLayout& layout) {
   Image image;
+  image.arch = layout.arch;
   image.jit = "built";
   image.family = "built";
-  // rax, rdi, rsi, rdx, rcx, r8, rbx, r13, r14, r15, rbp
-  image.registers = {.bpf = {0, 7, 6, 2, 1, 8, 3, 13, 14, 15, 5}, .frame_pointer = 5};
+  image.registers = layout.registers;
+  image.contract.call_alignment = layout.stack_alignment;
   image.arena = {.address = kArena, .size = 0x20000};
   image.stub_base = kArena;
   image.arrays = {{.address = kArena + 0x18000, .size = 64}};
@@ -65,8 +64,10 @@ Image built_image(const Case& value) {
       native.function = static_cast<int>(f);
       native.address = address;
       native.size = 0x400;
-      native.tail_call_entry = kLanding;
-      native.stack_size = static_cast<std::uint32_t>(function.stack_depth);
+      native.tail_call_entry = layout.landing;
+      const int rounding = layout.stack_alignment;
+      native.stack_size =
+          static_cast<std::uint32_t>((function.stack_depth + rounding - 1) / rounding * rounding);
       for (std::uint32_t slot = 0; slot <= function.insns.size(); ++slot) {
         native.insn_offsets.push_back(kPrologueSize + slot * kInsnSize);
       }
@@ -88,18 +89,20 @@ std::size_t BuiltRun::nth(EventKind kind, int n) const {
   return index;
 }
 
-RunBuilder::RunBuilder() : sp_(guest::kStackTop - 64) {
+RunBuilder::RunBuilder(Arch arch) : outer_(built_layout(arch, true)), sp_(guest::kStackTop - 64) {
   built_.value = built_case();
-  built_.image = built_image(built_.value);
+  built_.image = built_image(built_.value, outer_);
   for (std::size_t i = 0; i < registers_.size(); ++i) registers_[i] = 0xdead'0000 + i;
-  registers_[kRbp] = kPoisonFramePointer;
-  registers_[kRdi] = guest::context_address(built_.value.context.size());
-  sp_ -= 8;
+  registers_[outer_.registers.frame_pointer] = kPoisonFramePointer;
+  registers_[outer_.registers.bpf[1]] = guest::context_address(built_.value.context.size());
+  const std::uint64_t call_sp = sp_;
+  sp_ -= outer_.call_pushes;
   memory_[sp_] = guest::kExitAddress;
-  registers_[kRsp] = sp_;
+  registers_[outer_.sp] = sp_;
+  if (outer_.has_link()) registers_[outer_.link] = guest::kExitAddress;
   built_.run.entry_sp = sp_;
   built_.run.entry_registers = registers_;
-  open_.push_back({.activation = 0, .call_slot = 0, .call_sp = sp_ + 8, .saved = registers_});
+  open_.push_back({.activation = 0, .call_slot = 0, .call_sp = call_sp, .saved = registers_});
   enter(0, 0, guest::kExitAddress, -1);
 }
 
@@ -115,19 +118,38 @@ std::uint64_t RunBuilder::pc_of(std::int32_t slot) const {
   return native().address + native().insn_offsets[static_cast<std::size_t>(slot)];
 }
 
-void RunBuilder::push(std::uint64_t pc, std::uint64_t value) {
+// Subprograms call nothing here.
+BuiltLayout RunBuilder::layout() const {
+  const Activation& activation = built_.run.activations[open_.back().activation];
+  const bool makes_calls = activation.function == 0;
+  return built_layout(outer_.arch, makes_calls);
+}
+
+void RunBuilder::save(std::uint64_t pc, std::uint64_t address, std::uint64_t value, bool is_push) {
   built_.run.accesses.push_back({.pc = pc,
-                                 .address = sp_ - 8,
+                                 .address = address,
                                  .sp = sp_,
                                  .activation = open_.back().activation,
                                  .size = 8,
                                  .kind = AccessKind::kWrite,
-                                 .is_push = true});
-  sp_ -= 8;
-  memory_[sp_] = value;
+                                 .is_push = is_push});
+  memory_[address] = value;
 }
 
-// The frame on top of open_ begins; sp points at its return address.
+void RunBuilder::push(std::uint64_t pc, std::uint64_t value) {
+  save(pc, sp_ - 8, value, true);
+  sp_ -= 8;
+}
+
+void RunBuilder::arrive(std::uint64_t pc, std::uint64_t return_address) {
+  if (outer_.has_link()) {
+    registers_[outer_.link] = return_address;
+  } else {
+    push(pc, return_address);
+  }
+}
+
+// The frame on top of open_ begins; sp is as on arrival, or at the landing of the tail call.
 void RunBuilder::enter(int program, int function, std::uint64_t return_address,
                        std::int32_t replaced) {
   auto& activations = built_.run.activations;
@@ -143,22 +165,28 @@ void RunBuilder::enter(int program, int function, std::uint64_t return_address,
                          .r10 = 0});
   built_.execution.activation_function.push_back(
       static_cast<std::uint32_t>(program * kMaxFunctions + function));
-  if (replaced < 0) {
-    push(native().address + 5, registers_[kRbp]);
-    registers_[kRbp] = sp_;
-  }
-  prologue_behind_landing();
+  prologue(replaced >= 0);
 }
 
-void RunBuilder::prologue_behind_landing() {
-  built_.run.activations[open_.back().activation].r10 = registers_[kRbp];
-  sp_ = registers_[kRbp] - native().stack_size;
-  for (const std::uint32_t offset : {20u, 21u}) push(native().address + offset, registers_[kRax]);
-  push(native().address + 23, registers_[kRbx]);
-  push(native().address + 24, registers_[kR13]);
+void RunBuilder::prologue(bool by_tail_call) {
+  const BuiltLayout frame = layout();
+  const std::uint64_t arrival = sp_ + (by_tail_call ? frame.landing_below : 0);
+  const std::uint64_t r10 = arrival - frame.stack_below;
+  for (const SavedWord& word : frame.saved) {
+    if (by_tail_call && word.pc < frame.landing) continue;
+    sp_ = frame.sp_moves_first ? r10 - native().stack_size : arrival - word.sp_below;
+    save(native().address + word.pc, arrival - word.below, registers_[word.number], word.is_push());
+  }
+  sp_ = r10 - native().stack_size;
+  std::uint64_t pc = native().address + 20;
+  for (const std::size_t number : frame.pushed_behind) push(pc++, registers_[number]);
+  registers_[frame.registers.frame_pointer] = arrival - frame.frame_pointer_below;
+  registers_[frame.registers.bpf[10]] = r10;
+  const std::uint32_t activation = open_.back().activation;
+  built_.run.activations[activation].r10 = r10;
   // The body uses what it saved.
-  registers_[kRbx] = 0x6000 + open_.back().activation;
-  registers_[kR13] = 0x7000 + open_.back().activation;
+  registers_[frame.registers.bpf[6]] = 0x6000 + activation;
+  registers_[frame.registers.bpf[7]] = 0x7000 + activation;
 }
 
 MachineEvent& RunBuilder::record(EventKind kind, std::int32_t slot, std::int32_t target) {
@@ -167,7 +195,7 @@ MachineEvent& RunBuilder::record(EventKind kind, std::int32_t slot, std::int32_t
   const Place at{.program = static_cast<std::int16_t>(activation.program),
                  .function = static_cast<std::int16_t>(activation.function),
                  .slot = slot};
-  registers_[kRsp] = sp_;
+  registers_[outer_.sp] = sp_;
   MachineEvent event;
   event.kind = kind;
   event.activation = top.activation;
@@ -187,10 +215,16 @@ MachineEvent& RunBuilder::record(EventKind kind, std::int32_t slot, std::int32_t
 
 void RunBuilder::record_chain(MachineEvent& event) {
   event.chain_begin = static_cast<std::uint32_t>(built_.run.frames.size());
-  for (std::uint64_t fp = registers_[kRbp]; fp != kPoisonFramePointer; fp = memory_[fp]) {
+  std::uint64_t frame_pointer = registers_[outer_.registers.frame_pointer];
+  while (frame_pointer != kPoisonFramePointer) {
+    const std::uint64_t saved =
+        memory_[frame_pointer + static_cast<std::uint64_t>(outer_.record_saved)];
+    const std::uint64_t back =
+        memory_[frame_pointer + static_cast<std::uint64_t>(outer_.record_return)];
     built_.run.frames.push_back(
-        {.frame_pointer = fp, .saved = memory_[fp], .return_address = memory_[fp + 8]});
+        {.frame_pointer = frame_pointer, .saved = saved, .return_address = back});
     ++event.chain_size;
+    frame_pointer = saved;
   }
 }
 
@@ -206,10 +240,10 @@ void RunBuilder::store(std::int32_t slot, std::int64_t r10_offset) {
 }
 
 void RunBuilder::call(std::int32_t slot, int function) {
-  const std::uint64_t return_address = pc_of(slot) + 5;
+  const std::uint64_t return_address = pc_of(slot) + outer_.call_size;
   // R1 = the caller's R10 - 8, a pointer; R2 = 42.
-  registers_[kRdi] = built_.run.activations[open_.back().activation].r10 - 8;
-  registers_[6] = 42;
+  registers_[outer_.registers.bpf[1]] = built_.run.activations[open_.back().activation].r10 - 8;
+  registers_[outer_.registers.bpf[2]] = 42;
   MachineEvent& event = record(EventKind::kCall, slot, function);
   event.pc = return_address;
   record_chain(event);
@@ -218,29 +252,38 @@ void RunBuilder::call(std::int32_t slot, int function) {
   built_.execution.trace.back().args[1] = Value::scalar(42);
   const int program = built_.run.activations[open_.back().activation].program;
   const Open frame{.activation = 0, .call_slot = slot, .call_sp = sp_, .saved = registers_};
-  push(pc_of(slot), return_address);
+  arrive(pc_of(slot), return_address);
   open_.push_back(frame);
   enter(program, function, return_address, -1);
 }
 
 void RunBuilder::helper(std::int32_t slot, std::int32_t number) {
   MachineEvent& event = record(EventKind::kHelperCall, slot, number);
-  event.pc = pc_of(slot) + 5;
+  event.pc = pc_of(slot) + outer_.call_size;
   record_chain(event);
+}
+
+// Helpers have a frame record of their own; the machine does not report how they make it.
+void RunBuilder::into_helper(std::uint64_t return_address) {
+  const std::uint64_t arrival = sp_ - outer_.call_pushes;
+  const std::uint64_t frame_pointer = arrival - outer_.frame_pointer_below;
+  std::uint64_t& native_frame_pointer = registers_[outer_.registers.frame_pointer];
+  memory_[frame_pointer + static_cast<std::uint64_t>(outer_.record_saved)] = native_frame_pointer;
+  memory_[frame_pointer + static_cast<std::uint64_t>(outer_.record_return)] = return_address;
+  native_frame_pointer = frame_pointer;
+  sp_ = arrival - 48;
 }
 
 void RunBuilder::callback(std::int32_t slot, int function) {
   const RegisterFile before = registers_;
   const std::uint64_t sp = sp_;
-  push(pc_of(slot), pc_of(slot) + 5);  // into the helper, which has a frame record of its own
-  push(kLoopReturn - 8, registers_[kRbp]);
-  registers_[kRbp] = sp_;
+  into_helper(pc_of(slot) + outer_.call_size);
   MachineEvent& event = record(EventKind::kCallback, slot, function);
   event.pc = kLoopReturn;
   record_chain(event);
   const Open frame{
       .activation = 0, .call_slot = slot, .call_sp = sp_, .saved = registers_, .is_callback = true};
-  push(kLoopReturn - 5, kLoopReturn);
+  arrive(kLoopReturn - outer_.call_size, kLoopReturn);
   open_.push_back(frame);
   enter(0, function, kLoopReturn, -1);
   leave();
@@ -254,7 +297,8 @@ void RunBuilder::leave() {
   const std::uint64_t return_address = built_.run.activations[frame.activation].return_address;
   const std::uint64_t result = 0x100 + frame.activation;
   registers_ = frame.saved;
-  registers_[kRax] = result;
+  registers_[outer_.result] = result;
+  registers_[outer_.registers.bpf[0]] = result;
   sp_ = frame.call_sp;
   record(EventKind::kReturn, frame.call_slot, 0).pc = return_address;
   built_.execution.trace.back().result = Value::scalar(result);
@@ -262,9 +306,17 @@ void RunBuilder::leave() {
 
 void RunBuilder::tail_call(std::int32_t slot, int program) {
   const auto replaced = static_cast<std::int32_t>(open_.back().activation);
-  registers_[kRbx] = open_.back().saved[kRbx];
-  registers_[kR13] = open_.back().saved[kR13];
-  sp_ = registers_[kRbp];
+  const BuiltLayout frame = layout();
+  const std::uint64_t arrival =
+      registers_[frame.registers.frame_pointer] + frame.frame_pointer_below;
+  sp_ = arrival - frame.landing_below;
+  for (const SavedWord& word : frame.saved) {
+    if (word.pc >= frame.landing) registers_[word.number] = memory_[arrival - word.below];
+  }
+  for (const int number : {6, 7}) {
+    const std::size_t native = frame.registers.bpf[static_cast<std::size_t>(number)];
+    registers_[native] = open_.back().saved[native];
+  }
   record(EventKind::kTailCallTaken, slot, program);
   ++built_.run.tail_calls;
   ++built_.execution.tail_calls;
@@ -281,7 +333,7 @@ BuiltRun RunBuilder::exit(std::int32_t slot) {
   const Open frame = open_.back();
   registers_ = frame.saved;
   sp_ = frame.call_sp;
-  registers_[kRax] = 7;
+  registers_[outer_.result] = 7;
   record(EventKind::kExit, slot, 0);
   MachineRun& run = built_.run;
   run.exit_registers = registers_;
@@ -307,8 +359,8 @@ BuiltRun RunBuilder::exit(std::int32_t slot) {
   return built_;
 }
 
-BuiltRun good_run() {
-  RunBuilder builder;
+BuiltRun good_run(Arch arch) {
+  RunBuilder builder(arch);
   builder.store(0, -8);
   builder.call(1, 1);
   builder.store(0, -8);
@@ -325,8 +377,8 @@ BuiltRun good_run() {
   return builder.exit(5);
 }
 
-BuiltRun tail_call_chain(int count) {
-  RunBuilder builder;
+BuiltRun tail_call_chain(int count, Arch arch) {
+  RunBuilder builder(arch);
   builder.call(1, 1);
   for (int i = 0; i < count; ++i) builder.tail_call(1, 1);
   builder.refuse(1, RefusalReason::kLimitReached);

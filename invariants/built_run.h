@@ -9,12 +9,13 @@
 #include "core/execution.h"
 #include "core/image.h"
 #include "core/machine_run.h"
+#include "invariants/built_layout.h"
 #include "invariants/invariants.h"
 
 namespace plumb::invariants {
 
 // A run made by hand, for tests: what oracle and machine would say if both were right, in the frame
-// layout of the 6.12 x86-64 kernel. Tests damage a copy of it.
+// layout of the 6.12 kernel. Tests damage a copy of it.
 //
 //   entry.main: 0 store  1 call sub  2 helper 7  3 tail call  4 loop each  5 exit
 //   entry.sub:  0 store  1 tail call  2 exit
@@ -36,7 +37,7 @@ struct BuiltRun {
 // Plays the two sides step by step. Slots are those of the running function.
 class RunBuilder {
  public:
-  RunBuilder();
+  explicit RunBuilder(Arch arch = Arch::kX86_64);
 
   void store(std::int32_t slot, std::int64_t r10_offset);
   void call(std::int32_t slot, int function);
@@ -56,13 +57,18 @@ class RunBuilder {
     bool is_callback = false;
   };
   const NativeFunction& native() const;
+  BuiltLayout layout() const;  // of the function that runs
   std::uint64_t pc_of(std::int32_t slot) const;
+  void save(std::uint64_t pc, std::uint64_t address, std::uint64_t value, bool is_push);
   void push(std::uint64_t pc, std::uint64_t value);
+  void arrive(std::uint64_t pc, std::uint64_t return_address);
   void enter(int program, int function, std::uint64_t return_address, std::int32_t replaced);
-  void prologue_behind_landing();
+  void prologue(bool by_tail_call);
+  void into_helper(std::uint64_t return_address);
   MachineEvent& record(EventKind kind, std::int32_t slot, std::int32_t target);
   void record_chain(MachineEvent& event);
 
+  BuiltLayout outer_;  // what does not depend on the function
   BuiltRun built_;
   std::vector<Open> open_;
   std::map<std::uint64_t, std::uint64_t> memory_;  // of the stack
@@ -71,8 +77,8 @@ class RunBuilder {
 };
 
 // One run with everything in it: calls, helpers, a callback, refused and taken tail calls.
-[[nodiscard]] BuiltRun good_run();
+[[nodiscard]] BuiltRun good_run(Arch arch = Arch::kX86_64);
 // entry.main calls sub, which tail-calls next, which tail-calls itself: count times in all.
-[[nodiscard]] BuiltRun tail_call_chain(int count);
+[[nodiscard]] BuiltRun tail_call_chain(int count, Arch arch = Arch::kX86_64);
 
 }  // namespace plumb::invariants

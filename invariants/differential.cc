@@ -33,8 +33,7 @@ std::optional<std::size_t> first_difference(const View& view, const MemoryImage&
   };
   for (const StoredPointer& pointer : expected.pointers) {
     if (const auto offset = differs(pointer.offset)) return offset;
-    const auto native = view.native(pointer.value);
-    if (native && *native != read_64(seen, pointer.offset)) return pointer.offset;
+    if (!view.matches(pointer.value, read_64(seen, pointer.offset))) return pointer.offset;
     begin = pointer.offset + 8;
   }
   return differs(seen.size());

@@ -20,7 +20,9 @@ bool has_arguments(EventKind kind) {
 
 bool has_target(EventKind kind) { return has_arguments(kind) || kind == EventKind::kTailCallTaken; }
 
-Divergence compare(const View& view, const Event& oracle, const MachineEvent& machine) {
+Divergence compare(const View& view, std::size_t index) {
+  const Event& oracle = view.execution().trace[index];
+  const MachineEvent& machine = view.run().events[index];
   if (oracle.kind != machine.kind) return differs(What::kKind);
   // JITs share one epilogue among all exits, so where the last event is says nothing.
   if (oracle.kind != EventKind::kExit && oracle.at != machine.at) return differs(What::kPlace);
@@ -28,17 +30,15 @@ Divergence compare(const View& view, const Event& oracle, const MachineEvent& ma
   if (has_target(oracle.kind) && oracle.target != machine.target) return differs(What::kTarget);
   if (has_arguments(oracle.kind)) {
     for (int number = 1; number <= 5; ++number) {
-      const auto expected = view.native(oracle.args[static_cast<std::size_t>(number - 1)]);
-      if (expected && *expected != view.bpf_register(machine, number)) {
+      const Value& expected = oracle.args[static_cast<std::size_t>(number - 1)];
+      if (!view.matches(expected, view.bpf_register(machine, number))) {
         return differs(What::kArgument, number);
       }
     }
   }
-  if (oracle.kind == EventKind::kReturn) {
-    const auto expected = view.native(oracle.result);
-    if (expected && *expected != machine.registers[view.platform().result_register]) {
-      return differs(What::kResult);
-    }
+  if (oracle.kind == EventKind::kReturn &&
+      !view.matches(oracle.result, machine.registers[view.result_register(index)])) {
+    return differs(What::kResult);
   }
   return {};
 }
@@ -80,7 +80,9 @@ std::string native_text(const View& view, const Value& expected, std::uint64_t s
   return fmt::format("that {:+d}", static_cast<std::int64_t>(seen - *native));
 }
 
-std::string difference_text(const View& view, const Event& oracle, const MachineEvent& machine) {
+std::string difference_text(const View& view, std::size_t index) {
+  const Event& oracle = view.execution().trace[index];
+  const MachineEvent& machine = view.run().events[index];
   switch (view.divergence().what) {
     case What::kTarget:
       return fmt::format("its target is {}, the oracle's {}", machine.target, oracle.target);
@@ -97,7 +99,7 @@ std::string difference_text(const View& view, const Event& oracle, const Machine
     case What::kResult:
       return fmt::format(
           "R0 is {}, the oracle's {}",
-          native_text(view, oracle.result, machine.registers[view.platform().result_register]),
+          native_text(view, oracle.result, machine.registers[view.result_register(index)]),
           value_text(oracle.result));
     case What::kNone:
     case What::kMissing:
@@ -116,7 +118,7 @@ Divergence find_divergence(const View& view) {
   const auto& machine = view.run().events;
   const std::size_t common = std::min(oracle.size(), machine.size());
   for (std::size_t i = 0; i < common; ++i) {
-    Divergence divergence = compare(view, oracle[i], machine[i]);
+    Divergence divergence = compare(view, i);
     if (divergence.what == What::kNone) continue;
     divergence.index = static_cast<std::int32_t>(i);
     return divergence;
@@ -172,7 +174,7 @@ std::string divergence_text(const View& view) {
   }
   const std::string seen = event_text(view, events[index].kind, events[index].at);
   if (index >= trace.size()) return seen + " is one event more than the oracle has";
-  return seen + ": " + difference_text(view, trace[index], events[index]);
+  return seen + ": " + difference_text(view, index);
 }
 
 Violation at_divergence(const View& view, std::string_view invariant, std::string message) {

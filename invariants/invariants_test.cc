@@ -251,6 +251,12 @@ const std::vector<Damage>& damages() {
          b.execution.tail_calls = 0;
        },
        "tail-call-count-matches-oracle", "subprogram"},
+      {"sp is 8 modulo 16 at a store of arm64",
+       [](BuiltRun& b) {
+         b = good_run(Arch::kArm64);
+         b.run.accesses.back().sp -= 8;
+       },
+       "sp-aligned-at-access", "callback"},
       {"control arrives in the middle of a function",
        [](BuiltRun& b) { stop(b, StopReason::kWildJump, kCode + 0x101); },
        "lands-on-entry-or-return", "tail-callee"},

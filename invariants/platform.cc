@@ -17,24 +17,39 @@ constexpr RegisterSet registers(std::initializer_list<int> numbers) {
 constexpr Platform kX86_64{
     .callee_saved = registers({3, 5, 12, 13, 14, 15}),
     .result_register = 0,
-    .geometry = FrameGeometry{.return_slot = 8,
+    .geometry = FrameGeometry{.call_pushes = 8,
                               .record_below_entry = 8,
+                              .return_below_entry = 0,
                               .landing_below_entry = 8,
                               .constant_sp = true},
 };
 
-// AAPCS64, section 6.1.1: x19 ... x28 and the frame pointer x29.
+// AAPCS64, section 6.1.1: x19 ... x28 and the frame pointer x29. With an sp that is no multiple of
+// 16, accesses by it fault, those of an interrupt too (Arm ARM, D1, SP alignment checking). Tail
+// calls land behind the record and the count in 6.12, behind all that is saved before.
 constexpr Platform kArm64{
     .callee_saved = registers({19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29}),
     .result_register = 0,
-    .geometry = std::nullopt,
+    .sp_alignment = 16,
+    .geometry = FrameGeometry{.record_below_entry = 16,
+                              .return_below_entry = 8,
+                              .landing_below_entry = std::nullopt,
+                              .constant_sp = true},
 };
 
-// RISC-V psABI, integer calling convention: s0, s1 (x8, x9) and s2 ... s11 (x18 ... x27).
+// RISC-V psABI, integer calling convention: s0, s1 (x8, x9) and s2 ... s11 (x18 ... x27). gp (x3)
+// and tp (x4) are nobody's to change; in the kernel tp is the current task. Since kernel commit
+// 2f1b0d3d7331 a0 is the sign-extended lower half of R0, for the kernel's eyes only.
 constexpr Platform kRiscv64{
-    .callee_saved = registers({8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27}),
+    .callee_saved = registers({3, 4, 8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27}),
     .result_register = 10,
-    .geometry = std::nullopt,
+    .returns_in_r0 = true,
+    .sp_alignment = 16,
+    .geometry = FrameGeometry{.record_below_entry = 16,
+                              .return_below_entry = 8,
+                              .leaf_saves_no_return = true,
+                              .landing_below_entry = std::nullopt,
+                              .constant_sp = true},
 };
 
 }  // namespace

@@ -94,18 +94,20 @@ std::int64_t touched_record(const View& view, const StackAccess& access, std::in
   const Frame* innermost = view.frame(access.activation);
   if (innermost == nullptr || is_below(access, innermost->lowest_record)) return -1;
   for (std::int64_t i = first; const Frame* frame = view.frame(i); i = view.caller(i)) {
-    const std::uint64_t record = frame->entry_sp - view.platform().geometry->record_below_entry;
-    if (overlap(access.address, access.size, record, kSlot)) return i;
+    if (overlap(access.address, access.size, frame->record, kSlot)) return i;
   }
   return -1;
 }
 
-std::int64_t touched_return_address(const View& view, const StackAccess& access) {
-  if (!view.platform().geometry || view.platform().geometry->return_slot == 0) return -1;
+// The same for the return address. Where no call pushes it, the frame's own prologue stores it.
+std::int64_t touched_return_address(const View& view, const StackAccess& access, AccessRole role) {
+  if (!view.platform().geometry) return -1;
+  const bool may_save = view.platform().geometry->call_pushes == 0 && role == AccessRole::kPrologue;
   const Frame* innermost = view.frame(access.activation);
   if (innermost == nullptr || is_below(access, innermost->lowest_record)) return -1;
   for (std::int64_t i = access.activation; const Frame* frame = view.frame(i); i = view.caller(i)) {
-    if (overlap(access.address, access.size, frame->entry_sp, kSlot)) return i;
+    if (frame->return_slot == 0 || (may_save && i == access.activation)) continue;
+    if (overlap(access.address, access.size, frame->return_slot, kSlot)) return i;
   }
   return -1;
 }
@@ -136,9 +138,10 @@ std::optional<std::size_t> overlapping_frames(const View& view) {
 
 std::optional<Violation> check_return_address_intact(const View& view) {
   const MachineRun& run = view.run();
-  for (const StackAccess& access : run.accesses) {
+  for (std::size_t i = 0; i < run.accesses.size(); ++i) {
+    const StackAccess& access = run.accesses[i];
     if (access.kind == AccessKind::kRead) continue;
-    const std::int64_t frame = touched_return_address(view, access);
+    const std::int64_t frame = touched_return_address(view, access, view.access_roles()[i]);
     if (frame < 0) continue;
     return view.at_access("return-address-intact", access,
                           fmt::format("{} overwrites the return address of the {}",
@@ -215,6 +218,7 @@ std::optional<Violation> check_bpf_stack_in_frame(const View& view) {
     bool inside = false;
     for (std::int64_t j = access.activation; const Frame* frame = view.frame(j);
          j = view.caller(j)) {
+      if (!frame->uses_r10) continue;
       // A frame whose R10 nobody saw may hold anything.
       if (frame->r10 == 0 ||
           (access.address >= frame->stack_low && access.address + access.size <= frame->r10)) {

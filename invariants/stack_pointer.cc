@@ -34,8 +34,8 @@ std::optional<Violation> unbalanced_return(const View& view, std::size_t index) 
 // After the unwinding of a tail call, sp stands where a fresh entry's would at the landing point.
 std::optional<Violation> unbalanced_landing(const View& view, std::size_t index) {
   const Frame* target = view.frame(view.steps()[index].entered);
-  if (target == nullptr || !view.platform().geometry) return std::nullopt;
-  const std::uint64_t expected = target->entry_sp - view.platform().geometry->landing_below_entry;
+  if (target == nullptr || !view.landing_below_entry()) return std::nullopt;
+  const std::uint64_t expected = target->entry_sp - *view.landing_below_entry();
   const MachineEvent& event = view.run().events[index];
   if (event.sp == expected) return std::nullopt;
   return view.at_event(
@@ -82,7 +82,7 @@ std::optional<Violation> check_sp_balanced(const View& view) {
   }
   if (auto violation = moved_in_body(view)) return violation;
   if (run.stop == StopReason::kReturned && view.platform().geometry) {
-    const std::uint64_t expected = run.entry_sp + view.platform().geometry->return_slot;
+    const std::uint64_t expected = run.entry_sp + view.platform().geometry->call_pushes;
     if (run.exit_sp != expected) {
       return view.at_end("sp-balanced",
                          fmt::format("the invocation returns with the stack pointer {} than it "
@@ -121,6 +121,20 @@ std::optional<Violation> check_sp_aligned_at_call(const View& view) {
     return view.at_event("sp-aligned-at-call", i, events[i].activation,
                          fmt::format("the stack pointer is {} modulo {} at a call",
                                      events[i].sp % alignment, alignment));
+  }
+  return std::nullopt;
+}
+
+std::optional<Violation> check_sp_aligned_at_access(const View& view) {
+  const std::uint64_t alignment = view.platform().sp_alignment;
+  if (alignment == 0) return std::nullopt;
+  for (const StackAccess& access : view.run().accesses) {
+    if (access.sp % alignment == 0) continue;
+    return view.at_access(
+        "sp-aligned-at-access", access,
+        fmt::format("the stack pointer is {} modulo {} where {} accesses the stack",
+                    access.sp % alignment, alignment,
+                    access.pc == 0 ? "a helper" : view.code_name(access.pc)));
   }
   return std::nullopt;
 }

@@ -24,6 +24,21 @@ bool in_thunk(const Image& image, std::uint64_t pc) {
   });
 }
 
+// Anything but tail calls.
+bool makes_calls(const Function& function) {
+  constexpr std::uint8_t kCallOpcode = 0x85;
+  return std::ranges::any_of(function.insns, [](const Insn& insn) {
+    const bool is_tail_call = insn.src == 0 && insn.immediate == kTailCallHelper;
+    return insn.opcode == kCallOpcode && !is_tail_call;
+  });
+}
+
+bool names_r10(const Function& function) {
+  return std::ranges::any_of(function.insns, [](const Insn& insn) {
+    return insn.dst == kFramePointerRegister || insn.src == kFramePointerRegister;
+  });
+}
+
 }  // namespace
 
 View::View(const Subject& subject, std::pmr::memory_resource* memory)
@@ -32,6 +47,7 @@ View::View(const Subject& subject, std::pmr::memory_resource* memory)
       frames_(memory),
       steps_(memory),
       access_roles_(memory) {
+  learn_landing();
   build_frames();
   match_events();
   classify_accesses();
@@ -59,26 +75,58 @@ void View::build_frames() {
       const Frame& replaced = frames_[static_cast<std::size_t>(activation.replaced)];
       frame.entry_sp = replaced.entry_sp;
     }
+    locate_record(frame);
     locate_stack(frame, activation.r10);
     note_lowest(frame);
   }
 }
 
+// The first function is entered by a call: what it pushes up to its landing is what a tail call has
+// to leave on the stack.
+void View::learn_landing() {
+  if (!platform_.geometry) return;
+  landing_ = platform_.geometry->landing_below_entry;
+  if (landing_ || run().activations.empty()) return;
+  const Activation& first = run().activations.front();
+  const NativeFunction* native = image().find_function(first.program, first.function);
+  if (native == nullptr || !native->tail_call_entry) return;
+  std::uint64_t lowest = first.entry_sp;
+  for (const StackAccess& access : run().accesses) {
+    if (access.activation != 0 || access.pc - native->address >= *native->tail_call_entry) break;
+    if (access.kind == AccessKind::kWrite) lowest = std::min(lowest, access.address);
+  }
+  landing_ = first.entry_sp - lowest;
+}
+
+void View::locate_record(Frame& frame) const {
+  if (!platform_.geometry) return;
+  const FrameGeometry& geometry = *platform_.geometry;
+  frame.record = frame.entry_sp - geometry.record_below_entry;
+  frame.return_slot = frame.entry_sp - geometry.return_below_entry;
+  const bool is_leaf = geometry.leaf_saves_no_return && frame.native != nullptr &&
+                       !makes_calls(bpf_function(*frame.native));
+  if (!is_leaf) return;
+  frame.record = frame.return_slot;
+  frame.return_slot = 0;
+}
+
 void View::locate_stack(Frame& frame, std::uint64_t seen_r10) const {
   frame.r10 = seen_r10;
   const RegisterMap& map = image().registers;
-  // A leaf shows no event in its body; where R10 is the frame pointer, it is known all the same.
-  if (frame.r10 == 0 && platform_.geometry && map.bpf[kFramePointerRegister] == map.frame_pointer) {
-    frame.r10 = frame.entry_sp - platform_.geometry->record_below_entry +
-                static_cast<std::uint64_t>(std::int64_t{map.r10_bias});
+  if (map.bpf[kFramePointerRegister] == map.frame_pointer) {
+    // A leaf shows no event in its body; where R10 is the frame pointer, it is known all the same.
+    if (frame.r10 == 0 && frame.record != 0) {
+      frame.r10 = frame.record + static_cast<std::uint64_t>(std::int64_t{map.r10_bias});
+    }
+  } else if (frame.native != nullptr && !names_r10(bpf_function(*frame.native))) {
+    frame.r10 = 0;
+    frame.uses_r10 = false;
   }
   frame.stack_low = frame.r10 - (frame.native != nullptr ? frame.native->stack_size : 0);
 }
 
 void View::note_lowest(Frame& frame) const {
-  const std::uint64_t record_below =
-      platform_.geometry ? platform_.geometry->record_below_entry : 0;
-  frame.lowest_record = frame.entry_sp - record_below;
+  frame.lowest_record = frame.record != 0 ? frame.record : frame.entry_sp;
   frame.lowest_stack = frame.r10 != 0 ? frame.stack_low : ~std::uint64_t{0};
   if (const Frame* outer = this->frame(frame.caller)) {
     frame.lowest_record = std::min(frame.lowest_record, outer->lowest_record);
@@ -152,7 +200,7 @@ void View::classify_accesses() {
   for (std::size_t i = 0; i < access_roles_.size(); ++i) {
     const StackAccess& access = run().accesses[i];
     access_roles_[i] = classify(access);
-    if (access_roles_[i] != AccessRole::kPrologue || !access.is_push) continue;
+    if (access_roles_[i] != AccessRole::kPrologue) continue;
     if (frame(access.activation) == nullptr) continue;
     std::uint64_t& low = frames_[access.activation].saved_low;
     if (low == 0 || access.address < low) low = access.address;
@@ -175,12 +223,15 @@ AccessRole View::classify(const StackAccess& access) const {
   }
   if (access.is_push) return AccessRole::kPush;
   const int slot = slot_at(*native, offset);
-  const auto& insns = value()
-                          .programs[static_cast<std::size_t>(native->program)]
-                          .functions[static_cast<std::size_t>(native->function)]
-                          .insns;
+  const auto& insns = bpf_function(*native).insns;
   const bool in_body = slot >= 0 && static_cast<std::size_t>(slot) < insns.size();
   return in_body && is_store(insns[static_cast<std::size_t>(slot)]) ? AccessRole::kBpfStore : other;
+}
+
+const Function& View::bpf_function(const NativeFunction& native) const {
+  return value()
+      .programs[static_cast<std::size_t>(native.program)]
+      .functions[static_cast<std::size_t>(native.function)];
 }
 
 bool View::is_live(std::uint32_t current, std::uint32_t activation) const {
@@ -219,6 +270,20 @@ std::optional<std::uint64_t> View::native(const Value& value) const {
   return std::nullopt;
 }
 
+bool View::matches(const Value& value, std::uint64_t seen) const {
+  const auto expected = native(value);
+  if (!expected || *expected == seen) return true;
+  return value.is_pointer() && value.space == Space::kFunction &&
+         *expected == code_address(image().arch, seen);
+}
+
+std::uint8_t View::result_register(std::size_t event) const {
+  const std::int32_t call = steps_[event].call;
+  const bool to_bpf =
+      call >= 0 && run().events[static_cast<std::size_t>(call)].kind == EventKind::kCall;
+  return platform_.returns_in_r0 && to_bpf ? image().registers.bpf[0] : platform_.result_register;
+}
+
 std::uint64_t View::bpf_register(const MachineEvent& event, int number) const {
   const RegisterMap& map = image().registers;
   const std::uint64_t value = event.registers[map.bpf[static_cast<std::size_t>(number)]];
@@ -240,8 +305,8 @@ std::string View::code_name(std::uint64_t address) const {
   if (address == guest::kExitAddress) return "the exit";
   if (const NativeFunction* native = image().function_at(address)) {
     const Program& program = value().programs[static_cast<std::size_t>(native->program)];
-    const Function& function = program.functions[static_cast<std::size_t>(native->function)];
-    return fmt::format("{}.{}+{:#x}", program.name, function.name, address - native->address);
+    return fmt::format("{}.{}+{:#x}", program.name, bpf_function(*native).name,
+                       address - native->address);
   }
   if (image().arena.contains(address)) {
     return fmt::format("arena+{:#x}", address - image().arena.address);

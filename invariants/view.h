@@ -20,7 +20,9 @@ struct Frame {
   std::uint64_t entry_sp = 0;              // on arrival of the first of the chain of tail calls
   std::uint64_t r10 = 0;                   // as seen, else from the geometry; 0: not known
   std::uint64_t stack_low = 0;             // BPF stack: [stack_low, r10)
-  std::uint64_t saved_low = 0;             // lowest address that its prologue pushed to, or 0
+  std::uint64_t saved_low = 0;             // lowest address that its prologue saved to, or 0
+  std::uint64_t record = 0;                // address of the saved frame pointer; 0: not known
+  std::uint64_t return_slot = 0;           // address of the return address; 0: not in memory
   // Lowest frame record, and lowest byte of BPF stack, of this frame and its callers.
   std::uint64_t lowest_record = 0;
   std::uint64_t lowest_stack = 0;
@@ -28,6 +30,7 @@ struct Frame {
   std::int32_t entered_by = -1;    // event: call, callback or tail call
   std::int32_t helper_event = -1;  // callbacks: the helper call that called back
   bool is_callback = false;
+  bool uses_r10 = true;  // false: its code names R10 nowhere, so nobody needs to set it up
 };
 
 // One event, with its partner.
@@ -104,9 +107,17 @@ class View {
   // The activation itself, its caller, and so on: is the other one among them?
   [[nodiscard]] bool is_live(std::uint32_t current, std::uint32_t activation) const;
 
+  // Bytes from sp on arrival by a call down to sp at the landing of a tail call.
+  [[nodiscard]] std::optional<std::uint64_t> landing_below_entry() const { return landing_; }
+  // The register that R0 comes back in, at a return.
+  [[nodiscard]] std::uint8_t result_register(std::size_t event) const;
+
   // The number that the value must be in native code; nullopt when it is not known or not
   // initialised.
   [[nodiscard]] std::optional<std::uint64_t> native(const Value& value) const;
+  // Is the number in native code what the value must be? Yes, when that is not known. Code has two
+  // addresses where there is an alias.
+  [[nodiscard]] bool matches(const Value& value, std::uint64_t seen) const;
   // R1 ... R5 by number, R10 included; as the event's registers hold them.
   [[nodiscard]] std::uint64_t bpf_register(const MachineEvent& event, int number) const;
 
@@ -124,11 +135,14 @@ class View {
   [[nodiscard]] Violation at_end(std::string_view invariant, std::string message) const;
 
  private:
+  [[nodiscard]] const Function& bpf_function(const NativeFunction& native) const;
   void build_frames();
   void match_events();
   void classify_accesses();
   [[nodiscard]] AccessRole classify(const StackAccess& access) const;
+  void locate_record(Frame& frame) const;
   void locate_stack(Frame& frame, std::uint64_t seen_r10) const;
+  void learn_landing();
   void note_lowest(Frame& frame) const;
 
   Subject subject_;
@@ -138,6 +152,7 @@ class View {
   std::pmr::vector<AccessRole> access_roles_;
   Divergence divergence_;
   std::int32_t innermost_ = 0;
+  std::optional<std::uint64_t> landing_;
 };
 
 // Compares the two traces, typed (differential.cc).
