@@ -3,9 +3,13 @@
 // The variants of the kernel JITs on generated cases. All of them are open at the same time.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <set>
 #include <string>
+#include <utility>
 
+#include "core/case_text.h"
 #include "core/rng.h"
 #include "gen/generate.h"
 #include "harness/judge.h"
@@ -15,8 +19,8 @@ namespace {
 
 constexpr std::uint64_t kSeed = 41;
 
-// x86-64 under the mitigations and hardening of 6.12, which is known to conform.
-constexpr const char* kConforming = "linux-6.12-x86_64:*";
+// What conforms without a variant does so with them, but for what corpus/known says.
+constexpr const char* kConforming = "linux-6.12-x86_64:*,linux-6.12-arm64:*,linux-*-riscv64:rvc";
 
 TEST(LinuxVariants, AGlobTakesThemAll) {
   const auto jits = jit::open_jits(PLUMB_PLUGIN_DIR, "linux-6.12-*");
@@ -52,7 +56,7 @@ TEST(LinuxVariants, TakeAThousandCases) {
 TEST(LinuxVariants, ConformWhereThePlainJitDoes) {
   const auto jits = jit::open_jits(PLUMB_PLUGIN_DIR, kConforming);
   ASSERT_TRUE(jits.has_value()) << jits.error().str();
-  ASSERT_EQ(jits->size(), 9u);
+  ASSERT_EQ(jits->size(), 9u + 4u + 2u);
   Judge judge;
   for (std::uint64_t n = 0; n < 300; ++n) {
     const Case value = gen::generate(nth_seed(kSeed, n));
@@ -61,6 +65,63 @@ TEST(LinuxVariants, ConformWhereThePlainJitDoes) {
       const Judgement judgement = judge.judge(value, *jit, depth).judgement;
       ASSERT_FALSE(is_finding(judgement))
           << jit->info().name << ", case " << n << ": " << judgement.signature.str();
+    }
+  }
+}
+
+// A JIT with BTI whose instructions of one kind are replaced by nops.
+class WithoutPads final : public jit::Jit {
+ public:
+  WithoutPads(jit::Jit& real, std::uint32_t pad) : real_(real), pad_(pad) {}
+  [[nodiscard]] const jit::JitInfo& info() const override { return real_.info(); }
+  [[nodiscard]] jit::LoadOutcome load(const Case& value) override {
+    jit::LoadOutcome outcome = real_.load(value);
+    for (const NativeFunction& function : outcome.image->image().functions) {
+      auto* const words = reinterpret_cast<std::uint32_t*>(function.address);
+      std::replace(words, words + function.size / sizeof(*words), pad_, kNop);
+    }
+    return outcome;
+  }
+
+ private:
+  static constexpr std::uint32_t kNop = 0xd503201f;
+
+  jit::Jit& real_;
+  std::uint32_t pad_;
+};
+
+// The seeded defects of x86-64 are in seeded_defect_test.cc.
+TEST(LinuxVariants, MissingPadsOfArm64AreSeen) {
+  constexpr std::uint32_t kBtiJ = 0xd503249f;
+  constexpr std::uint32_t kBtiJc = 0xd50324df;
+  constexpr const char* kText = R"(.case 1
+.array jmp 1
+.slot jmp 0 next
+.program entry
+.function main
+        r2 = jmp ll
+        r3 = 0
+        call 12
+        r0 = 1
+        exit
+.program next
+.function main
+        r0 = 2
+        exit
+)";
+  const auto value = parse_case(kText);
+  ASSERT_TRUE(value.has_value());
+  Judge judge;
+  for (const char* name : {"linux-6.12-arm64:bti", "linux-6.1-arm64:bti+pac"}) {
+    const auto jits = jit::open_jits(PLUMB_PLUGIN_DIR, name);
+    ASSERT_TRUE(jits.has_value()) << jits.error().str();
+    jit::Jit& real = *jits->front();
+    EXPECT_FALSE(is_finding(judge.judge(*value, real, Depth::kFast).judgement)) << name;
+    for (const auto& [pad, role] : {std::pair{kBtiJ, "tail-callee"}, std::pair{kBtiJc, "main"}}) {
+      WithoutPads jit(real, pad);
+      const Signature signature = judge.judge(*value, jit, Depth::kFast).judgement.signature;
+      EXPECT_EQ(signature.invariant, "indirect-target-has-landing-pad") << name;
+      EXPECT_EQ(signature.role, role) << name;
     }
   }
 }

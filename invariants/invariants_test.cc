@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <set>
 #include <string>
@@ -365,6 +366,34 @@ TEST(Invariants, EveryKindOfLandingPadIsOne) {
     built.run.landings = {landing(built.nth(EventKind::kCallback), row.word, row.is_call)};
     EXPECT_TRUE(check(built.subject()).empty()) << row.word;
   }
+}
+
+// Thunks run when the registers of the frame are restored and before anything else needs its place.
+TEST(Invariants, AThunkMayWriteIntoTheFrameThatItLeadsOutOf) {
+  constexpr std::uint64_t kThunk = kCode + 0x3f00;
+  const auto with_store = [](std::uint64_t r10_offset, std::uint32_t frame, bool is_thunk) {
+    BuiltRun built = good_run();
+    if (is_thunk) built.image.symbols = {{"thunk", kThunk, true, 32}};
+    auto& accesses = built.run.accesses;
+    const auto of_callee = [](const StackAccess& access) { return access.activation == 1; };
+    auto last = std::find_if(accesses.rbegin(), accesses.rend(), of_callee).base();
+    const std::uint64_t address = built.run.activations[frame].r10 - r10_offset;
+    accesses.insert(last, {.pc = kThunk + 4,
+                           .address = address,
+                           .sp = address + 8,
+                           .activation = 1,
+                           .size = 8,
+                           .kind = AccessKind::kWrite,
+                           .is_push = true});
+    const auto violations = check(built.subject());
+    return violations.empty() ? std::string("none") : std::string(violations[0].invariant);
+  };
+  EXPECT_EQ(with_store(8, 1, true), "none");
+  EXPECT_EQ(with_store(0, 1, true), "none");  // the frame record
+  EXPECT_EQ(with_store(8, 1, false), "bpf-stack-disjoint-from-saved-area");
+  EXPECT_EQ(with_store(8, 0, true), "bpf-stack-disjoint-from-saved-area");
+  EXPECT_EQ(with_store(0, 0, true), "saved-slots-unwritten");
+  EXPECT_EQ(with_store(std::uint64_t{0} - 8, 1, true), "return-address-intact");
 }
 
 TEST(Invariants, WrongDataComesBeforeTheStoresThatItLeadsTo) {
