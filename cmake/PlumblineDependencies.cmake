@@ -10,3 +10,23 @@ find_package(pugixml REQUIRED)         # libpugixml-dev
 find_package(benchmark REQUIRED)       # libbenchmark-dev
 pkg_check_modules(UNICORN REQUIRED IMPORTED_TARGET unicorn)     # libunicorn-dev
 pkg_check_modules(CAPSTONE REQUIRED IMPORTED_TARGET capstone)   # libcapstone-dev
+
+# LLVM's disassembler, through its C API: llvm-19-dev. Optional: without it, riscv64 code and what
+# Capstone lacks of arm64 are shown as numbers.
+option(PLUMB_LLVM "Disassemble with LLVM where Capstone cannot" ON)
+find_program(PLUMB_LLVM_CONFIG NAMES llvm-config-19)
+if(PLUMB_LLVM AND PLUMB_LLVM_CONFIG)
+  execute_process(COMMAND "${PLUMB_LLVM_CONFIG}" --includedir OUTPUT_VARIABLE llvm_includes
+                  OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND "${PLUMB_LLVM_CONFIG}" --libdir OUTPUT_VARIABLE llvm_libraries
+                  OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  find_path(PLUMB_LLVM_INCLUDE llvm-c/Disassembler.h PATHS "${llvm_includes}" NO_DEFAULT_PATH)
+  find_library(PLUMB_LLVM_LIBRARY NAMES LLVM-19 LLVM PATHS "${llvm_libraries}" NO_DEFAULT_PATH)
+endif()
+if(PLUMB_LLVM AND PLUMB_LLVM_INCLUDE AND PLUMB_LLVM_LIBRARY)
+  add_library(plumb_llvm INTERFACE)
+  target_include_directories(plumb_llvm SYSTEM INTERFACE "${PLUMB_LLVM_INCLUDE}")
+  target_link_libraries(plumb_llvm INTERFACE "${PLUMB_LLVM_LIBRARY}")
+elseif(PLUMB_LLVM)
+  message(STATUS "No LLVM 19 (llvm-19-dev): riscv64 code will be shown as numbers")
+endif()

@@ -2,11 +2,16 @@
 #include <capstone/capstone.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "core/check.h"
 #include "machine/arena_bytes.h"
+#include "machine/llvm_disassembler.h"
 #include "machine/machine.h"
 
 namespace plumb::machine {
@@ -37,23 +42,6 @@ class Capstone {
   cs_insn* insn_ = nullptr;
 };
 
-// Capstone 4 has no RISC-V.
-bool make_mode(Arch arch, cs_arch& out_arch, cs_mode& out_mode) {
-  switch (arch) {
-    case Arch::kX86_64:
-      out_arch = CS_ARCH_X86;
-      out_mode = CS_MODE_64;
-      return true;
-    case Arch::kArm64:
-      out_arch = CS_ARCH_ARM64;
-      out_mode = CS_MODE_LITTLE_ENDIAN;
-      return true;
-    case Arch::kRiscv64:
-      break;
-  }
-  return false;
-}
-
 DisassembledInsn raw_byte(std::uint64_t address, std::uint8_t byte) {
   return {.address = address, .bytes = {byte}, .text = fmt::format(".byte {:#04x}", byte)};
 }
@@ -66,24 +54,100 @@ DisassembledInsn converted(const cs_insn& insn) {
           .text = std::move(text)};
 }
 
-}  // namespace
-
-std::vector<DisassembledInsn> disassemble(Arch arch, std::uint64_t address, std::uint64_t size) {
+std::vector<DisassembledInsn> disassemble_x86_64(std::uint64_t address, std::uint64_t size) {
   std::vector<DisassembledInsn> result;
   const auto* const bytes = arena_bytes(address);
-  cs_arch capstone_arch{};
-  cs_mode capstone_mode{};
-  if (!make_mode(arch, capstone_arch, capstone_mode)) {
-    for (std::uint64_t i = 0; i < size; ++i) result.push_back(raw_byte(address + i, bytes[i]));
-    return result;
-  }
-  Capstone capstone(capstone_arch, capstone_mode);
+  Capstone capstone(CS_ARCH_X86, CS_MODE_64);
   for (std::uint64_t done = 0; done < size;) {
     const cs_insn* const insn = capstone.decode(bytes + done, size - done, address + done);
     result.push_back(insn == nullptr ? raw_byte(address + done, bytes[done]) : converted(*insn));
     done += result.back().bytes.size();
   }
   return result;
+}
+
+// A word or half that nothing decodes.
+std::string raw_text(std::span<const std::uint8_t> bytes) {
+  std::uint32_t value = 0;
+  for (std::size_t i = bytes.size(); i-- > 0;) value = value << 8 | bytes[i];
+  return bytes.size() == 4 ? fmt::format(".word {:#010x}", value)
+                           : fmt::format(".half {:#06x}", value);
+}
+
+// LLVM writes where a branch of RISC-V goes as a distance: "bnez a3, 64", "j -8".
+std::string with_absolute_target(std::string text, std::uint64_t address) {
+  const std::size_t space = text.find(' ');
+  if (space == std::string::npos) return text;
+  const bool is_branch = text[0] == 'b' || text.starts_with("j ") || text.starts_with("jal ");
+  const std::size_t last = text.find_last_of(" ") + 1;
+  char* end = nullptr;
+  const long distance = std::strtol(text.c_str() + last, &end, 0);
+  if (!is_branch || end == text.c_str() + last || *end != '\0') return text;
+  return fmt::format("{}{:#x}", text.substr(0, last),
+                     address + static_cast<std::uint64_t>(distance));
+}
+
+std::vector<DisassembledInsn> disassemble_arm64(std::uint64_t address, std::uint64_t size) {
+  std::vector<DisassembledInsn> result;
+  Capstone capstone(CS_ARCH_ARM64, CS_MODE_LITTLE_ENDIAN);
+  std::optional<LlvmDisassembler> llvm;
+  for (std::uint64_t done = 0; done < size;) {
+    const std::span<const std::uint8_t> word(arena_bytes(address + done),
+                                             std::min<std::uint64_t>(4, size - done));
+    const cs_insn* const insn = capstone.decode(word.data(), word.size(), address + done);
+    // Pointer authentication and landing pads are hints to Capstone 4.
+    const bool is_known = insn != nullptr && insn->id != ARM64_INS_HINT;
+    if (!is_known && word.size() == 4 && !llvm) llvm.emplace(Arch::kArm64);
+    const auto text =
+        is_known || word.size() < 4 ? std::nullopt : llvm->decode(word, address + done);
+    if (insn != nullptr) {
+      result.push_back(converted(*insn));
+      if (text) result.back().text = *text;
+    } else if (word.size() == 4) {
+      result.push_back({.address = address + done,
+                        .bytes = {word.begin(), word.end()},
+                        .text = text.value_or(raw_text(word))});
+    } else {
+      result.push_back(raw_byte(address + done, word[0]));
+    }
+    done += result.back().bytes.size();
+  }
+  return result;
+}
+
+std::vector<DisassembledInsn> disassemble_riscv64(std::uint64_t address, std::uint64_t size) {
+  std::vector<DisassembledInsn> result;
+  LlvmDisassembler llvm(Arch::kRiscv64);
+  for (std::uint64_t done = 0; done < size;) {
+    const std::uint64_t here = address + done;
+    const std::uint64_t length = (*arena_bytes(here) & 3) == 3 ? 4 : 2;
+    if (length > size - done) {
+      result.push_back(raw_byte(here, *arena_bytes(here)));
+      ++done;
+      continue;
+    }
+    const std::span<const std::uint8_t> bytes(arena_bytes(here), length);
+    const auto text = llvm.decode(bytes, here);
+    result.push_back({.address = here,
+                      .bytes = {bytes.begin(), bytes.end()},
+                      .text = text ? with_absolute_target(*text, here) : raw_text(bytes)});
+    done += length;
+  }
+  return result;
+}
+
+}  // namespace
+
+std::vector<DisassembledInsn> disassemble(Arch arch, std::uint64_t address, std::uint64_t size) {
+  switch (arch) {
+    case Arch::kX86_64:
+      return disassemble_x86_64(address, size);
+    case Arch::kArm64:
+      return disassemble_arm64(address, size);
+    case Arch::kRiscv64:
+      return disassemble_riscv64(address, size);
+  }
+  return {};
 }
 
 }  // namespace plumb::machine

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "machine/machine.h"
@@ -22,7 +23,18 @@ TEST(Disassemble, GivesAddressBytesAndTextOfEveryInstruction) {
       {Arch::kArm64,
        {0xfd, 0x7b, 0xbf, 0xa9, 0xc0, 0x03, 0x5f, 0xd6},
        {"stp x29, x30, [sp, #-0x10]!", "ret"}},
-      {Arch::kRiscv64, {0x82, 0x80}, {".byte 0x82", ".byte 0x80"}},  // Capstone 4 has none
+      {Arch::kArm64, {0x01, 0x00, 0x00}, {".byte 0x01", ".byte 0x00", ".byte 0x00"}},  // cut off
+      {Arch::kArm64, {0x00, 0x00, 0x00, 0xff}, {".word 0xff000000"}},
+      {Arch::kRiscv64, {0x00, 0x80, 0x13, 0x01}, {".half 0x8000", ".byte 0x13", ".byte 0x01"}},
+#ifdef PLUMB_HAVE_LLVM
+      // What Capstone 4 has not: atomics, pointer authentication, RISC-V.
+      {Arch::kArm64,
+       {0x41, 0x80, 0xe0, 0xb8, 0x3f, 0x23, 0x03, 0xd5, 0xff, 0x0b, 0x5f, 0xd6},
+       {"swpal w0, w1, [x2]", "paciasp", "retaa"}},
+      {Arch::kRiscv64,
+       {0x13, 0x01, 0x01, 0xfd, 0x23, 0x34, 0x11, 0x02, 0x82, 0x80},
+       {"addi sp, sp, -48", "sd ra, 40(sp)", "ret"}},
+#endif
   };
   for (const Row& row : rows) {
     const auto address = reinterpret_cast<std::uint64_t>(row.bytes.data());
@@ -38,6 +50,20 @@ TEST(Disassemble, GivesAddressBytesAndTextOfEveryInstruction) {
     EXPECT_EQ(bytes, row.bytes);
   }
 }
+
+#ifdef PLUMB_HAVE_LLVM
+TEST(Disassemble, NamesTheTargetsOfRiscvBranchesByAddress) {
+  // bnez a3, 64; j -4; jal ra, 8; jr t3
+  const std::uint32_t words[] = {0x04069063, 0xffdff06f, 0x008000ef, 0x000e0067};
+  const auto address = reinterpret_cast<std::uint64_t>(words);
+  const auto insns = disassemble(Arch::kRiscv64, address, sizeof words);
+  ASSERT_EQ(insns.size(), 4u);
+  EXPECT_EQ(insns[0].text, fmt::format("bnez a3, {:#x}", address + 64));
+  EXPECT_EQ(insns[1].text, fmt::format("j {:#x}", address));
+  EXPECT_EQ(insns[2].text, fmt::format("jal {:#x}", address + 16));
+  EXPECT_EQ(insns[3].text, "jr t3");
+}
+#endif
 
 }  // namespace
 }  // namespace plumb::machine

@@ -45,7 +45,9 @@ struct DisassembledInsn {
 };
 
 // Disassembles [address, address + size) of host memory that lies in an arena. Bytes that are no
-// instruction come out one by one as ".byte".
+// instruction come out one by one as ".byte"; on arm64 and riscv64, words and halves of that kind
+// as
+// ".word" and ".half". riscv64 and what is new in arm64 need LLVM.
 [[nodiscard]] std::vector<DisassembledInsn> disassemble(Arch arch, std::uint64_t address,
                                                         std::uint64_t size);
 
