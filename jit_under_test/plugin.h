@@ -69,8 +69,9 @@ struct plumb_contract {
   /* With empty_slot_consumes_count: a program that also calls helpers keeps the count in a saved
    * register, and there a refused attempt does not consume any (Linux on riscv64). */
   uint8_t calls_keep_count;
-  uint8_t landing_pad;   /* enum plumb_landing_pad */
-  uint8_t call_preamble; /* bytes: indirect calls arrive that much in front of a function's address */
+  uint8_t landing_pad; /* enum plumb_landing_pad */
+  uint8_t
+      call_preamble; /* bytes: indirect calls arrive that much in front of a function's address */
   uint8_t reserved;
 };
 

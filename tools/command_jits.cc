@@ -28,6 +28,18 @@ constexpr std::array kCapabilities{
     std::pair{PLUMB_CAN_POKE, std::string_view("pokes")},
 };
 
+std::string_view landing_pad_name(LandingPad pad) {
+  switch (pad) {
+    case LandingPad::kNone:
+      return "none";
+    case LandingPad::kEndbr64:
+      return "endbr64";
+    case LandingPad::kBti:
+      return "bti";
+  }
+  return "none";
+}
+
 nlohmann::ordered_json describe(const jit::JitEntry& entry) {
   nlohmann::ordered_json out{
       {"name", entry.name}, {"available", entry.available}, {"reason", entry.reason}};
@@ -48,7 +60,8 @@ nlohmann::ordered_json describe(const jit::JitEntry& entry) {
                      {"calls_keep_count", info.contract.calls_keep_count},
                      {"call_alignment", info.contract.call_alignment},
                      {"result_bits", info.contract.result_bits},
-                     {"frame_rounding", info.contract.frame_rounding}};
+                     {"frame_rounding", info.contract.frame_rounding},
+                     {"landing_pad", landing_pad_name(info.landing.pad)}};
   return out;
 }
 
@@ -66,9 +79,11 @@ void print_entry(const nlohmann::ordered_json& jit) {
   fmt::print("  architecture  {}\n  origin        {}, version {}\n  capabilities  {}\n",
              jit["arch"].get<std::string>(), jit["origin"].get<std::string>(),
              jit["version"].get<std::string>(), capabilities);
-  fmt::print("  contract      an empty slot {} the count; calls at sp % {} = 0; result {} bits\n",
+  const auto pad = contract["landing_pad"].get<std::string>();
+  fmt::print("  contract      an empty slot {} the count; calls at sp % {} = 0; result {} bits{}\n",
              contract["empty_slot_consumes_count"].get<bool>() ? "consumes" : "does not consume",
-             contract["call_alignment"].get<int>(), contract["result_bits"].get<int>());
+             contract["call_alignment"].get<int>(), contract["result_bits"].get<int>(),
+             pad == "none" ? "" : "; indirect jumps and calls land on " + pad);
 }
 
 int print_jits(const Session& session) {

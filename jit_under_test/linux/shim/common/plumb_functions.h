@@ -16,7 +16,7 @@ int memcmp(const void* a, const void* b, size_t size);
 size_t strlen(const char* s);
 int strcmp(const char* a, const char* b);
 int strncmp(const char* a, const char* b, size_t size);
-char *strncpy(char *to, const char *from, size_t size);
+char* strncpy(char* to, const char* from, size_t size);
 int snprintf(char* to, size_t size, const char* format, ...);
 int abs(int value);
 long strscpy(char* to, const char* from, size_t size);
@@ -352,7 +352,7 @@ extern char *__bpf_call_base, *__bpf_tramp_enter, *__bpf_tramp_exit;
 #define skb_tail_pointer(skb) ((skb)->head)
 #define skb_mac_header_was_set(skb) false
 /* Fault tables: nothing of ours faults in the kernel. */
-const struct exception_table_entry *search_extable(const struct exception_table_entry *base,
+const struct exception_table_entry* search_extable(const struct exception_table_entry* base,
                                                    size_t count, unsigned long address);
 #define bpf_mem_alloc_init(...) 0
 #define ENOTSUPP 524
