@@ -387,7 +387,7 @@ void Observer::finish(EngineStatus status) {
       case EngineStatus::kInvalidInsn:
       case EngineStatus::kTrap:
         run_->stop = StopReason::kInvalidInsn;
-        run_->fault_pc = trap_address(pc);
+        run_->fault_pc = trap_address(pc, status);
         run_->detail =
             fmt::format("{} at {}", status == EngineStatus::kTrap ? "trap" : "invalid instruction",
                         map_->describe(run_->fault_pc));
@@ -404,8 +404,8 @@ void Observer::finish(EngineStatus status) {
   run_->result = run_->exit_registers[static_cast<std::size_t>(target_.facts().result)];
 }
 
-std::uint64_t Observer::trap_address(std::uint64_t pc) const {
-  return image_->arena.contains(pc - 1) ? target_.trap_address(pc) : pc;
+std::uint64_t Observer::trap_address(std::uint64_t pc, EngineStatus status) const {
+  return image_->arena.contains(pc - 1) ? target_.trap_address(pc, status) : pc;
 }
 
 // The engine ended without an error: at the exit address, or halted.
@@ -413,7 +413,7 @@ void Observer::finish_at_end() {
   const std::uint64_t pc = engine_->program_counter();
   if (pc != guest::kExitAddress) {
     run_->stop = StopReason::kInvalidInsn;
-    run_->fault_pc = trap_address(pc);
+    run_->fault_pc = trap_address(pc, EngineStatus::kStopped);
     run_->detail = fmt::format("halted at {}", map_->describe(run_->fault_pc));
     return;
   }

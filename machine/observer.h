@@ -66,7 +66,7 @@ class Observer final : public EngineClient {
 
   [[nodiscard]] bool is_tail_call_landing(Role role, Role source, std::uint64_t address) const;
   [[nodiscard]] bool is_in_prologue(Role role, std::uint64_t address) const;
-  [[nodiscard]] std::uint64_t trap_address(std::uint64_t pc) const;
+  [[nodiscard]] std::uint64_t trap_address(std::uint64_t pc, EngineStatus status) const;
   [[nodiscard]] Place source_place() const { return map_->place(source_end_ - 1); }
   [[nodiscard]] bool frame_is_set_up(std::uint64_t pc) const;
   void note_r10(const RegisterFile& registers);

@@ -68,8 +68,9 @@ class Target {
   // By how many bytes the instruction at pc, which stores below sp, moves sp down: more than 0 for
   // a push and a call, 0 for all others.
   [[nodiscard]] virtual std::uint64_t pushed_bytes(std::uint64_t pc) const = 0;
-  // Address of the trapping instruction, from the program counter that the engine reports.
-  [[nodiscard]] virtual std::uint64_t trap_address(std::uint64_t pc) const = 0;
+  // Address of the instruction that ended the run so, from the program counter that the engine
+  // reports.
+  [[nodiscard]] virtual std::uint64_t trap_address(std::uint64_t pc, EngineStatus status) const = 0;
 };
 
 // Slots of the stub area from here on hold the machine's own code; helper numbers are below.

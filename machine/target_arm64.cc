@@ -155,7 +155,7 @@ class TargetArm64 final : public Target {
     return moved < 0 ? static_cast<std::uint64_t>(-moved) : 0;
   }
 
-  std::uint64_t trap_address(std::uint64_t pc) const override { return pc; }
+  std::uint64_t trap_address(std::uint64_t pc, EngineStatus) const override { return pc; }
 };
 
 }  // namespace

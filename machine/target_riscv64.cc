@@ -147,7 +147,11 @@ class TargetRiscv64 final : public Target {
   // Prologues move sp first and store above it then.
   std::uint64_t pushed_bytes(std::uint64_t) const override { return 0; }
 
-  std::uint64_t trap_address(std::uint64_t pc) const override { return pc; }
+  // Unicorn reports illegal instructions as exceptions, four bytes on whatever their length is, and
+  // ebreak as an invalid instruction.
+  std::uint64_t trap_address(std::uint64_t pc, EngineStatus status) const override {
+    return status == EngineStatus::kTrap ? pc - 4 : pc;
+  }
 };
 
 }  // namespace

@@ -219,7 +219,7 @@ class TargetX86_64 final : public Target {
     return *p == kGroup5 && (extension == 2 || extension == 6) ? size : 0;
   }
 
-  std::uint64_t trap_address(std::uint64_t pc) const override {
+  std::uint64_t trap_address(std::uint64_t pc, EngineStatus) const override {
     const std::uint8_t last = *arena_bytes(pc - 1);
     return last == kInt3 || last == kHlt ? pc - 1 : pc;
   }

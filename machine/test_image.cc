@@ -36,11 +36,28 @@ Insn bpf_call_function(std::int32_t function) {
   return {.opcode = 0x85, .dst = 0, .src = kPseudoCall, .offset = 0, .immediate = function};
 }
 
-TestImage::TestImage(const TestArena& arena) : next_(arena.code()) {
+namespace {
+
+RegisterMap register_map(Arch arch) {
+  switch (arch) {
+    case Arch::kX86_64:
+      return {.bpf = {0, 7, 6, 2, 1, 8, 3, 13, 14, 15, 5}, .frame_pointer = 5, .r10_bias = 0};
+    case Arch::kArm64:
+      return {.bpf = {7, 0, 1, 2, 3, 4, 19, 20, 21, 22, 25}, .frame_pointer = 29, .r10_bias = 0};
+    case Arch::kRiscv64:
+      return {
+          .bpf = {15, 10, 11, 12, 13, 14, 9, 18, 19, 20, 21}, .frame_pointer = 8, .r10_bias = 0};
+  }
+  return {};
+}
+
+}  // namespace
+
+TestImage::TestImage(const TestArena& arena, Arch arch) : next_(arena.code()) {
+  image.arch = arch;
   image.jit = "test";
   image.family = "test";
-  image.registers = {
-      .bpf = {0, 7, 6, 2, 1, 8, 3, 13, 14, 15, 5}, .frame_pointer = 5, .r10_bias = 0};
+  image.registers = register_map(arch);
   image.arena = arena.range();
   image.stub_base = arena.range().address;
   image.entry = next_;
@@ -87,6 +104,14 @@ void TestImage::append(std::uint8_t byte) {
 
 TestImage& TestImage::bytes(const std::vector<int>& code) {
   for (const int byte : code) append(static_cast<std::uint8_t>(byte));
+  current().size = static_cast<std::uint32_t>(next_ - current().address);
+  return *this;
+}
+
+TestImage& TestImage::words(const std::vector<std::uint32_t>& code) {
+  for (const std::uint32_t word : code) {
+    for (int shift = 0; shift < 32; shift += 8) append(static_cast<std::uint8_t>(word >> shift));
+  }
   current().size = static_cast<std::uint32_t>(next_ - current().address);
   return *this;
 }

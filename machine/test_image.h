@@ -36,10 +36,10 @@ class TestArena {
 [[nodiscard]] Insn bpf_call_helper(std::int32_t number);
 [[nodiscard]] Insn bpf_call_function(std::int32_t function);
 
-// Appends code at increasing addresses. The register map is the Linux x86-64 one.
+// Appends code at increasing addresses. The register maps are those of Linux.
 class TestImage {
  public:
-  explicit TestImage(const TestArena& arena);
+  explicit TestImage(const TestArena& arena, Arch arch = Arch::kX86_64);
 
   // Opens the next function of a program; returns its address.
   std::uint64_t function(int program, int function);
@@ -47,8 +47,9 @@ class TestImage {
   TestImage& slot(const Insn& insn);
   TestImage& body_end();
   TestImage& bytes(const std::vector<int>& code);
-  TestImage& call(std::uint64_t target);  // e8 rel32
-  TestImage& jump(std::uint64_t target);  // e9 rel32
+  TestImage& words(const std::vector<std::uint32_t>& code);  // little-endian
+  TestImage& call(std::uint64_t target);                     // e8 rel32
+  TestImage& jump(std::uint64_t target);                     // e9 rel32
   TestImage& call_helper(std::int32_t number) { return call(stub(number)); }
   TestImage& align(std::uint64_t alignment);  // nops between functions
   TestImage& thunk(std::string name);         // here, outside all functions

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "machine/test_code.h"
+
+namespace plumb::machine {
+namespace {
+
+std::uint32_t riscv_jump(std::uint32_t link, std::uint64_t from, std::uint64_t to) {
+  const auto d = static_cast<std::uint32_t>(to - from);
+  return 0x6f | link << 7 | (d >> 20 & 1) << 31 | (d >> 1 & 0x3ff) << 21 | (d >> 11 & 1) << 20 |
+         (d >> 12 & 0xff) << 12;
+}
+
+std::uint32_t arm_branch(std::uint32_t opcode, std::uint64_t from, std::uint64_t to) {
+  return opcode | (static_cast<std::uint32_t>(to - from) >> 2 & 0x3ffffff);
+}
+
+// movz or movk of 16 bits at a shift of 16 * part.
+std::uint32_t arm_move(std::uint32_t opcode, int number, std::uint64_t value, std::uint32_t part) {
+  return opcode | part << 21 | static_cast<std::uint32_t>(value >> (16 * part) & 0xffff) << 5 |
+         static_cast<std::uint32_t>(number);
+}
+constexpr std::uint32_t kMovz = 0xd2800000;
+constexpr std::uint32_t kMovk = 0xf2800000;
+
+std::uint32_t riscv_li(int number, std::uint32_t value) {
+  return 0x13 | static_cast<std::uint32_t>(number) << 7 | value << 20;
+}
+
+}  // namespace
+
+Words TestCode::load_result(std::uint32_t value) const {
+  return {arch == Arch::kArm64 ? arm_move(kMovz, result, value, 0) : riscv_li(result, value)};
+}
+
+Words TestCode::load_preserved(std::uint32_t value) const {
+  return {arch == Arch::kArm64 ? arm_move(kMovz, preserved, value, 0) : riscv_li(preserved, value)};
+}
+
+Words TestCode::loop_arguments(std::uint64_t function) const {
+  if (arch == Arch::kArm64) {
+    return {arm_move(kMovz, 0, 2, 0),        arm_move(kMovz, 1, function, 0),
+            arm_move(kMovk, 1, function, 1), arm_move(kMovk, 1, function, 2),
+            arm_move(kMovk, 1, function, 3), arm_move(kMovz, 2, 99, 0),
+            arm_move(kMovz, 3, 0, 0)};
+  }
+  const auto low = static_cast<std::uint32_t>(function & 0xfff);
+  const auto high = static_cast<std::uint32_t>((function + 0x800) >> 12);
+  const std::uint32_t lui = 0x37 | 11u << 7 | high << 12;
+  const std::uint32_t addi = 0x13 | 11u << 7 | 11u << 15 | low << 20;
+  return {riscv_li(10, 2), lui, addi, riscv_li(12, 99), riscv_li(13, 0)};
+}
+
+std::uint32_t TestCode::call(std::uint64_t from, std::uint64_t to) const {
+  return arch == Arch::kArm64 ? arm_branch(0x94000000, from, to) : riscv_jump(1, from, to);
+}
+
+std::uint32_t TestCode::jump(std::uint64_t from, std::uint64_t to) const {
+  return arch == Arch::kArm64 ? arm_branch(0x14000000, from, to) : riscv_jump(0, from, to);
+}
+
+TestCode test_code(Arch arch) {
+  if (arch == Arch::kArm64) {
+    return {.arch = arch,
+            .sp = 31,
+            .link = 30,
+            .frame_pointer = 29,
+            .result = 0,
+            .preserved = 19,
+            .frame_size = 48,
+            .record_below = 16,
+            .prologue = {0xa9bf7bfd,   // stp x29, x30, [sp, #-16]!
+                         0x910003fd,   // mov x29, sp
+                         0xd10083ff},  // sub sp, sp, #32
+            .epilogue = {0x910083ff,   // add sp, sp, #32
+                         0xa8c17bfd},  // ldp x29, x30, [sp], #16
+            .ret = 0xd65f03c0,
+            .nop = 0xd503201f,
+            .trap = 0xd4200000,           // brk #0
+            .invalid = 0x00000000,        // udf #0
+            .store = 0xf90007e0,          // str x0, [sp, #8]
+            .store_below = 0xf81f83e0,    // stur x0, [sp, #-8]
+            .load = 0xf9400001,           // ldr x1, [x0]
+            .clobber_link = 0x910013de};  // add x30, x30, #4
+  }
+  return {.arch = arch,
+          .sp = 2,
+          .link = 1,
+          .frame_pointer = 8,
+          .result = 10,
+          .preserved = 9,
+          .frame_size = 48,
+          .record_below = 16,
+          .prologue = {0xfd010113,   // addi sp, sp, -48
+                       0x02113423,   // sd ra, 40(sp)
+                       0x02813023,   // sd s0, 32(sp)
+                       0x03010413},  // addi s0, sp, 48
+          .epilogue = {0x02813083,   // ld ra, 40(sp)
+                       0x02013403,   // ld s0, 32(sp)
+                       0x03010113},  // addi sp, sp, 48
+          .ret = 0x00008067,
+          .nop = 0x00000013,
+          .trap = 0x00100073,  // ebreak
+          .invalid = 0x00000000,
+          .store = 0x00a13423,          // sd a0, 8(sp)
+          .store_below = 0xfea13c23,    // sd a0, -8(sp)
+          .load = 0x00053583,           // ld a1, 0(a0)
+          .clobber_link = 0x00408093};  // addi ra, ra, 4
+}
+
+}  // namespace plumb::machine
