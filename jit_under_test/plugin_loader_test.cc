@@ -39,6 +39,27 @@ TEST(PluginLoader, LoadsAnHonestPlugin) {
   EXPECT_FALSE(image.functions[0].tail_call_entry.has_value());
 }
 
+TEST(PluginLoader, ReadsLandingPadsAndThunks) {
+  for (const char* name : {"LIE_NONE", "OLD_SYMBOLS"}) {
+    auto jit = open_plugin(testing_plugin(name));
+    ASSERT_TRUE(jit.has_value()) << jit.error().str();
+    const LoadOutcome outcome = (*jit)->load(two_functions());
+    ASSERT_EQ(outcome.status, LoadOutcome::Status::kLoaded) << outcome.reason;
+    const Image& image = outcome.image->image();
+    EXPECT_EQ(image.landing, (LandingRule{.pad = LandingPad::kEndbr64, .call_preamble = 16}));
+    ASSERT_EQ(image.symbols.size(), 2u);
+    const bool has_size = std::string_view(name) == "LIE_NONE";
+    const std::uint64_t first = image.arena.address + 2032;
+    for (std::size_t i = 0; i < 2; ++i) {
+      const Symbol expected{.name = "thunk",
+                            .address = first + 32 * i,
+                            .is_thunk = true,
+                            .size = has_size ? 24u : 0u};
+      EXPECT_EQ(image.symbols[i], expected) << name;
+    }
+  }
+}
+
 TEST(PluginLoader, GivesTheArenaBackWhenTheJitIsClosed) {
   for (int i = 0; i < 3; ++i) {
     const auto jit = open_plugin(testing_plugin("LIE_NONE"));
@@ -71,7 +92,8 @@ INSTANTIATE_TEST_SUITE_P(Lies, RefusedPlugin,
                                          Refusal{"LIE_ARENA_HIGH", "below 2 GiB"},
                                          Refusal{"LIE_CANNOT_OPEN", "no luck today"},
                                          Refusal{"LIE_NO_LOAD", "lacks open, load or unload"},
-                                         Refusal{"LIE_CONTRACT", "contract is out of range"}),
+                                         Refusal{"LIE_CONTRACT", "contract is out of range"},
+                                         Refusal{"LIE_LANDING_PAD", "contract is out of range"}),
                          [](const auto& row) { return std::string(row.param.lie); });
 
 class LyingImage : public testing::TestWithParam<Refusal> {};
@@ -90,6 +112,9 @@ INSTANTIATE_TEST_SUITE_P(Lies, LyingImage,
                                          Refusal{"LIE_OFFSETS", "instruction offsets"},
                                          Refusal{"LIE_COUNT", "1 functions compiled, 2 asked"},
                                          Refusal{"LIE_TWICE", "is there twice"},
+                                         Refusal{"LIE_SYMBOL_OUTSIDE", "a symbol lies outside"},
+                                         Refusal{"LIE_SYMBOL_SHORT", "a symbol is too short"},
+                                         Refusal{"LIE_SYMBOL_NAMELESS", "has no name"},
                                          Refusal{"LIE_STATUS", ""}),
                          [](const auto& row) { return std::string(row.param.lie); });
 

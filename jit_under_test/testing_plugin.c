@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A plugin that "compiles" every function to `xor eax, eax; ret`, and, by PLUMB_TESTING_LIE, one
  * that breaks the ABI in one way. For tests of the loader. */
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +23,12 @@ enum {
   LIE_COUNT,   /* a function is missing */
   LIE_TWICE,   /* a function is there twice */
   LIE_REFUSED,
-  LIE_STATUS /* a status that does not exist */
+  LIE_STATUS, /* a status that does not exist */
+  LIE_LANDING_PAD,
+  LIE_SYMBOL_OUTSIDE, /* a thunk outside the arena */
+  LIE_SYMBOL_SHORT,   /* symbols of four bytes each */
+  LIE_SYMBOL_NAMELESS,
+  OLD_SYMBOLS /* no lie: symbols without a size, as before it was added */
 };
 
 #ifndef PLUMB_TESTING_LIE
@@ -68,6 +74,26 @@ static void compile(const struct plumb_function* from, uint32_t program, uint32_
   to->insn_offsets = offsets[slot];
 }
 
+/* Two thunks behind the code. The first version of struct plumb_symbol ended before the size. */
+static void describe_symbols(struct plumb_image* image) {
+  static struct plumb_symbol symbols[2];
+  static const size_t old_size = offsetof(struct plumb_symbol, size);
+  struct plumb_symbol symbol = {.struct_size = sizeof(symbol),
+                                .kind = PLUMB_SYMBOL_THUNK,
+                                .name = PLUMB_TESTING_LIE == LIE_SYMBOL_NAMELESS ? NULL : "thunk",
+                                .size = 24};
+  size_t stride = sizeof(symbol), i;
+
+  if (PLUMB_TESTING_LIE == OLD_SYMBOLS) symbol.struct_size = (uint32_t)(stride = old_size);
+  if (PLUMB_TESTING_LIE == LIE_SYMBOL_SHORT) symbol.struct_size = 4;
+  for (i = 0; i < 2; i++) {
+    symbol.address = arena + (PLUMB_TESTING_LIE == LIE_SYMBOL_OUTSIDE ? 0 : 2048) - 16 + 32 * i;
+    memcpy((char*)symbols + i * stride, &symbol, stride);
+  }
+  image->symbols = symbols;
+  image->symbol_count = 2;
+}
+
 static int load(const struct plumb_load_request* request, struct plumb_image* image, char* error,
                 size_t error_size) {
   uint32_t count = 0, p, f;
@@ -88,6 +114,7 @@ static int load(const struct plumb_load_request* request, struct plumb_image* im
   image->functions = functions;
   image->code_range_count = 1;
   image->code_ranges = &code;
+  describe_symbols(image);
   return PLUMB_LOADED;
 }
 
@@ -109,7 +136,9 @@ static const struct plumb_plugin_info info = {
                  .frame_rounding = 8,
                  .bpf_register = {0, 7, 6, 2, 1, 8, 3, 13, 14, 15, 5},
                  .frame_pointer = 5,
-                 .r10_bias = 0},
+                 .r10_bias = 0,
+                 .landing_pad = PLUMB_TESTING_LIE == LIE_LANDING_PAD ? 3 : 1,
+                 .call_preamble = 16},
 };
 
 static const struct plumb_plugin plugin = {
