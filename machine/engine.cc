@@ -202,11 +202,9 @@ bool Engine::map_arena(const Range& arena, const Range& stubs) {
 
 void Engine::drop_code(const Range& range) {
   if (range.size == 0) return;
-  const auto drop_at = [&](std::uint64_t address) {
-    PLUMB_CHECK(uc_ctl_remove_cache(handle_->uc, address, address + range.size) == UC_ERR_OK);
-  };
-  drop_at(range.address);
-  if (has_code_alias(handle_->arch.arch)) drop_at(kCodeAlias | range.address);
+  // Translations belong to the host's memory: those of the alias go with the others.
+  PLUMB_CHECK(uc_ctl_remove_cache(handle_->uc, range.address, range.address + range.size) ==
+              UC_ERR_OK);
 }
 
 void Engine::watch_instructions(std::span<const Range> ranges) {
