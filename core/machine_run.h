@@ -46,7 +46,7 @@ struct Activation {
 
 // One step of the walk along the frame pointers.
 struct FrameRecord {
-  std::uint64_t frame_pointer = 0;   // address of the record
+  std::uint64_t frame_pointer = 0;   // the record lies there; on riscv64 in the 16 bytes below
   std::uint64_t saved = 0;           // the frame pointer stored in it
   std::uint64_t return_address = 0;  // the return address stored in it
 
