@@ -23,7 +23,7 @@ TEST_F(MachineRiscv64, KnowsCompressedCallsAndReturns) {
   const std::uint64_t call_at = t.here();
   t.slot(bpf_call_function(1)).bytes({0x82, 0x95});                         // c.jalr a1
   t.slot(bpf_exit()).words(code_.epilogue).bytes({0x82, 0x80}).body_end();  // c.jr ra
-  while (t.here() < sub) t.bytes({1, 0});  // c.nop
+  while (t.here() < sub) t.bytes({1, 0});                                   // c.nop
   t.image.functions[0].size = 0x80;
   t.function(0, 1);
   t.slot(bpf_mov(0, 9)).bytes({0x25, 0x45});  // c.li a0, 9
