@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include <atomic>
 #include <memory>
+#include <string_view>
 
 #include "core/case_text.h"
+#include "core/check.h"
+#include "harness/isolate.h"
 #include "harness/judge.h"
 #include "reports/explain.h"
 #include "tools/session.h"
@@ -16,6 +20,23 @@ struct ExplainArguments {
   std::string jit;
 };
 
+// The explanation, behind one character: 'f' for a finding, 'c' for none.
+std::string explained(const Case& value, jit::Jit& jit, std::atomic<harness::Activity>& activity) {
+  harness::Judge judge;
+  judge.show_activity(&activity);
+  const harness::Trial trial = judge.examine(value, jit, Depth::kFull);
+  const std::string mark = harness::is_finding(trial.judgement) ? "f" : "c";
+  if (trial.image == nullptr) {
+    return mark + fmt::format("{} on {}: {}\n", verdict_name(trial.judgement.verdict),
+                              jit.info().name, trial.judgement.reason);
+  }
+  return mark + reports::explain_text({.value = &value,
+                                       .image = &trial.image->image(),
+                                       .execution = &trial.execution,
+                                       .run = &trial.run,
+                                       .judgement = &trial.judgement});
+}
+
 int explain(const ExplainArguments& arguments, const Session& session) {
   const Result<Case> value = read_case(arguments.file);
   if (!value) return unusable(value.error().str());
@@ -24,19 +45,19 @@ int explain(const ExplainArguments& arguments, const Session& session) {
   if (jits->size() != 1) return unusable("explain works for one JIT at a time");
   jit::Jit& jit = *jits->front();
 
-  harness::Judge judge;
-  const harness::Trial trial = judge.examine(*value, jit, Depth::kFull);
-  if (trial.image == nullptr) {
-    fmt::print("{} on {}: {}\n", verdict_name(trial.judgement.verdict), jit.info().name,
-               trial.judgement.reason);
-  } else {
-    fmt::print("{}", reports::explain_text({.value = &*value,
-                                            .image = &trial.image->image(),
-                                            .execution = &trial.execution,
-                                            .run = &trial.run,
-                                            .judgement = &trial.judgement}));
+  constexpr double kSeconds = 60;
+  const harness::IsolatedResult result = harness::run_isolated(
+      kSeconds,
+      [&](std::atomic<harness::Activity>& activity) { return explained(*value, jit, activity); });
+  if (result.died) {
+    const Judgement judgement =
+        harness::death_judgement(jit.info(), result.activity, result.death.str());
+    fmt::print("{}\n  {}\n", judgement.signature.str(), judgement.reason);
+    return kStatusFinding;
   }
-  return harness::is_finding(trial.judgement) ? kStatusFinding : kStatusConforms;
+  PLUMB_CHECK(!result.output.empty());
+  fmt::print("{}", std::string_view(result.output).substr(1));
+  return result.output.front() == 'f' ? kStatusFinding : kStatusConforms;
 }
 
 }  // namespace

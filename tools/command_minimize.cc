@@ -2,9 +2,12 @@
 #include <fmt/format.h>
 
 #include <memory>
+#include <vector>
 
 #include "core/case_text.h"
+#include "harness/check.h"
 #include "harness/corpus.h"
+#include "harness/finding_files.h"
 #include "harness/judge.h"
 #include "harness/minimize.h"
 #include "tools/session.h"
@@ -26,16 +29,23 @@ int minimize_file(const MinimizeArguments& arguments, const Session& session) {
   if (jits->size() != 1) return unusable("minimize works for one JIT at a time");
   jit::Jit& jit = *jits->front();
 
-  harness::Judge judge;
-  const harness::Outcome first = judge.judge(*value, jit, Depth::kFull);
-  if (!harness::is_finding(first.judgement)) {
-    return unusable(fmt::format("{}: {} on {}: nothing to minimise", arguments.file,
-                                verdict_name(first.judgement.verdict), jit.info().name));
+  // In a child process: a case that kills the JIT or the emulator is a finding like any other.
+  const std::vector<harness::NamedCase> cases{
+      {.name = harness::case_name(arguments.file), .path = arguments.file, .value = *value}};
+  const harness::CheckReport checked = harness::check_cases(cases, *jits, {});
+  if (checked.rows.empty()) {
+    fmt::print(stderr, "plumb: the harness failed on {}\n", arguments.file);
+    return kStatusHarnessFailed;
   }
-  const Signature wanted = first.judgement.signature;
+  const Judgement& first = checked.rows.front().judgement;
+  if (!harness::is_finding(first)) {
+    return unusable(fmt::format("{}: {} on {}: nothing to minimise", arguments.file,
+                                verdict_name(first.verdict), jit.info().name));
+  }
+  const Signature wanted = first.signature;
+  harness::Judge judge;
   const harness::Minimised small = harness::minimize(*value, [&](const Case& candidate) {
-    const harness::Outcome outcome = judge.judge(candidate, jit, Depth::kFull);
-    return harness::is_finding(outcome.judgement) && outcome.judgement.signature == wanted;
+    return harness::shows(candidate, jit, Depth::kFull, wanted, judge);
   });
   Case out = small.value;
   out.notes = {fmt::format("{} on {}", wanted.str(), jit.info().name)};

@@ -8,6 +8,8 @@
 #include <set>
 #include <span>
 
+#include "core/capability.h"
+
 namespace plumb::tools {
 namespace {
 
@@ -61,10 +63,16 @@ std::string verdict_line(const JitReport& jit) {
                      signatures.size() == 1 ? "" : "s", compared, all_known ? ", all known" : "");
 }
 
-void print_funnel(const harness::Funnel& funnel) {
+void print_funnel(const harness::Funnel& funnel, std::uint64_t capabilities) {
   const std::uint64_t generated = funnel.counts.generated;
   const std::uint64_t compared = funnel.counts.compared;
   for (const auto& [name, count] : harness::funnel_rows(funnel.counts)) {
+    const bool cannot =
+        name == "with_throw" && (capabilities & capability_bit(Capability::kThrow)) == 0;
+    if (cannot && count == 0) {
+      fmt::print("  {:<28} {:>9}\n", name, "n/a");
+      continue;
+    }
     const std::uint64_t whole = name.starts_with("with_") ? compared : generated;
     const double share =
         whole == 0 ? 0 : 100.0 * static_cast<double>(count) / static_cast<double>(whole);
@@ -103,7 +111,7 @@ void print_findings(const std::vector<FindingReport>& findings) {
 void print_text(const Report& report) {
   for (const JitReport& jit : report.jits) {
     fmt::print("{}: {}\n", jit.name, verdict_line(jit));
-    print_funnel(jit.funnel);
+    print_funnel(jit.funnel, jit.capabilities);
     if (jit.rate > 0) fmt::print("  {:<28} {:>9.0f}  per second\n", "compared", jit.rate);
     print_findings(jit.findings);
   }
