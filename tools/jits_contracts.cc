@@ -89,7 +89,7 @@ constexpr std::array kColumns{
 };
 
 std::string cell_text(const Json& value) {
-  if (value.is_boolean()) return value.get<bool>() ? "counts" : "-";
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "-";
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) return value.dump();
   std::string text;
