@@ -12,6 +12,7 @@
 #include "harness/fuzz_driver.h"
 #include "reports/explain.h"
 #include "tools/report_json.h"
+#include "tools/second_opinions.h"
 #include "tools/session.h"
 
 namespace plumb::tools {
@@ -25,6 +26,7 @@ struct FuzzArguments {
   unsigned jobs = 1;
   std::string shape;
   std::string out = "findings";
+  bool second_opinion = false;
 };
 
 // One line that is written over on a terminal, else one line every ten seconds.
@@ -75,7 +77,8 @@ Report to_report(const harness::FuzzReport& fuzzed) {
                               .path = finding.path,
                               .cases_until_found = finding.cases_until_found,
                               .count = finding.count,
-                              .message = finding.message});
+                              .message = finding.message,
+                              .second_opinion = finding.second_opinion});
     }
     report.jits.push_back(std::move(out));
   }
@@ -111,6 +114,9 @@ int fuzz(const FuzzArguments& arguments, const Session& session) {
   if (!jits) return unusable(jits.error().str());
   auto options = fuzz_options(arguments, session);
   if (!options) return unusable(options.error().str());
+  const auto interpreters = open_second_opinions(session, *jits, arguments.second_opinion, false);
+  if (!interpreters) return unusable(interpreters.error().str());
+  options->interpreters = *interpreters;
   ProgressLine line;
   options->on_progress = [&line](const harness::FuzzProgress& progress) { line.show(progress); };
   const harness::FuzzReport fuzzed = harness::fuzz(*jits, *options);
@@ -141,6 +147,8 @@ void add_fuzz_command(CLI::App& app, Session& session) {
   command->add_option("-j,--jobs", arguments->jobs, "processes at a time")
       ->check(CLI::Range(1, 64));
   command->add_option("--shape", arguments->shape, "only this shape (plumb gen --list)");
+  command->add_flag("--second-opinion", arguments->second_opinion,
+                    "ask the interpreter of the JIT's kernel tree too");
   command->add_option("--out", arguments->out, "directory for findings")->type_name("DIR");
   command->callback([arguments, &session] {
     session.action = [arguments, &session] { return fuzz(*arguments, session); };
