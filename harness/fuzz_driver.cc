@@ -145,6 +145,7 @@ class Fuzzing {
       ++lost.ran;
       ++lost.compared;
       ++lost.opinion_asked;
+      ++lost.opinion_given;
     }
     const Depth depth = fuzz_depth(options_, item);
     add(item, {.jit = jit,
