@@ -26,6 +26,7 @@ constexpr std::array kCapabilities{
     std::pair{PLUMB_CAN_THROW, std::string_view("exceptions")},
     std::pair{PLUMB_CAN_TRAMPOLINE, std::string_view("trampolines")},
     std::pair{PLUMB_CAN_POKE, std::string_view("pokes")},
+    std::pair{PLUMB_CAN_TAKE_UNVERIFIED, std::string_view("unverified")},
 };
 
 std::string_view landing_pad_name(LandingPad pad) {
