@@ -29,6 +29,7 @@ constexpr std::array kCapabilities{
     std::pair{PLUMB_CAN_THROW, std::string_view("exceptions")},
     std::pair{PLUMB_CAN_TRAMPOLINE, std::string_view("trampolines")},
     std::pair{PLUMB_CAN_POKE, std::string_view("pokes")},
+    std::pair{PLUMB_CAN_TAKE_UNVERIFIED, std::string_view("unverified")},
 };
 
 nlohmann::ordered_json describe(const jit::JitEntry& entry) {

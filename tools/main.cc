@@ -62,6 +62,7 @@ int run(int argc, char** argv) {
   add_minimize_command(app, session);
   add_explain_command(app, session);
   add_gen_command(app, session);
+  add_test_bpf_command(app, session);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -349,8 +349,8 @@ extern char *__bpf_call_base, *__bpf_tramp_enter, *__bpf_tramp_exit;
 #define cpu_mitigations_off() false
 #define kallsyms_show_value(...) true
 #define current_cred() NULL
-#define skb_network_header(skb) ((skb)->head)
-#define skb_mac_header(skb) ((skb)->head)
+#define skb_network_header(skb) ((skb)->head + (skb)->network_header)
+#define skb_mac_header(skb) ((skb)->head + (skb)->mac_header)
 #define skb_tail_pointer(skb) ((skb)->head)
 #define skb_mac_header_was_set(skb) false
 /* Fault tables: nothing of ours faults in the kernel. */
