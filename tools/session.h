@@ -34,5 +34,6 @@ void add_check_commands(CLI::App& app, Session& session);  // check, replay
 void add_fuzz_command(CLI::App& app, Session& session);
 void add_minimize_command(CLI::App& app, Session& session);
 void add_explain_command(CLI::App& app, Session& session);
+void add_defects_command(CLI::App& app, Session& session);
 
 }  // namespace plumb::tools

@@ -79,6 +79,7 @@ class Emitter {
     return labels_[static_cast<std::size_t>(slot)];
   }
   [[nodiscard]] std::int64_t slot() const { return slot_; }  // of the current instruction
+  [[nodiscard]] const asmjit::Label& epilogue_label() const { return epilogue_; }
   // Where the jump goes, defects included.
   [[nodiscard]] const asmjit::Label& target_of(const Insn& insn) const;
   [[nodiscard]] const asmjit::Label& callee(const Insn& insn) const;

@@ -214,6 +214,7 @@ void EmitterArm64::tail_call(const TailCallSite&) {
   a_.add(x10, x10, entry_offset());
   a_.br(x10);
   a_.bind(out);
+  if (has(Defect::kRefusalReturns)) a_.b(epilogue_label());
 }
 
 EmittedFunction emit_arm64(const CompileUnit& unit, const FunctionUnit& function,

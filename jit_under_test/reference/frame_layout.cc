@@ -149,6 +149,7 @@ void Builder::record() {
 }
 
 void Builder::allocate(int extra) {
+  if (has(Defect::kOddFrame)) extra += 8;
   if (has(Defect::kFramePointerShifted)) extra += 8;  // R10 went down with the frame pointer
   sp_ -= allocated() + extra;
   step({.kind = StepKind::kAllocate, .value = allocated() + extra});

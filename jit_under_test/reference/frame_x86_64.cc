@@ -290,6 +290,7 @@ void EmitterX86::tail_call(const TailCallSite& site) {
   const Label out = a_.newLabel();
   is_direct(site) ? direct_tail_call(site, out) : indirect_tail_call(out);
   a_.bind(out);
+  if (has(Defect::kRefusalReturns)) a_.jmp(epilogue_label());
 }
 
 EmittedFunction emit_x86_64(const CompileUnit& unit, const FunctionUnit& function,
