@@ -36,7 +36,7 @@ nlohmann::ordered_json describe(const jit::JitEntry& entry) {
   nlohmann::ordered_json out{
       {"name", entry.name}, {"available", entry.available}, {"reason", entry.reason}};
   if (!entry.available) return out;
-  const auto opened = jit::open_plugin(entry.path);
+  const auto opened = jit::open_jit(entry);
   if (!opened) return out;
   const jit::JitInfo& info = (*opened)->info();
   out["arch"] = arch_name(info.arch);
@@ -103,12 +103,12 @@ int print_jits(const Session& session) {
   for (const jit::JitEntry& entry : jit::list_jits(session.plugin_directory)) {
     jits.push_back(describe(entry));
   }
+  for (const jit::JitEntry& entry : jit::built_in_jits()) jits.push_back(describe(entry));
   if (session.json) {
     fmt::print("{}\n", jits.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     for (const auto& jit : jits) print_entry(jit);
   }
-  if (jits.empty()) return unusable("no JIT plugins in " + session.plugin_directory);
   return kStatusConforms;
 }
 

@@ -61,6 +61,7 @@ int run(int argc, char** argv) {
   add_fuzz_command(app, session);
   add_minimize_command(app, session);
   add_explain_command(app, session);
+  add_defects_command(app, session);
   add_gen_command(app, session);
   add_test_bpf_command(app, session);
   try {

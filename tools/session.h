@@ -35,5 +35,6 @@ void add_fuzz_command(CLI::App& app, Session& session);
 void add_minimize_command(CLI::App& app, Session& session);
 void add_explain_command(CLI::App& app, Session& session);
 void add_test_bpf_command(CLI::App& app, Session& session);
+void add_defects_command(CLI::App& app, Session& session);
 
 }  // namespace plumb::tools
