@@ -14,7 +14,6 @@
 namespace plumb::gen {
 namespace {
 
-constexpr std::uint32_t kArguments = 0x3e;
 constexpr int kMostRow = 12;
 
 std::uint32_t bit_of(int reg) { return std::uint32_t{1} << reg; }

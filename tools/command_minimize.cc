@@ -10,6 +10,7 @@
 #include "harness/finding_files.h"
 #include "harness/judge.h"
 #include "harness/minimize.h"
+#include "harness/triage.h"
 #include "tools/second_opinions.h"
 #include "tools/session.h"
 
@@ -23,7 +24,7 @@ struct MinimizeArguments {
 };
 
 int minimize_file(const MinimizeArguments& arguments, const Session& session) {
-  const Result<Case> value = read_case(arguments.file);
+  const Result<Case> value = harness::read_artefact(arguments.file);
   if (!value) return unusable(value.error().str());
   auto jits = jit::open_jits(session.plugin_directory, arguments.jit);
   if (!jits) return unusable(jits.error().str());
@@ -67,7 +68,8 @@ int minimize_file(const MinimizeArguments& arguments, const Session& session) {
 void add_minimize_command(CLI::App& app, Session& session) {
   auto arguments = std::make_shared<MinimizeArguments>();
   CLI::App* command = app.add_subcommand("minimize", "Shrink a case while its signature holds");
-  command->add_option("file", arguments->file, "case file")->required();
+  command->add_option("file", arguments->file, "case file, or an artefact of a fuzz target")
+      ->required();
   command->add_option("--jit", arguments->jit, "JIT name")->required();
   command->add_option("-o,--out", arguments->out, "where to write the small case")->required();
   command->callback([arguments, &session] {
