@@ -52,6 +52,9 @@ expect 2 1 minimize "$seed" --jit linux-6.12-x86_64 -o "$scratch/conforms.bpf"
 [ ! -e "$scratch/conforms.bpf" ] || { echo "a conforming case was minimised to something"; failed=1; }
 expect 0 1 check "$seed" --jit linux-6.12-x86_64
 
+expect 0 0 replay --jit linux-6.12-x86_64 --depth fast
+grep -q 'second opinions: .* given' "$scratch/out" || { echo "replay asks nobody"; failed=1; }
+
 # A second opinion that nobody can give.
 mkdir "$scratch/alone"
 cp "$(dirname "$plumb")/plugins/linux-6.12-x86_64.so" "$scratch/alone/"
