@@ -137,6 +137,8 @@ const std::uint8_t* GuestMemory::at(std::uint64_t address, std::uint64_t size) c
   for (std::size_t i = 0; i < kObjects; ++i) {
     if (inside(guest_page(i), room(i))) return page(i) + (address - guest_page(i));
   }
+  // Private stacks lie there.
+  if (inside(guest::kPerCpuPage, kPage)) return per_cpu_page() + (address - guest::kPerCpuPage);
   return nullptr;
 }
 

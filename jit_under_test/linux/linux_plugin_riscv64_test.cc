@@ -123,7 +123,7 @@ TEST_P(LinuxRiscv64, CallsLandOnTheCalleeAndOnHelperStubs) {
     return call_target(main.address + main.insn_offsets[slot]);
   };
   EXPECT_EQ(target(0), loaded.function(0, 2).address);
-  EXPECT_EQ(target(1), api_->info->arena_base + 5 * PLUMB_STUB_STRIDE);
+  EXPECT_EQ(target(1), arena_ + 5 * PLUMB_STUB_STRIDE);
   EXPECT_EQ(target(2), loaded.function(0, 1).address);
   // A helper's result comes in a0. A function leaves all of R0 in a5, and half of it in a0.
   constexpr uint32_t kTakeResult = 0x00050793;  // mv a5, a0
