@@ -108,8 +108,8 @@ TEST_F(KernelTestsTest, TablesAreThoseOfTheTree) {
   const KernelTest test = tests_->get(KernelSuite::kTestBpf,
                                       index_of(*tests_, KernelSuite::kTestBpf, "ALU64_ADD_K: 1 + 2 = 3"));
   EXPECT_EQ(test.status, KernelTest::Status::kReady);
-  EXPECT_EQ(test.subtests, (std::vector<jit::KernelSubtest>{{.data_size = 0, .result = 3}}));
-  EXPECT_EQ(test.code.insns.size(), 3u);
+  EXPECT_EQ(test.subtests, (std::vector<jit::KernelSubtest>{{.data_size = 0, .result = 3, .context = {}}}));
+  EXPECT_EQ(test.code.insns.size(), 4u);
 }
 
 TEST_F(KernelTestsTest, SmallTestPassesAndTheOracleAgrees) {
@@ -156,7 +156,7 @@ TEST_F(KernelTestsTest, WrongTailCallCountFails) {
 
 TEST_F(KernelTestsTest, JitThatComputesSomethingElseFails) {
   WrongJit wrong(*jit_, [](Case& value) {
-    Insn& add = value.programs[0].functions[0].insns[1];
+    Insn& add = value.programs[0].functions[0].insns[2];
     ASSERT_EQ(decode(add)->operation, Operation::kAdd);
     add.immediate += 5;
   });
@@ -189,7 +189,7 @@ TEST_F(KernelTestsTest, JitThatDiesFailsItsTestAndNoOther) {
       index_of(*tests_, KernelSuite::kTestBpf, "ALU64_ADD_K: 1 + 2 = 3");
   WrongJit dying(*jit_, [](Case& value) {
     const std::vector<Insn>& insns = value.programs[0].functions[0].insns;
-    if (insns.size() == 3 && insns[1].immediate == 2) std::abort();
+    if (insns.size() == 4 && insns[2].immediate == 2) std::abort();
   });
   const std::array subjects{KernelTestSubject{&dying, tests_.get()}};
   KernelTestOptions options;
