@@ -28,6 +28,7 @@ struct KernelTestOutcome {
   enum class Oracle : std::uint8_t {
     kNotAsked,
     kAgrees,     // returns what the test expects, too, and all invariants held
+    kDisagrees,  // returns something else: the test expects the wrong thing, or the oracle is wrong
     kUndefined,  // the test does what no verifier lets pass: only its result was compared
   };
   Verdict verdict = Verdict::kNotApplicable;
@@ -52,6 +53,7 @@ class KernelTestRunner {
  private:
   struct Experiment;
   [[nodiscard]] KernelTestOutcome run_all(const jit::KernelTest& test, Case& value, jit::Jit& jit);
+  static void ask_oracle(const Experiment& experiment, KernelTestOutcome& outcome);
   // Nothing when the subtest passed.
   [[nodiscard]] std::string run_one(const Experiment& experiment, KernelTestOutcome& outcome);
   [[nodiscard]] machine::Machine* machine_for(Arch arch);

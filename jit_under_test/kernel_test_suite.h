@@ -28,6 +28,7 @@ inline constexpr std::array kKernelSuites{KernelSuite::kTestBpf, KernelSuite::kT
 struct KernelSubtest {
   std::uint32_t data_size = 0;  // bytes of context
   std::uint32_t result = 0;     // of one run
+  std::vector<std::uint8_t> context;  // what it holds; empty: zeros, as many as are needed
 
   bool operator==(const KernelSubtest&) const = default;
 };

@@ -94,6 +94,10 @@ void skb_add_rx_frag(struct sk_buff* skb, int i, struct page* page, int offset, 
                      unsigned int truesize);
 struct page* alloc_page(gfp_t flags);
 #define page_address(page) ((void*)(page)->bytes)
+#define kmap(page) page_address(page)
+#define kunmap(page) \
+  do {               \
+  } while (0)
 #define skb_reset_mac_header(skb) ((void)((skb)->mac_header = (u16)((skb)->data - (skb)->head)))
 #define skb_set_network_header(skb, offset) \
   ((void)((skb)->network_header = (u16)((skb)->data - (skb)->head + (offset))))
