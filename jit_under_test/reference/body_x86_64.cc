@@ -219,8 +219,7 @@ void EmitterX86::shift(const OpcodeInfo& info, const Insn& insn) {
 
 // RFC 9669, section 4.1: x / 0 = 0, x % 0 = x; the smallest number / -1 is itself, % -1 is 0.
 void EmitterX86::divide(const OpcodeInfo& info, const Insn& insn) {
-  const bool is_signed =
-      info.operation == Operation::kSdiv || info.operation == Operation::kSmod;
+  const bool is_signed = info.operation == Operation::kSdiv || info.operation == Operation::kSmod;
   const bool is_modulo = info.operation == Operation::kMod || info.operation == Operation::kSmod;
   const Gp dst = reg(insn.dst, info.width);
   const Gp divisor = sized(kR11, info.width);

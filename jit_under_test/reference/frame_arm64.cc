@@ -189,8 +189,7 @@ void EmitterArm64::load_target(const Label& out) {
   a_.ldr(x11, a64::ptr(x11, x2, a64::lsl(3)));
   if (!has(Defect::kNoNullTest)) a_.cbz(x11, out);
   if (has(Defect::kCountsOnlySuccesses)) a_.add(x26, x26, 1);
-  const bool counts =
-      traits().counter == Counter::kReference && !has(Defect::kCountsEmptySlots);
+  const bool counts = traits().counter == Counter::kReference && !has(Defect::kCountsEmptySlots);
   if (counts) a_.str(x12, a64::ptr(x26));
 }
 
