@@ -44,14 +44,13 @@ bool shifts(Operation operation) {
          operation == Operation::kArsh;
 }
 
-// The verifier refuses a division by the constant 0 and a shift by the width or more.
-std::int32_t immediate_for(Emitter& e, const OpcodeInfo& info) {
-  if (shifts(info.operation)) return e.choices.range(0, info.width - 1);
-  const std::int32_t value = draw_immediate(e.choices);
+}  // namespace
+
+std::int32_t draw_immediate_for(ChoiceStream& choices, const OpcodeInfo& info) {
+  if (shifts(info.operation)) return choices.range(0, info.width - 1);
+  const std::int32_t value = draw_immediate(choices);
   return value == 0 && divides(info.operation) ? 1 : value;
 }
-
-}  // namespace
 
 std::int32_t draw_immediate(ChoiceStream& choices) {
   constexpr auto kLow = std::numeric_limits<std::int32_t>::min();
@@ -85,7 +84,8 @@ void emit_one_alu(Emitter& e) {
   const bool overwrites = info.operation == Operation::kMov || info.operation == Operation::kMovsx;
   const int src = info.operand == Operand::kReg ? any_scalar(e) : 0;
   const int dst = overwrites ? result_register(e) : scalar_target(e);
-  std::int32_t immediate = info.operand == Operand::kImm ? immediate_for(e, info) : 0;
+  std::int32_t immediate =
+      info.operand == Operand::kImm ? draw_immediate_for(e.choices, info) : 0;
   if (divides_signed(info) && info.operand == Operand::kImm && e.choices.chance(30)) {
     // The one quotient that does not fit.
     const int sign = info.width - 1;

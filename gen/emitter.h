@@ -64,6 +64,8 @@ void keep(Emitter& e, int reg);
 
 // ---- arithmetic: emit_alu.cc ----
 [[nodiscard]] std::int32_t draw_immediate(ChoiceStream& choices);
+// One that the verifier accepts: no division by the constant 0, no shift by the width or more.
+[[nodiscard]] std::int32_t draw_immediate_for(ChoiceStream& choices, const OpcodeInfo& info);
 void emit_constant(Emitter& e, int reg);
 void emit_one_alu(Emitter& e);
 // A random condition on scalars that jumps to the label.

@@ -11,7 +11,7 @@
 #include "core/edit.h"
 #include "core/opcode.h"
 #include "core/stack_depth.h"
-#include "harness/reduce.h"
+#include "core/reduce.h"
 
 namespace plumb::harness {
 namespace {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -10,8 +11,11 @@
 
 #include "harness/corpus.h"
 #include "harness/fuzz_driver.h"
+#include "harness/triage.h"
 #include "reports/explain.h"
+#include "tools/libfuzzer_engine.h"
 #include "tools/report_json.h"
+#include "tools/second_opinions.h"
 #include "tools/session.h"
 
 namespace plumb::tools {
@@ -25,6 +29,10 @@ struct FuzzArguments {
   unsigned jobs = 1;
   std::string shape;
   std::string out = "findings";
+  bool second_opinion = false;
+  std::string engine = "builtin";
+  std::string corpus;
+  std::string targets;
 };
 
 // One line that is written over on a terminal, else one line every ten seconds.
@@ -75,7 +83,8 @@ Report to_report(const harness::FuzzReport& fuzzed) {
                               .path = finding.path,
                               .cases_until_found = finding.cases_until_found,
                               .count = finding.count,
-                              .message = finding.message});
+                              .message = finding.message,
+                              .second_opinion = finding.second_opinion});
     }
     report.jits.push_back(std::move(out));
   }
@@ -106,21 +115,85 @@ Result<harness::FuzzOptions> fuzz_options(const FuzzArguments& arguments, const 
   return options;
 }
 
+// A stage that stayed empty has not been tested.
+bool complain_about_zero_stages(const std::string& jit, const std::vector<std::string>& stages) {
+  for (const std::string& stage : stages) {
+    fmt::print(stderr, "plumb: {}: no case counted as '{}': this run has not tested it\n", jit,
+               stage);
+  }
+  return !stages.empty();
+}
+
+// What lies in the directory of findings, judged here, with the plugins of this build.
+void add_findings(const harness::Triage& triage, const std::vector<harness::NamedCase>& cases,
+                  std::vector<JitReport>& jits) {
+  for (const harness::TriageRow& row : triage.rows) {
+    for (JitReport& jit : jits) {
+      if (std::ranges::find(row.jits, jit.name) == row.jits.end()) continue;
+      jit.findings.push_back({.signature = row.signature.str(),
+                              .invariant = row.signature.invariant,
+                              .known = row.known,
+                              .path = cases[row.smallest].path,
+                              .cases_until_found = 0,
+                              .count = row.count,
+                              .message = row.message});
+    }
+  }
+}
+
+int fuzz_with_libfuzzer(const FuzzArguments& arguments, const Session& session,
+                        harness::JitList jits, const harness::FuzzOptions& options) {
+  if (!arguments.shape.empty()) return unusable("--shape is for the built-in engine");
+  const auto run = run_libfuzzer(
+      jits, {.targets = arguments.targets.empty() ? session.target_directory : arguments.targets,
+             .plugins = session.plugin_directory,
+             .known = session.known_directory,
+             .corpus = arguments.corpus,
+             .out = arguments.out,
+             .runs = arguments.runs,
+             .seconds = arguments.seconds,
+             .seed = arguments.seed,
+             .jobs = arguments.jobs,
+             .on_progress = options.on_progress});
+  if (!run) return unusable(run.error().str());
+  const auto artefacts = harness::read_artefacts(std::vector<std::string>{arguments.out});
+  if (!artefacts) return unusable(artefacts.error().str());
+  harness::CheckOptions check;
+  check.waivers = options.waivers;
+  check.jobs = arguments.jobs;
+  const harness::Triage triage = harness::triage(*artefacts, jits, check);
+  Report report{
+      .command = "fuzz", .seed = arguments.seed, .seconds = run->seconds, .jits = run->jits};
+  add_findings(triage, *artefacts, report.jits);
+  print_report(session, report);
+  bool empty = false;
+  for (const JitReport& jit : report.jits) {
+    empty |= complain_about_zero_stages(jit.name,
+                                        harness::zero_stages(jit.funnel.counts, jit.capabilities));
+  }
+  return triage.status() != 0 || !empty ? triage.status() : kStatusHarnessFailed;
+}
+
 int fuzz(const FuzzArguments& arguments, const Session& session) {
   const auto jits = jit::open_jits(session.plugin_directory, arguments.jits);
   if (!jits) return unusable(jits.error().str());
   auto options = fuzz_options(arguments, session);
   if (!options) return unusable(options.error().str());
+  const auto interpreters = open_second_opinions(session, *jits, arguments.second_opinion, false);
+  if (!interpreters) return unusable(interpreters.error().str());
+  options->interpreters = *interpreters;
   ProgressLine line;
   options->on_progress = [&line](const harness::FuzzProgress& progress) { line.show(progress); };
+  if (arguments.engine == "libfuzzer") {
+    if (arguments.second_opinion) return unusable("--second-opinion is for the built-in engine");
+    return fuzz_with_libfuzzer(arguments, session, *jits, *options);
+  }
+  if (!arguments.corpus.empty()) return unusable("--corpus is for --engine libfuzzer");
   const harness::FuzzReport fuzzed = harness::fuzz(*jits, *options);
   line.finish();
   print_report(session, to_report(fuzzed));
   for (const harness::JitFuzzReport& jit : fuzzed.jits) {
-    for (const std::string& stage : jit.zero_stages) {
-      fmt::print(stderr, "plumb: {}: no case counted as '{}': this run has not tested it\n",
-                 jit.name, stage);
-    }
+    complain_about_zero_stages(jit.name, jit.zero_stages);
   }
   for (const std::string& failure : fuzzed.harness_failures) {
     fmt::print(stderr, "plumb: the harness failed: {}\n", failure);
@@ -140,7 +213,15 @@ void add_fuzz_command(CLI::App& app, Session& session) {
   command->add_option("--seed", arguments->seed, "same seed, same cases");
   command->add_option("-j,--jobs", arguments->jobs, "processes at a time")
       ->check(CLI::Range(1, 64));
+  command->add_option("--engine", arguments->engine, "builtin or libfuzzer")
+      ->check(CLI::IsMember({"builtin", "libfuzzer"}));
+  command->add_option("--corpus", arguments->corpus, "libfuzzer: inputs, read and added to")
+      ->type_name("DIR");
+  command->add_option("--targets", arguments->targets, "libfuzzer: where the targets lie")
+      ->type_name("DIR");
   command->add_option("--shape", arguments->shape, "only this shape (plumb gen --list)");
+  command->add_flag("--second-opinion", arguments->second_opinion,
+                    "ask the interpreter of the JIT's kernel tree too");
   command->add_option("--out", arguments->out, "directory for findings")->type_name("DIR");
   command->callback([arguments, &session] {
     session.action = [arguments, &session] { return fuzz(*arguments, session); };

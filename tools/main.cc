@@ -51,6 +51,7 @@ int run(int argc, char** argv) {
   session.cache_directory = default_cache();
   session.source_directory = (own_directory() / "../..").lexically_normal().string();
   session.known_directory = find_known();
+  session.target_directory = (own_directory() / "../fuzz").lexically_normal().string();
   CLI::App app("Plumbline: tests the frame layouts of BPF JIT compilers", "plumb");
   app.require_subcommand(1);
   app.fallthrough();
@@ -60,9 +61,12 @@ int run(int argc, char** argv) {
   add_check_commands(app, session);
   add_fuzz_command(app, session);
   add_minimize_command(app, session);
+  add_triage_command(app, session);
   add_explain_command(app, session);
   add_defects_command(app, session);
+  add_layouts_command(app, session);
   add_gen_command(app, session);
+  add_test_bpf_command(app, session);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

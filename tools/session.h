@@ -22,6 +22,7 @@ struct Session {
   std::string cache_directory;   // where `plumb jits add` puts plugins (tools/jits_cache.h)
   std::string source_directory;  // the checkout that the command was built from
   std::string known_directory;   // case files with waivers: corpus/known
+  std::string target_directory;  // the libFuzzer targets: build/fuzz
   std::function<int()> action;
 };
 
@@ -33,7 +34,10 @@ void add_gen_command(CLI::App& app, Session& session);
 void add_check_commands(CLI::App& app, Session& session);  // check, replay
 void add_fuzz_command(CLI::App& app, Session& session);
 void add_minimize_command(CLI::App& app, Session& session);
+void add_triage_command(CLI::App& app, Session& session);
 void add_explain_command(CLI::App& app, Session& session);
+void add_test_bpf_command(CLI::App& app, Session& session);
 void add_defects_command(CLI::App& app, Session& session);
+void add_layouts_command(CLI::App& app, Session& session);
 
 }  // namespace plumb::tools

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "harness/reduce.h"
+#include "core/reduce.h"
 
 #include <cstdlib>
 
 #include "core/edit.h"
 #include "core/opcode.h"
 
-namespace plumb::harness {
+namespace plumb {
 namespace {
 
 std::size_t index(int value) { return static_cast<std::size_t>(value); }
@@ -169,4 +169,4 @@ std::vector<std::vector<Insn>> simpler_forms(std::span<const Insn> insn, int fun
   return forms;
 }
 
-}  // namespace plumb::harness
+}  // namespace plumb

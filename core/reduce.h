@@ -7,10 +7,10 @@
 
 #include "core/case.h"
 
-namespace plumb::harness {
+namespace plumb {
 
-// Single steps of the minimiser. Each gives a case in which all references are in bounds, or
-// nothing when the step is not possible; whether a verifier would take it is not asked.
+// Single steps that make a case smaller. Each gives a case in which all references are in bounds,
+// or nothing when the step is not possible; whether a verifier would take it is not asked.
 
 // Prog-array slots that held the program are empty. Not for the program that the case enters.
 [[nodiscard]] std::optional<Case> without_program(const Case& value, int program);
@@ -30,4 +30,4 @@ namespace plumb::harness {
 [[nodiscard]] std::vector<std::vector<Insn>> simpler_forms(std::span<const Insn> insn,
                                                            int function);
 
-}  // namespace plumb::harness
+}  // namespace plumb

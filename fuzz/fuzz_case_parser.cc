@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Corpus files come from strangers: the parser refuses or returns a case that prints and parses
+// back; what takes cases takes every one of them.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/case_text.h"
+#include "core/check.h"
+#include "core/contract.h"
+#include "fuzz/command_line.h"
+#include "gen/mutate.h"
+#include "oracle/oracle.h"
+#include "oracle/validate.h"
+
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  plumb::fuzz::add_default_flags(argc, argv);
+  return 0;
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace plumb;
+  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  const Result<Case> parsed = parse_case(input);
+  if (!parsed) {
+    const Error& error = parsed.error();
+    PLUMB_CHECK(!error.message.empty() && error.line > 0);
+    PLUMB_CHECK(error.str().find('\n') == std::string::npos);
+    return 0;
+  }
+  const std::string text = print_case(*parsed);
+  const Result<Case> again = parse_case(text);
+  PLUMB_CHECK(again.has_value() && *again == *parsed);
+  PLUMB_CHECK(print_case(*again) == text);
+  const bool valid = !oracle::validate(*parsed).has_value();
+  const Execution execution = oracle::run(*parsed, Contract{}, {.fuel = 2'000});
+  PLUMB_CHECK(valid || !execution.defined);
+  if (!valid) return 0;
+  gen::ChoiceStream choices(std::span(data, size));
+  const auto is_valid = [](const Case& value) { return !oracle::validate(value).has_value(); };
+  const auto changed = gen::mutate(*parsed, choices, is_valid);
+  if (changed) PLUMB_CHECK(parse_case(print_case(*changed)) == *changed);
+  return 0;
+}

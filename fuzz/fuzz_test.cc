@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// What the targets share, driven without libFuzzer: a fixed number of inputs, each made from the
+// one before it. The floors are what a fuzzer that tests nothing would fall below.
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "core/case_text.h"
+#include "core/rng.h"
+#include "fuzz/command_line.h"
+#include "fuzz/jit_fuzzer.h"
+#include "gen/generate.h"
+#include "harness/corpus.h"
+#include "harness/fuzz_input.h"
+#include "harness/minimize.h"
+
+namespace plumb::fuzz {
+namespace {
+
+constexpr std::size_t kMaxSize = 16384;
+
+std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+
+JitFuzzer make_fuzzer(const std::string& jits, std::vector<harness::NamedWaiver> waivers = {}) {
+  auto opened = jit::open_jits(PLUMB_PLUGIN_DIR, jits);
+  if (!opened) throw std::runtime_error(opened.error().str());
+  return {*std::move(opened), std::move(waivers)};
+}
+
+// Mutates from an empty corpus on, as the custom mutator does; what was compared is built upon.
+template <typename OnStep>
+void drive(JitFuzzer& fuzzer, int executions, OnStep on_step) {
+  std::vector<std::vector<std::uint8_t>> corpus{{}};
+  Rng rng(1);
+  for (int i = 0; i < executions; ++i) {
+    const auto& parent = corpus[rng.below(corpus.size())];
+    const auto text = harness::mutate_input(parent, kMaxSize, rng.next());
+    ASSERT_TRUE(text.has_value());
+    const auto input = bytes_of(*text);
+    const Step step = fuzzer.run(input);
+    if (step.compared && corpus.size() < 200) corpus.push_back(input);
+    if (!on_step(step, input)) return;
+  }
+}
+
+TEST(Funnel, StaysAboveItsFloors) {
+  JitFuzzer fuzzer = make_fuzzer("linux-6.12-x86_64");
+  drive(fuzzer, 600, [](const Step& step, const auto&) {
+    EXPECT_TRUE(step.findings.empty()) << step.findings[0].signature.str();
+    return true;
+  });
+  fmt::print("{}", funnel_text(fuzzer, 0));
+  const harness::FunnelCounts& counts = fuzzer.funnel(0).counts;
+  EXPECT_EQ(counts.generated, 600u);
+  EXPECT_GE(100 * counts.compared, 95 * counts.generated);
+  EXPECT_GE(100 * counts.with_subprogram_call, 40 * counts.compared);
+  EXPECT_GE(100 * counts.with_tail_call, 20 * counts.compared);
+  EXPECT_GE(100 * counts.with_tail_call_refused, counts.compared);
+  EXPECT_GE(100 * counts.with_stack_pointer_argument, 2 * counts.compared);
+  EXPECT_GE(100 * counts.with_helper_call, 30 * counts.compared);
+}
+
+// Linux 6.1 counts tail calls by value: every subprogram gets a count of its own.
+TEST(Findings, FromAnEmptyCorpusUnboundedTailCallsAreFoundAndMinimised) {
+  JitFuzzer fuzzer = make_fuzzer("linux-6.1-x86_64");
+  bool found = false;
+  drive(fuzzer, 3000, [&](const Step& step, const auto& input) {
+    for (const NewFinding& finding : step.findings) {
+      if (finding.signature.invariant != "tail-call-bound") continue;
+      found = true;
+      fmt::print("{} after {} executions\n", finding.signature.str(), finding.executions);
+      EXPECT_EQ(finding.known, "");
+      const Case small = fuzzer.minimised(input, finding);
+      const harness::CaseSize before = harness::case_size(harness::read_input(input).value);
+      EXPECT_LT(harness::case_size(small), before);
+      EXPECT_TRUE(small.notes[0].starts_with(finding.signature.str()));
+    }
+    return !found;
+  });
+  EXPECT_TRUE(found);
+}
+
+TEST(Findings, KnownOnesAreNamedAsSuchAndEachIsToldOnce) {
+  auto waivers = harness::read_waivers("corpus/known");
+  ASSERT_TRUE(waivers.has_value());
+  JitFuzzer fuzzer = make_fuzzer("linux-6.1-x86_64", *std::move(waivers));
+  const auto files = harness::read_corpus(std::vector<std::string>{"corpus/known"});
+  int known = 0;
+  for (int round = 0; round < 2; ++round) {
+    for (const harness::CorpusFile& file : files) {
+      for (const NewFinding& finding : fuzzer.run(bytes_of(print_case(*file.value))).findings) {
+        EXPECT_NE(finding.known, "") << finding.signature.str();
+        EXPECT_EQ(round, 0) << finding.signature.str();
+        ++known;
+      }
+    }
+  }
+  EXPECT_GE(known, 2);
+}
+
+TEST(Inputs, AnyBytesAreACase) {
+  const std::string text = print_case(gen::generate(std::uint64_t{5}));
+  EXPECT_TRUE(harness::read_input(bytes_of(text)).parsed);
+  EXPECT_EQ(harness::read_input(bytes_of(text)).value, gen::generate(std::uint64_t{5}));
+  const auto entropy = bytes_of(text.substr(1));
+  EXPECT_FALSE(harness::read_input(entropy).parsed);
+  EXPECT_EQ(harness::read_input(entropy).value, gen::generate(entropy));
+}
+
+TEST(Inputs, MutationAndCrossoverKeepToTheSizeAndToTheSeed) {
+  const auto first = bytes_of(print_case(gen::generate(std::uint64_t{1})));
+  const auto second = bytes_of(print_case(gen::generate(std::uint64_t{2})));
+  EXPECT_EQ(harness::mutate_input(first, kMaxSize, 3), harness::mutate_input(first, kMaxSize, 3));
+  EXPECT_NE(harness::mutate_input(first, kMaxSize, 3), harness::mutate_input(first, kMaxSize, 4));
+  EXPECT_EQ(harness::mutate_input(first, 10, 3), std::nullopt);
+  const auto crossed = harness::cross_inputs(first, second, kMaxSize, 5);
+  ASSERT_TRUE(crossed.has_value());
+  EXPECT_LE(crossed->size(), kMaxSize);
+  EXPECT_EQ(crossed, harness::cross_inputs(first, second, kMaxSize, 5));
+}
+
+// A case that no verifier accepts is no ground for mutations: the bytes are entropy then.
+TEST(Inputs, InvalidCasesAreNotBuiltUpon) {
+  const auto input = bytes_of(
+      ".case 1\n.program p\n.function main\n        call f\n        exit\n"
+      ".function f\n        call f\n        exit\n");
+  ASSERT_TRUE(harness::read_input(input).parsed);
+  EXPECT_TRUE(harness::mutate_input(input, kMaxSize, 1).has_value());
+}
+
+TEST(Depths, AShareOfTheInputsGoesTheLongWay) {
+  int full = 0;
+  for (int i = 0; i < 3200; ++i) full += depth_for(bytes_of(std::to_string(i))) == Depth::kFull;
+  EXPECT_GE(full, 50);
+  EXPECT_LE(full, 200);
+}
+
+TEST(CommandLine, TakesItsOwnOptionsAndTheArtefactsDirectory) {
+  const CommandLine line = read_command_line(
+      {"target", "--jit=a,b", "-runs=3", "--keep-going", "-artifact_prefix=dir/x-"}, "default");
+  EXPECT_EQ(line.jits, "a,b");
+  EXPECT_EQ(line.out, "dir/");
+  EXPECT_TRUE(line.keep_going);
+  EXPECT_EQ(read_command_line({"target"}, "default").jits, "default");
+  EXPECT_EQ(read_command_line({"target", "--out=o", "-artifact_prefix=d/"}, "j").out, "o");
+}
+
+TEST(CommandLine, DefaultFlagsComeBeforeTheUsers) {
+  std::string name = "target";
+  std::string flag = "-max_len=9";
+  std::vector<char*> given{name.data(), flag.data(), nullptr};
+  int argc = 2;
+  char** argv = given.data();
+  add_default_flags(&argc, &argv);
+  EXPECT_STREQ(argv[0], "target");
+  EXPECT_STREQ(argv[argc - 1], "-max_len=9");
+  EXPECT_EQ(argv[argc], nullptr);
+  EXPECT_GT(argc, 2);
+}
+
+}  // namespace
+}  // namespace plumb::fuzz

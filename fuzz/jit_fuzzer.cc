@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "fuzz/jit_fuzzer.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "harness/finding_files.h"
+#include "harness/fuzz_input.h"
+#include "harness/minimize.h"
+#include "oracle/oracle.h"
+
+namespace plumb::fuzz {
+namespace {
+
+// One input in so many goes the long way.
+constexpr std::uint32_t kFullEvery = 32;
+constexpr std::size_t kMinimizeAttempts = 4'000;
+
+}  // namespace
+
+Depth depth_for(std::span<const std::uint8_t> input) {
+  std::uint32_t hash = 0x811c9dc5u;  // FNV-1a
+  for (const std::uint8_t byte : input) hash = (hash ^ byte) * 0x01000193u;
+  return (hash >> 16) % kFullEvery == 0 ? Depth::kFull : Depth::kFast;
+}
+
+JitFuzzer::JitFuzzer(Jits jits, std::vector<harness::NamedWaiver> waivers)
+    : jits_(std::move(jits)), waivers_(std::move(waivers)), funnels_(jits_.size()) {}
+
+Step JitFuzzer::run(std::span<const std::uint8_t> input) {
+  const harness::FuzzInput read = harness::read_input(input);
+  const Depth depth = depth_for(input);
+  ++executions_;
+  parsed_ += read.parsed;
+  Step step;
+  for (std::size_t i = 0; i < jits_.size(); ++i) {
+    const Execution execution = oracle::run(read.value, jits_[i]->info().contract);
+    const harness::Outcome outcome = judge_.judge(read.value, execution, *jits_[i], depth);
+    harness::count_case(funnels_[i].counts, outcome.stage, execution);
+    if (!execution.defined) ++funnels_[i].undefined[execution.undefined_reason];
+    step.compared |= outcome.stage == harness::Stage::kCompared;
+    if (!harness::is_finding(outcome.judgement)) continue;
+    const Signature& signature = outcome.judgement.signature;
+    if (!found_.emplace(i, signature.str()).second) continue;
+    const harness::NamedWaiver* waiver =
+        harness::find_waiver(waivers_, signature, jits_[i]->info().name);
+    step.findings.push_back({.jit = i,
+                             .signature = signature,
+                             .known = waiver != nullptr ? waiver->name : "",
+                             .message = outcome.judgement.violations[0].message,
+                             .depth = depth,
+                             .executions = executions_});
+  }
+  return step;
+}
+
+Case JitFuzzer::minimised(std::span<const std::uint8_t> input, const NewFinding& finding) {
+  const Case value = harness::read_input(input).value;
+  const auto still_shows = [&](const Case& candidate) {
+    return harness::shows(candidate, *jits_[finding.jit], finding.depth, finding.signature, judge_);
+  };
+  Case small = harness::minimize(value, still_shows, {.max_attempts = kMinimizeAttempts}).value;
+  small.notes = {
+      fmt::format("{} on {}", finding.signature.str(), jits_[finding.jit]->info().name),
+      finding.message,
+      fmt::format("Found by libFuzzer after {} executions, minimised.", finding.executions)};
+  return small;
+}
+
+std::string funnel_text(const JitFuzzer& fuzzer, double seconds) {
+  std::string text = fmt::format("plumb: {} inputs, {} of them text of cases\n",
+                                 fuzzer.executions(), fuzzer.parsed());
+  for (std::size_t i = 0; i < fuzzer.jits().size(); ++i) {
+    const harness::Funnel& funnel = fuzzer.funnel(i);
+    const double rate = seconds > 0 ? static_cast<double>(funnel.counts.compared) / seconds : 0.0;
+    text += fmt::format("plumb: funnel of {} ({:.0f} compared/s)\n", fuzzer.jits()[i]->info().name,
+                        rate);
+    for (const auto& [name, count] : harness::funnel_rows(funnel.counts)) {
+      text += fmt::format("plumb:   {:28} {}\n", name, count);
+    }
+    for (const auto& [reason, count] : funnel.undefined) {
+      text += fmt::format("plumb:   undefined: {:8} {}\n", count, reason);
+    }
+  }
+  return text;
+}
+
+std::string funnel_lines(const JitFuzzer& fuzzer) {
+  std::string text;
+  for (std::size_t i = 0; i < fuzzer.jits().size(); ++i) {
+    nlohmann::json line{{"jit", fuzzer.jits()[i]->info().name}};
+    for (const auto& [name, count] : harness::funnel_rows(fuzzer.funnel(i).counts)) {
+      line["funnel"][std::string(name)] = count;
+    }
+    line["undefined"] = fuzzer.funnel(i).undefined;
+    text += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  }
+  return text;
+}
+
+}  // namespace plumb::fuzz

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/case.h"
+#include "core/finding.h"
+#include "harness/funnel.h"
+#include "harness/judge.h"
+#include "harness/waivers.h"
+#include "jit_under_test/jit.h"
+
+namespace plumb::fuzz {
+
+// One signature that a run of inputs showed for the first time.
+struct NewFinding {
+  std::size_t jit = 0;
+  Signature signature;
+  std::string known;    // name of the waiver that covers it, or empty
+  std::string message;  // one line
+  Depth depth = Depth::kFast;
+  std::uint64_t executions = 0;  // inputs until it was found, this one included
+};
+
+// What became of one input.
+struct Step {
+  bool compared = false;  // under at least one JIT: worth keeping in a corpus
+  std::vector<NewFinding> findings;
+};
+
+// The part that all JIT targets share: an input becomes a case, and is judged under every JIT, in
+// this process. What kills the process is the fuzzing engine's to report.
+class JitFuzzer {
+ public:
+  using Jits = std::vector<std::unique_ptr<jit::Jit>>;
+  JitFuzzer(Jits jits, std::vector<harness::NamedWaiver> waivers);
+
+  [[nodiscard]] Step run(std::span<const std::uint8_t> input);
+
+  // The smallest case that still shows the finding; the input is the one that showed it.
+  [[nodiscard]] Case minimised(std::span<const std::uint8_t> input, const NewFinding& finding);
+
+  [[nodiscard]] const Jits& jits() const { return jits_; }
+  [[nodiscard]] std::uint64_t executions() const { return executions_; }
+  [[nodiscard]] std::uint64_t parsed() const { return parsed_; }
+  [[nodiscard]] const harness::Funnel& funnel(std::size_t jit) const { return funnels_[jit]; }
+
+ private:
+  Jits jits_;
+  std::vector<harness::NamedWaiver> waivers_;
+  harness::Judge judge_;
+  std::vector<harness::Funnel> funnels_;                 // by JIT
+  std::set<std::pair<std::size_t, std::string>> found_;  // JIT, signature
+  std::uint64_t executions_ = 0;
+  std::uint64_t parsed_ = 0;  // inputs that were the text of a case
+};
+
+// A share of the inputs, by their bytes, is judged at full depth: the verdict on an input does not
+// depend on what came before it.
+[[nodiscard]] Depth depth_for(std::span<const std::uint8_t> input);
+
+// The funnels as people read them, a JIT after the other.
+[[nodiscard]] std::string funnel_text(const JitFuzzer& fuzzer, double seconds);
+
+// A line of JSON per JIT: what `plumb fuzz --engine libfuzzer` adds up.
+[[nodiscard]] std::string funnel_lines(const JitFuzzer& fuzzer);
+
+}  // namespace plumb::fuzz

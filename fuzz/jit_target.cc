@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The entry points of every JIT target. PLUMB_TARGET_JITS names the JITs (fuzz/CMakeLists.txt).
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "core/case_text.h"
+#include "fuzz/command_line.h"
+#include "fuzz/jit_fuzzer.h"
+#include "harness/corpus.h"
+
+namespace {
+
+using namespace plumb;
+using Clock = std::chrono::steady_clock;
+
+// Everything that lives as long as the process. libFuzzer's interface has no place for it. Never
+// destroyed: what runs at exit comes in no order that we know.
+struct Target {
+  fuzz::CommandLine line;
+  std::unique_ptr<fuzz::JitFuzzer> fuzzer;
+  Clock::time_point begin = Clock::now();
+};
+Target& target() {
+  static auto* const the_target = new Target;
+  return *the_target;
+}
+
+[[noreturn]] void unusable(const std::string& message) {
+  fmt::print(stderr, "plumb: {}\n", message);
+  std::_Exit(2);
+}
+
+void print_funnel() {
+  const std::chrono::duration<double> seconds = Clock::now() - target().begin;
+  fmt::print(stderr, "{}", fuzz::funnel_text(*target().fuzzer, seconds.count()));
+  if (target().line.funnel.empty()) return;
+  // Appended in one write: several processes share the file.
+  std::FILE* file = std::fopen(target().line.funnel.c_str(), "ab");
+  if (file == nullptr) return;
+  const std::string lines = fuzz::funnel_lines(*target().fuzzer);
+  std::setvbuf(file, nullptr, _IOFBF, lines.size() + 1);
+  std::fwrite(lines.data(), 1, lines.size(), file);
+  std::fclose(file);
+}
+
+// <signature>.bpf; what an earlier run left there stays, for it is the same finding.
+std::string write_finding(std::span<const std::uint8_t> input, const fuzz::NewFinding& finding) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::create_directories(target().line.out, error);
+  const fs::path path =
+      fs::path(target().line.out) / (finding.signature.str() + std::string(harness::kCaseEnding));
+  if (fs::exists(path, error)) return path.string();
+  const Case small = target().fuzzer->minimised(input, finding);
+  const auto written = harness::write_file(path.string(), print_case(small));
+  return written ? path.string() : written.error().str();
+}
+
+// False: it is known, or the run goes on.
+bool report(std::span<const std::uint8_t> input, const fuzz::NewFinding& finding) {
+  const std::string& jit = target().fuzzer->jits()[finding.jit]->info().name;
+  if (!finding.known.empty()) {
+    fmt::print(stderr, "plumb: known finding {} on {}: {} (waived by {})\n",
+               finding.signature.str(), jit, finding.message, finding.known);
+    return false;
+  }
+  const std::string path = write_finding(input, finding);
+  const std::chrono::duration<double> seconds = Clock::now() - target().begin;
+  fmt::print(stderr, "plumb: finding {} on {}: {} (execution {}, {:.1f} s; minimised: {})\n",
+             finding.signature.str(), jit, finding.message, finding.executions, seconds.count(),
+             path);
+  return !target().line.keep_going;
+}
+
+}  // namespace
+
+// Defaults of the sanitizers, as long as the environment does not say otherwise.
+extern "C" const char* __asan_default_options();
+extern "C" const char* __asan_default_options() { return "detect_leaks=0:symbolize=1"; }
+
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  const std::vector<std::string_view> arguments(*argv, *argv + *argc);
+  target().line = fuzz::read_command_line(arguments, PLUMB_TARGET_JITS);
+  auto jits = jit::open_jits(target().line.plugins, target().line.jits);
+  if (!jits) unusable(jits.error().str());
+  auto waivers = harness::read_waivers(target().line.known);
+  if (!waivers) unusable(waivers.error().str());
+  for (const auto& jit : *jits) fmt::print(stderr, "plumb: fuzzing {}\n", jit->info().name);
+  target().fuzzer = std::make_unique<fuzz::JitFuzzer>(*std::move(jits), *std::move(waivers));
+  std::atexit(print_funnel);
+  fuzz::add_default_flags(argc, argv);
+  return 0;
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::span input(data, size);
+  const fuzz::Step step = target().fuzzer->run(input);
+  bool stop = false;
+  for (const fuzz::NewFinding& finding : step.findings) stop |= report(input, finding);
+  if (stop) {
+    print_funnel();
+    std::abort();
+  }
+  return step.compared ? 0 : -1;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// libFuzzer's hooks for inputs that are cases: structural changes first, bytes now and then.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include "core/rng.h"
+#include "harness/fuzz_input.h"
+
+// Of libFuzzer: its own changes of bytes.
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
+
+namespace {
+
+// Bytes that do not parse any more are entropy: a new case, far from the old one.
+constexpr std::uint64_t kBytesPercent = 5;
+// An input that is entropy stays so as often; else it becomes text that can be changed bit by bit.
+constexpr std::uint64_t kStayEntropyPercent = 30;
+
+std::size_t put(const std::string& text, std::uint8_t* out) {
+  std::memcpy(out, text.data(), text.size());
+  return text.size();
+}
+
+}  // namespace
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t max_size, unsigned int seed);
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t max_size, unsigned int seed) {
+  plumb::Rng rng(seed);
+  const bool is_text = size > 5 && std::memcmp(data, ".case", 5) == 0;
+  if (rng.below(100) < (is_text ? kBytesPercent : kStayEntropyPercent)) {
+    return LLVMFuzzerMutate(data, size, max_size);
+  }
+  const auto text = plumb::harness::mutate_input({data, size}, max_size, rng.next());
+  return text ? put(*text, data) : LLVMFuzzerMutate(data, size, max_size);
+}
+
+extern "C" std::size_t LLVMFuzzerCustomCrossOver(const std::uint8_t* data1, std::size_t size1,
+                                                 const std::uint8_t* data2, std::size_t size2,
+                                                 std::uint8_t* out, std::size_t max_out_size,
+                                                 unsigned int seed);
+extern "C" std::size_t LLVMFuzzerCustomCrossOver(const std::uint8_t* data1, std::size_t size1,
+                                                 const std::uint8_t* data2, std::size_t size2,
+                                                 std::uint8_t* out, std::size_t max_out_size,
+                                                 unsigned int seed) {
+  const auto text =
+      plumb::harness::cross_inputs({data1, size1}, {data2, size2}, max_out_size, seed);
+  if (text) return put(*text, out);
+  const std::size_t size = std::min(size1, max_out_size);
+  std::memcpy(out, data1, size);
+  return size;
+}

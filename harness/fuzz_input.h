@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "core/case.h"
+
+namespace plumb::harness {
+
+// What a coverage-guided fuzzer's inputs mean: the text of a case; anything that does not parse
+// drives the generator, so that no input is wasted. Every function here is one of its arguments.
+
+struct FuzzInput {
+  Case value;
+  bool parsed = false;  // else generated
+};
+[[nodiscard]] FuzzInput read_input(std::span<const std::uint8_t> bytes);
+
+// Another input like it: the case changed by a few structural mutations, or crossed with a new one.
+// What the oracle does not define is tried again. Nothing when no attempt fits into max_size bytes.
+[[nodiscard]] std::optional<std::string> mutate_input(std::span<const std::uint8_t> bytes,
+                                                      std::size_t max_size, std::uint64_t seed);
+
+// A case made of both.
+[[nodiscard]] std::optional<std::string> cross_inputs(std::span<const std::uint8_t> first,
+                                                      std::span<const std::uint8_t> second,
+                                                      std::size_t max_size, std::uint64_t seed);
+
+}  // namespace plumb::harness

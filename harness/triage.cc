@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "harness/triage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+#include <tuple>
+#include <utility>
+
+#include "core/case_text.h"
+#include "harness/finding_files.h"
+#include "harness/fuzz_input.h"
+#include "harness/isolate.h"
+#include "harness/minimize.h"
+
+namespace plumb::harness {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kSecondsToMinimise = 120.0;
+
+bool is_no_artefact(const fs::path& path) {
+  const std::string ending = path.extension().string();
+  return ending == ".txt" || ending == ".log" || ending == ".json";
+}
+
+Result<std::vector<std::string>> files_of(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) return std::vector<std::string>{path};
+  std::vector<std::string> files;
+  fs::recursive_directory_iterator it(path, error);
+  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    if (it->is_regular_file(error) && !is_no_artefact(it->path())) {
+      files.push_back(it->path().string());
+    }
+  }
+  if (error) return fail(fmt::format("{}: {}", path, error.message()));
+  std::ranges::sort(files);
+  return files;
+}
+
+std::string message_of(const Judgement& judgement) {
+  return judgement.violations.empty() ? judgement.reason : judgement.violations.front().message;
+}
+
+class Grouping {
+ public:
+  Grouping(std::span<const NamedCase> cases, JitList jits) : cases_(cases), jits_(jits) {}
+
+  void add(const CheckRow& row) {
+    if (!is_finding(row.judgement)) return;
+    const auto it = std::ranges::find_if(rows_, [&](const TriageRow& other) {
+      return other.signature == row.judgement.signature && other.known == row.known;
+    });
+    if (it == rows_.end()) return begin(row);
+    const std::string& jit = jits_[row.jit_index]->info().name;
+    if (std::ranges::find(it->jits, jit) == it->jits.end()) it->jits.push_back(jit);
+    if (last_case_[static_cast<std::size_t>(it - rows_.begin())] != row.case_index) ++it->count;
+    last_case_[static_cast<std::size_t>(it - rows_.begin())] = row.case_index;
+    if (case_size(cases_[row.case_index].value) < case_size(cases_[it->smallest].value)) {
+      it->smallest = row.case_index;
+      it->jit_index = row.jit_index;
+      it->message = message_of(row.judgement);
+    }
+  }
+
+  std::vector<TriageRow> rows() {
+    std::ranges::sort(rows_, [](const TriageRow& a, const TriageRow& b) {
+      return std::tuple(!a.known.empty(), b.count, a.signature.str(), a.known) <
+             std::tuple(!b.known.empty(), a.count, b.signature.str(), b.known);
+    });
+    return std::move(rows_);
+  }
+
+ private:
+  void begin(const CheckRow& row) {
+    rows_.push_back({.signature = row.judgement.signature,
+                     .jits = {jits_[row.jit_index]->info().name},
+                     .known = row.known,
+                     .message = message_of(row.judgement),
+                     .count = 1,
+                     .smallest = row.case_index,
+                     .jit_index = row.jit_index});
+    last_case_.push_back(row.case_index);
+  }
+
+  std::span<const NamedCase> cases_;
+  JitList jits_;
+  std::vector<TriageRow> rows_;
+  std::vector<std::size_t> last_case_;  // by row: which case was counted last
+};
+
+}  // namespace
+
+Result<Case> read_artefact(const std::string& path) {
+  if (path.ends_with(kCaseEnding)) return read_case(path);
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(fmt::format("{}: {}", path, std::strerror(errno)));
+  const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
+  if (bytes.size() > kMaxCaseText) return fail(path + ": too large");
+  const auto* const data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  return read_input({data, bytes.size()}).value;
+}
+
+Result<std::vector<NamedCase>> read_artefacts(std::span<const std::string> paths) {
+  std::vector<NamedCase> cases;
+  for (const std::string& path : paths) {
+    const auto files = files_of(path);
+    if (!files) return std::unexpected(files.error());
+    for (const std::string& file : *files) {
+      Result<Case> value = read_artefact(file);
+      if (!value) return std::unexpected(value.error());
+      cases.push_back({.name = case_name(file), .path = file, .value = *std::move(value)});
+    }
+  }
+  return cases;
+}
+
+int Triage::status() const {
+  if (!harness_failures.empty()) return 3;
+  return std::ranges::any_of(rows, [](const TriageRow& row) { return row.known.empty(); }) ? 1 : 0;
+}
+
+Triage triage(std::span<const NamedCase> cases, JitList jits, const CheckOptions& options) {
+  const CheckReport checked = check_cases(cases, jits, options);
+  Grouping grouping(cases, jits);
+  std::vector<bool> shown(cases.size(), false);
+  for (const CheckRow& row : checked.rows) {
+    grouping.add(row);
+    if (is_finding(row.judgement)) shown[row.case_index] = true;
+  }
+  Triage result{
+      .rows = grouping.rows(), .silent = {}, .harness_failures = checked.harness_failures};
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    if (!shown[i]) result.silent.push_back(i);
+  }
+  return result;
+}
+
+Case minimised_case(const TriageRow& row, std::span<const NamedCase> cases, JitList jits) {
+  const Case& value = cases[row.smallest].value;
+  jit::Jit& jit = *jits[row.jit_index];
+  const IsolatedResult result =
+      run_isolated(kSecondsToMinimise, [&](std::atomic<Activity>& activity) {
+        Judge judge;
+        judge.show_activity(&activity);
+        return print_case(minimize(value, [&](const Case& candidate) {
+                            return shows(candidate, jit, Depth::kFull, row.signature, judge);
+                          }).value);
+      });
+  Result<Case> small = parse_case(result.output);
+  Case out = !result.died && small ? *std::move(small) : value;
+  out.waivers.clear();
+  out.expectation = {};
+  out.notes = {fmt::format("{} on {}", row.signature.str(), jit.info().name), row.message};
+  return out;
+}
+
+}  // namespace plumb::harness

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/case.h"
+#include "core/finding.h"
+#include "core/result.h"
+#include "harness/check.h"
+
+namespace plumb::harness {
+
+// A file that a fuzzer left: <name>.bpf has to be a case, any other file is an input as the fuzz
+// targets read it (fuzz_input.h).
+[[nodiscard]] Result<Case> read_artefact(const std::string& path);
+
+// The artefacts that the paths name: a file is itself, a directory all files below it but logs and
+// reports (.txt, .log, .json), sorted by path.
+[[nodiscard]] Result<std::vector<NamedCase>> read_artefacts(std::span<const std::string> paths);
+
+// What a number of artefacts have in common.
+struct TriageRow {
+  Signature signature;
+  std::vector<std::string> jits;  // that showed it
+  std::string known;              // the waiver's name, or empty
+  std::string message;            // of the smallest case
+  std::size_t count = 0;          // artefacts that showed it
+  std::size_t smallest = 0;       // index of the smallest case
+  std::size_t jit_index = 0;      // under which that one shows it
+};
+
+struct Triage {
+  std::vector<TriageRow> rows;      // unknown before known, then most frequent first
+  std::vector<std::size_t> silent;  // artefacts that show nothing
+  std::vector<std::string> harness_failures;
+
+  // 0: nothing that no waiver covers, 1: such a finding, 3: the harness failed.
+  [[nodiscard]] int status() const;
+};
+
+// Judges every artefact under every JIT, in child processes, and groups them by signature.
+[[nodiscard]] Triage triage(std::span<const NamedCase> cases, JitList jits,
+                            const CheckOptions& options);
+
+// The case that is left of the row's smallest when it is minimised, in a child process; that case
+// itself where minimising does not come to an end.
+[[nodiscard]] Case minimised_case(const TriageRow& row, std::span<const NamedCase> cases,
+                                  JitList jits);
+
+}  // namespace plumb::harness

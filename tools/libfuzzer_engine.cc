@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tools/libfuzzer_engine.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <system_error>
+#include <thread>
+
+#include "core/check.h"
+
+namespace plumb::tools {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+// Adds what the processes of a target appended: one line of JSON per process and JIT.
+void add_funnels(const std::string& path, std::vector<JitReport>& reports) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (!json.is_object()) continue;  // of a process that died while it wrote
+    const auto report = std::ranges::find(reports, json.value("jit", ""), &JitReport::name);
+    if (report == reports.end()) continue;
+    harness::Funnel more;
+#define PLUMB_FUNNEL(name, required, sentence) \
+  more.counts.name = json["funnel"].value(#name, std::uint64_t{0});
+#include "harness/funnel.inc"
+    for (const auto& [reason, count] : json["undefined"].items())
+      more.undefined[reason] += count.get<std::uint64_t>();
+    report->funnel.merge(more);
+  }
+}
+
+// Executions that libFuzzer's last line of progress tells: "#1234: cov: ...".
+std::uint64_t executions_told(const std::string& log) {
+  std::ifstream file(log);
+  std::uint64_t told = 0;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("#")) told = std::strtoull(line.c_str() + 1, nullptr, 10);
+  }
+  return told;
+}
+
+pid_t start(const std::vector<std::string>& command, const std::string& log) {
+  const int output = open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (output < 0) return -1;
+  const pid_t child = fork();
+  if (child != 0) {
+    close(output);
+    return child;
+  }
+  dup2(output, STDOUT_FILENO);
+  dup2(output, STDERR_FILENO);
+  std::vector<char*> arguments;
+  for (const std::string& part : command) arguments.push_back(const_cast<char*>(part.c_str()));
+  arguments.push_back(nullptr);
+  execv(arguments[0], arguments.data());
+  _exit(127);
+}
+
+std::string last_line(const std::string& path) {
+  std::ifstream file(path);
+  std::string last;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty()) last = line;
+  }
+  return last;
+}
+
+std::vector<std::string> command_for(const std::string& target, const std::string& jits,
+                                     const LibfuzzerOptions& options, const std::string& funnel) {
+  std::vector<std::string> command{
+      fmt::format("{}/{}", options.targets, target),
+      "--jit=" + jits,
+      fmt::format("--plugins={0}/plugins:{1}", options.targets, options.plugins),
+      "--out=" + options.out,
+      "--funnel=" + funnel,
+      "--keep-going",
+      fmt::format("-artifact_prefix={}/", options.out),
+      fmt::format("-fork={}", options.jobs),
+      "-ignore_crashes=1",
+      "-ignore_timeouts=1",
+      "-ignore_ooms=1",
+      fmt::format("-seed={}", options.seed)};
+  // An empty directory: no waivers, not those that lie beside the target.
+  command.push_back("--known=" +
+                    (options.known.empty() ? options.out + "/no-waivers" : options.known));
+  if (options.runs > 0) command.push_back(fmt::format("-runs={}", options.runs));
+  if (options.seconds > 0) {
+    command.push_back(fmt::format("-max_total_time={:.0f}", std::ceil(options.seconds)));
+  }
+  if (!options.corpus.empty()) command.push_back(options.corpus);
+  return command;
+}
+
+// Waits for the target and tells how it goes.
+Result<void> watch(pid_t child, const std::string& target, const std::string& log,
+                   const LibfuzzerOptions& options) {
+  const Clock::time_point begin = Clock::now();
+  int status = 0;
+  while (true) {
+    const pid_t ended = waitpid(child, &status, WNOHANG);
+    if (ended == child) break;
+    if (ended < 0 && errno != EINTR)
+      return fail(fmt::format("{}: {}", target, std::strerror(errno)));
+    if (options.on_progress) {
+      options.on_progress({.seconds = since(begin), .generated = executions_told(log)});
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+  return fail(fmt::format("{} ended early: {}; see {}", target, last_line(log), log));
+}
+
+}  // namespace
+
+std::string target_name(const jit::JitInfo& info) {
+  return fmt::format("fuzz_{}_{}", info.family, arch_name(info.arch));
+}
+
+Result<LibfuzzerRun> run_libfuzzer(harness::JitList jits, const LibfuzzerOptions& options) {
+  LibfuzzerRun run;
+  std::map<std::string, std::string> names;  // target -> its JITs, comma-separated
+  for (const auto& jit : jits) {
+    run.jits.push_back(make_report(jit->info()));
+    std::string& list = names[target_name(jit->info())];
+    list += (list.empty() ? "" : ",") + jit->info().name;
+  }
+  std::error_code error;
+  for (const auto& [target, list] : names) {
+    if (fs::exists(fs::path(options.targets) / target, error)) continue;
+    return fail(
+        fmt::format("no fuzz target {}/{}: cmake --preset fuzz && cmake --build build/fuzz "
+                    "--target fuzz_targets builds it",
+                    options.targets, target));
+  }
+  for (const std::string& directory : {options.out + "/no-waivers", options.corpus}) {
+    if (!directory.empty()) fs::create_directories(directory, error);
+    if (error) return fail(fmt::format("{}: {}", directory, error.message()));
+  }
+  const Clock::time_point begin = Clock::now();
+  for (const auto& [target, list] : names) {
+    const std::string stem = fmt::format("{}/{}", options.out, target);
+    const std::string funnel = stem + ".funnel.json";
+    fs::remove(funnel, error);
+    const pid_t child = start(command_for(target, list, options, funnel), stem + ".log");
+    if (child < 0) return fail(fmt::format("{}: {}", target, std::strerror(errno)));
+    if (Result<void> ended = watch(child, target, stem + ".log", options); !ended) {
+      return std::unexpected(ended.error());
+    }
+    add_funnels(funnel, run.jits);
+  }
+  run.seconds = since(begin);
+  fs::remove(options.out + "/no-waivers", error);
+  for (JitReport& jit : run.jits) {
+    jit.rate = static_cast<double>(jit.funnel.counts.compared) / std::max(run.seconds, 1e-3);
+  }
+  return run;
+}
+
+}  // namespace plumb::tools

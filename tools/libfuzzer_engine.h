@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/result.h"
+#include "harness/fuzz_driver.h"
+#include "tools/report_json.h"
+
+namespace plumb::tools {
+
+// A run of fuzz targets in place of the built-in driver.
+struct LibfuzzerOptions {
+  std::string targets;  // directory that holds them: build/fuzz
+  std::string plugins;  // where JITs lie that the targets' own directory lacks
+  std::string known;    // directory of waivers, or empty
+  std::string corpus;   // read and added to; empty: from nothing, and forgotten
+  std::string out;      // findings, artefacts, logs
+  std::uint64_t runs = 0;
+  double seconds = 0;  // of each target
+  std::uint64_t seed = 1;
+  unsigned jobs = 1;
+  std::function<void(const harness::FuzzProgress&)> on_progress;
+};
+
+struct LibfuzzerRun {
+  std::vector<JitReport> jits;  // with their funnels
+  double seconds = 0;
+};
+
+// The target of a JIT: fuzz_<family>_<arch>.
+[[nodiscard]] std::string target_name(const jit::JitInfo& info);
+
+// Runs each target that the JITs need, in libFuzzer's fork mode: what kills a process is kept as an
+// artefact, and the run goes on. Findings are in options.out. An error: a target is not there, or
+// could not run.
+[[nodiscard]] Result<LibfuzzerRun> run_libfuzzer(harness::JitList jits,
+                                                 const LibfuzzerOptions& options);
+
+}  // namespace plumb::tools
