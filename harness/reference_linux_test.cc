@@ -53,7 +53,8 @@ std::string hex(const std::string& bytes) {
 class ReferenceBesideLinux : public testing::TestWithParam<Pair> {};
 
 TEST_P(ReferenceBesideLinux, ProloguesHaveTheSameBytes) {
-  const auto kernel = jit::open_plugin(fmt::format("{}/{}.so", PLUMB_PLUGIN_DIR, GetParam().linux_jit));
+  const auto kernel =
+      jit::open_plugin(fmt::format("{}/{}.so", PLUMB_PLUGIN_DIR, GetParam().linux_jit));
   ASSERT_TRUE(kernel.has_value()) << kernel.error().str();
   const auto ours = jit::reference::open(GetParam().reference);
   ASSERT_TRUE(ours.has_value());
@@ -87,9 +88,10 @@ TEST_P(ReferenceBesideLinux, ProloguesHaveTheSameBytes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Eras, ReferenceBesideLinux, testing::ValuesIn(kPairs),
-                         [](const auto& info) {
-                           std::string name = info.param.linux_jit;
-                           for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+                         [](const auto& pair) {
+                           std::string name = pair.param.linux_jit;
+                           for (char& c : name)
+                             c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
                            return name;
                          });
 

@@ -104,11 +104,10 @@ std::vector<Line> lines_of(const FrameLayout& frame) {
       // Nothing begins there: an edge of its own.
       const auto below = std::ranges::find_if(
           lines, [at = offset](const Line& other) { return other.offset < at; });
-      line = lines.insert(below, Line{.offset = offset,
-                                      .text = {},
-                                      .size = 0,
-                                      .role = SlotRole::kPadding,
-                                      .pointers = {}});
+      line = lines.insert(
+          below,
+          Line{
+              .offset = offset, .text = {}, .size = 0, .role = SlotRole::kPadding, .pointers = {}});
     }
     line->pointers = pointers;
   }
@@ -140,7 +139,7 @@ std::string escape(std::string_view text) {
 
 constexpr int kColumns = 5;
 constexpr int kColumnWidth = 360;
-constexpr int kHead = 66;
+constexpr int kHead = 84;
 constexpr int kSlotHeight = 20;
 constexpr int kStackHeight = 64;
 constexpr int kBoxLeft = 76;
@@ -194,6 +193,20 @@ std::string text_at(int x, int y, std::string_view text, std::string_view attrib
                      attributes, escape(text));
 }
 
+// Lines that fit a column.
+std::vector<std::string> wrap(std::string_view text) {
+  constexpr std::size_t kMost = 48;
+  std::vector<std::string> lines;
+  while (text.size() > kMost) {
+    const std::size_t space = text.rfind(' ', kMost);
+    if (space == std::string_view::npos) break;
+    lines.emplace_back(text.substr(0, space));
+    text.remove_prefix(space + 1);
+  }
+  lines.emplace_back(text);
+  return lines;
+}
+
 std::string pointers_svg(const Line& line, int left, int y) {
   std::string out;
   const int x = left + kBoxLeft + kBoxWidth;
@@ -213,9 +226,14 @@ std::string picture_svg(const LayoutRow& row, int left, int top) {
   const std::vector<Line> lines = lines_of(pictured_frame(row));
   std::string out = text_at(left + 8, top + 18, row.name, "font-weight=\"bold\"");
   out += text_at(left + 8, top + 34, row.era, "font-size=\"11\"");
-  out += text_at(left + 8, top + 50, verdict(row),
-                 row.traits.known_wrong.empty() ? "font-size=\"11\" fill=\"#2a7d2a\""
-                                                : "font-size=\"11\" fill=\"#b00020\"");
+  const bool is_sound = row.traits.known_wrong.empty();
+  int line_y = top + 50;
+  for (const std::string& part : wrap(verdict(row))) {
+    out += text_at(
+        left + 8, line_y, part,
+        is_sound ? "font-size=\"11\" fill=\"#2a7d2a\"" : "font-size=\"11\" fill=\"#b00020\"");
+    line_y += 14;
+  }
   int y = top + kHead;
   for (const Line& line : lines) {
     const int height = height_of(line);
@@ -239,8 +257,9 @@ std::string picture_svg(const LayoutRow& row, int left, int top) {
 }
 
 std::string legend_svg() {
-  std::string out = text_at(8, 24, "Frame layouts. High addresses at the top; a register points at "
-                                   "the lower edge that it stands beside:");
+  std::string out = text_at(8, 24,
+                            "Frame layouts. High addresses at the top; a register points at "
+                            "the lower edge that it stands beside:");
   int x = 700;
   for (const Moment moment : {Moment::kEntry, Moment::kBody, Moment::kTailCall}) {
     out += text_at(x, 24, moment_text(moment), fmt::format("fill=\"{}\"", colour(moment)));
@@ -259,14 +278,14 @@ FrameLayout pictured_frame(const LayoutRow& row) {
   facts.stack_depth = kPicturedStack;
   const bool is_private = row.traits.private_stack;
   facts.has_tail_call = facts.tail_call_reachable = !is_private;
-  return compute_frame(
+  return jit::reference::compute_frame(
       {.row = &row, .facts = &facts, .defect = std::nullopt, .is_private = is_private});
 }
 
 std::string layout_text(const LayoutRow& row) {
   const FrameLayout frame = pictured_frame(row);
-  std::string text = fmt::format("{}  {}\n  after {}; {}\n", row.name, row.era, row.source,
-                                 verdict(row));
+  std::string text =
+      fmt::format("{}  {}\n  after {}; {}\n", row.name, row.era, row.source, verdict(row));
   constexpr int kWidth = 24;
   const std::string edge = fmt::format("  {:>8} +{:-<{}}+", "", "", kWidth + 2);
   const std::vector<Line> lines = lines_of(frame);

@@ -63,9 +63,11 @@ TEST(LayoutPictures, StandOnOneSheetInsideItsBorders) {
   std::set<std::string> texts;
   for (const pugi::xml_node node : sheet.children("text")) {
     texts.insert(node.child_value());
-    // 8 pixels a character at most; what is anchored at its end grows to the left.
+    // A monospaced character is 0.6 em wide; what is anchored at its end grows to the left.
     const bool to_left = std::string(node.attribute("text-anchor").value()) == "end";
-    const int length = to_left ? 0 : 8 * static_cast<int>(std::string(node.child_value()).size());
+    const int size = node.attribute("font-size").as_int(sheet.attribute("font-size").as_int());
+    const auto characters = static_cast<int>(std::string(node.child_value()).size());
+    const int length = to_left ? 0 : characters * size * 6 / 10;
     EXPECT_LE(node.attribute("x").as_int() + length, width) << node.child_value();
     EXPECT_LE(node.attribute("y").as_int(), height) << node.child_value();
   }

@@ -129,7 +129,7 @@ inline constexpr std::array kArm64Boundary = std::to_array<RecipeLine>({{kPatchS
                                                                         {kFrameBase},
                                                                         {kStack}});
 inline constexpr std::array kArm64CountByReference = std::to_array<RecipeLine>(
-    {{kPatchSite}, {kRecord}, {kCountPair}, {kEntry}, {kPushSaved}, {kPointR10}, {kStack}});
+    {{kPatchSite}, {kRecord}, {kCountPair}, {kEntry}, {kPushSaved}, {kPointR10}, {kStackIfAny}});
 
 }  // namespace recipes
 
