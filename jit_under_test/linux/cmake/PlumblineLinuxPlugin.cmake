@@ -255,7 +255,7 @@ endfunction()
 # Kernel code computes with misaligned pointers, calls through other types and shifts into the sign
 # bit by design, and says so with its own compiler flags.
 set(PLUMB_LINUX_KERNEL_FLAGS "")
-if(PLUMB_SANITIZE)
+if(PLUMB_SANITIZE OR PLUMB_FUZZ)
   set(PLUMB_LINUX_KERNEL_FLAGS -fno-sanitize=alignment,shift,pointer-overflow)
   if(CMAKE_C_COMPILER_ID MATCHES "Clang")
     list(APPEND PLUMB_LINUX_KERNEL_FLAGS -fno-sanitize=function)
