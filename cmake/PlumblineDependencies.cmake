@@ -26,6 +26,15 @@ if(PLUMB_STATIC)
       INTERFACE_LINK_LIBRARIES "${PLUMB_STATIC_${upper}};-lpthread;-lm")
   endforeach()
 endif()
+find_package(asmjit REQUIRED)          # libasmjit-dev
+
+# AsmJit's headers are not ours to warn about.
+add_library(plumb_asmjit INTERFACE)
+get_target_property(asmjit_includes asmjit::asmjit INTERFACE_INCLUDE_DIRECTORIES)
+if(asmjit_includes)
+  target_include_directories(plumb_asmjit SYSTEM INTERFACE ${asmjit_includes})
+endif()
+target_link_libraries(plumb_asmjit INTERFACE asmjit::asmjit)
 
 # LLVM's disassembler, through its C API: llvm-19-dev. Optional: without it, riscv64 code and what
 # Capstone lacks of arm64 are shown as numbers.

@@ -17,6 +17,7 @@ enum class Capability : std::uint64_t {
   kThrow = 1u << 6,                 // bpf_throw and exception callbacks
   kTrampoline = 1u << 7,            // fentry, fexit, modify-return
   kPoke = 1u << 8,                  // update_slot yields the ordered text pokes
+  kUnverified = 1u << 9,            // programs that no verifier has rewritten
 };
 
 [[nodiscard]] constexpr std::uint64_t capability_bit(Capability capability) {

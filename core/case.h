@@ -34,9 +34,18 @@ struct Function {
   bool operator==(const Function&) const = default;
 };
 
+// What became of the instructions before the JIT gets them. A case file has no word for it: only the
+// kernel's own tests come without a verifier.
+enum class Preparation : std::uint8_t {
+  kVerifier,      // rewritten as the verifier does (divisions, zero extensions, direct tail calls)
+  kNone,          // as they stand
+  kZeroExtended,  // as they stand, with explicit zero extensions where there have to be some
+};
+
 struct Program {
   std::string name;
   std::vector<Function> functions;  // functions[0] is the main function
+  Preparation preparation = Preparation::kVerifier;
 
   bool operator==(const Program&) const = default;
 };

@@ -48,4 +48,17 @@ struct RegisterMap {
   bool operator==(const RegisterMap&) const = default;
 };
 
+// Where a JIT's frames differ from those of the architecture's other JITs.
+struct FrameRule {
+  // Value of the frame pointer in a function's body, from the address where the prologue saved the
+  // caller's first. Not 0 on x86-64 from 4.13 to 5.1, where rbp is moved on.
+  std::int32_t frame_pointer_offset = 0;
+  // Bytes between the stack pointer on arrival by a call and where a tail call lands. Large where
+  // the target runs on in its caller's frame (x86-64 before 5.10). 0: as in the architecture's
+  // other JITs.
+  std::uint32_t landing_below_entry = 0;
+
+  bool operator==(const FrameRule&) const = default;
+};
+
 }  // namespace plumb

@@ -28,6 +28,7 @@ enum class Verdict : std::uint8_t {
   kViolation,      // an invariant is broken
   kRefused,        // the JIT did not compile what it should have
   kCrash,          // JIT, emulator or plugin died or reported an internal error
+  kSecondOpinion,  // the second interpreter and the oracle disagree
 };
 
 [[nodiscard]] std::string_view verdict_name(Verdict verdict);
@@ -43,12 +44,29 @@ struct Signature {
   [[nodiscard]] std::string str() const;
 };
 
+// What the interpreter of the JIT's own tree says about a case, beside the oracle.
+struct SecondOpinion {
+  enum class Status : std::uint8_t {
+    kNotAsked,
+    kNotApplicable,  // the interpreter does not run such programs
+    kAgrees,         // with the oracle
+    kDisagrees,      // with the oracle: verdict kSecondOpinion
+  };
+  Status status = Status::kNotAsked;
+  // One line. Not applicable: why, a phrase without numbers. Else who stands alone against the two
+  // others (oracle, interpreter, JIT), where there is a difference.
+  std::string text;
+
+  bool operator==(const SecondOpinion&) const = default;
+};
+
 // The verdict on one case under one JIT.
 struct Judgement {
   Verdict verdict = Verdict::kConforms;
   Signature signature;                // of the first violation; empty fields when it conforms
   std::vector<Violation> violations;  // most telling first
   std::string reason;                 // not applicable, undefined, refused, crash: why
+  SecondOpinion opinion{};
 };
 
 }  // namespace plumb

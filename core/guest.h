@@ -10,7 +10,7 @@
 //
 //   0x0000'4000'0000 ...   arenas (below 2 GiB)
 //   0x0051'0000'0000       exit page: the invocation returns here; nothing is mapped around it
-//   0x0052'0000'0000       context, at the end of its page
+//   0x0052'0000'0000       context, at the end of its last page
 //   0x0053'0000'0000 + i * 64 KiB   region i, at the end of its page
 //   0x0054'0000'0000       stack, kStackSize bytes, unmapped pages on both sides
 //   0x0055'0000'0000       per-CPU data: on x86-64 the GS base points there
@@ -36,8 +36,10 @@ inline constexpr std::uint64_t kStubSize = kStubStride * kStubCount;
 [[nodiscard]] constexpr std::uint64_t object_address(std::uint64_t page, std::size_t size) {
   return page + kPage - ((size + 7) & ~std::size_t{7});
 }
+// One page is enough for every case that a file can hold; the kernel's own tests have larger ones.
 [[nodiscard]] constexpr std::uint64_t context_address(std::size_t size) {
-  return object_address(kContextPage, size);
+  const std::uint64_t pages = size == 0 ? 1 : (size + kPage - 1) / kPage;
+  return kContextPage + pages * kPage - ((size + 7) & ~std::size_t{7});
 }
 [[nodiscard]] constexpr std::uint64_t region_address(std::size_t index, std::size_t size) {
   return object_address(kRegionPages + index * kRegionStride, size);

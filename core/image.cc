@@ -12,6 +12,11 @@ const NativeFunction* Image::function_at(std::uint64_t address) const {
   return it == functions.end() ? nullptr : &*it;
 }
 
+std::uint8_t Image::r10_register(const NativeFunction* function) const {
+  const std::uint8_t usual = registers.bpf[10];
+  return function != nullptr ? function->r10_register.value_or(usual) : usual;
+}
+
 const NativeFunction* Image::find_function(int program, int function) const {
   const auto it = std::ranges::find_if(functions, [=](const NativeFunction& f) {
     return f.program == program && f.function == function;

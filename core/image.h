@@ -37,6 +37,8 @@ struct NativeFunction {
   std::optional<std::uint32_t> tail_call_entry;  // offset where a tail call lands
   std::uint32_t stack_size = 0;                  // bytes of BPF stack in the frame, rounded
   bool tail_call_reachable = false;
+  // Native register that holds R10 in this function, where it differs from Image::registers.
+  std::optional<std::uint8_t> r10_register;
   // Offset at which the code of each BPF slot begins, and one more: where the body ends. Before
   // insn_offsets[0] is the prologue; the epilogue stands at the exit instructions or behind the
   // end.
@@ -61,6 +63,7 @@ struct Image {
   std::string family;  // "linux"
   Contract contract;
   RegisterMap registers;
+  FrameRule frame;
   LandingRule landing;
   Range arena;                  // guest and host address alike
   std::uint64_t stub_base = 0;  // stub of helper n: stub_base + n * 16
@@ -74,6 +77,8 @@ struct Image {
   // The function whose code holds the address, or null.
   [[nodiscard]] const NativeFunction* function_at(std::uint64_t address) const;
   [[nodiscard]] const NativeFunction* find_function(int program, int function) const;
+  // Native register that holds R10 while the function runs (null: as in all others).
+  [[nodiscard]] std::uint8_t r10_register(const NativeFunction* function) const;
 };
 
 // Slot of the BPF instruction whose code holds the offset: -1 in the prologue, insns.size() behind

@@ -73,6 +73,8 @@ std::string_view verdict_name(Verdict verdict) {
       return "refused";
     case Verdict::kCrash:
       return "crash";
+    case Verdict::kSecondOpinion:
+      return "second-opinion";
   }
   return "?";
 }

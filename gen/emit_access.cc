@@ -81,9 +81,12 @@ void emit_indexed(Emitter& e) {
 void emit_spill(Emitter& e) {
   const std::optional<int> slot = free_frame_range(e, 8);
   if (!slot) return;
-  const int pointer = scratch(e);
+  int pointer = scratch(e);
   const Hold hold(e, pointer);
-  if (e.choices.chance(50)) {
+  if (e.choices.chance(20)) {
+    // R10 itself: a JIT that corrects R10 where it is named has to correct it here as well.
+    pointer = kFramePointerRegister;
+  } else if (e.choices.chance(50)) {
     const int depth = e.code.surroundings().stack_depth;
     e.code.emit(Opcode::kMov64Reg, pointer, kFramePointerRegister);
     e.code.emit(Opcode::kAdd64Imm, pointer, 0, 0, -e.choices.range(1, depth));

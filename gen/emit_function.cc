@@ -148,6 +148,7 @@ struct Item {
 std::vector<Item> required_items(Emitter& e) {
   const FunctionPlan& f = e.function;
   std::vector<Item> items;
+  items.reserve(f.calls.size() + f.callbacks.size() + f.tail_calls.size());
   for (std::size_t i = 0; i < f.calls.size(); ++i) items.push_back({Item::Kind::kCall, i});
   for (std::size_t i = 0; i < f.callbacks.size(); ++i) items.push_back({Item::Kind::kCallback, i});
   for (std::size_t i = 0; i < f.tail_calls.size(); ++i) items.push_back({Item::Kind::kTailCall, i});

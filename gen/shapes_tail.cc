@@ -2,6 +2,7 @@
 // Shapes with tail calls, and the mixture of all.
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "core/case.h"
@@ -24,8 +25,8 @@ FunctionPlan short_function(ChoiceStream& choices, bool is_main) {
 
 // One array: slot i holds program i, then empty slots.
 void add_array(ChoiceStream& choices, CasePlan& plan, int programs) {
-  std::vector<int> slots;
-  for (int i = 0; i < programs; ++i) slots.push_back(i);
+  std::vector<int> slots(static_cast<std::size_t>(programs));
+  std::iota(slots.begin(), slots.end(), 0);
   for (int more = choices.pick({0, 0, 1, 2, 5}); more > 0; --more) slots.push_back(kNoProgram);
   plan.arrays.push_back(std::move(slots));
 }

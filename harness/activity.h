@@ -14,6 +14,7 @@ enum class Activity : std::uint8_t {
   kCompiling,     // the JIT
   kRunning,       // native code in the emulator
   kChecking,
+  kAsking,  // the second interpreter
 };
 
 }  // namespace plumb::harness

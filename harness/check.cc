@@ -20,6 +20,7 @@ bool had_its_chance(Verdict verdict) {
     case Verdict::kViolation:
     case Verdict::kRefused:
     case Verdict::kCrash:
+    case Verdict::kSecondOpinion:
       return true;
     case Verdict::kNotApplicable:
     case Verdict::kUndefined:
@@ -82,7 +83,10 @@ class Checking {
 
  private:
   std::string work(std::uint64_t item, unsigned job, std::atomic<Activity>& activity) {
-    if (!judges_[job]) judges_[job] = std::make_unique<Judge>();
+    if (!judges_[job]) {
+      judges_[job] = std::make_unique<Judge>();
+      judges_[job]->ask(options_.interpreters);
+    }
     judges_[job]->show_activity(&activity);
     const CheckRow& row = report_.rows[item];
     return pack(judges_[job]
@@ -101,8 +105,8 @@ class Checking {
 
   void bury(std::uint64_t item, Activity activity, const Death& death) {
     const CheckRow& row = report_.rows[item];
-    const bool ours = (activity != Activity::kCompiling && activity != Activity::kRunning) ||
-                      death == Death{Death::Kind::kExit, kCheckFailedStatus};
+    const bool ours =
+        !blames_the_case(activity) || death == Death{Death::Kind::kExit, kCheckFailedStatus};
     if (ours) report_.harness_failures.push_back(name_of(item) + ": " + death.str());
     report_.rows[item].judgement =
         death_judgement(jits_[row.jit_index]->info(), activity, death.str());

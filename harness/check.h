@@ -11,6 +11,7 @@
 #include "core/finding.h"
 #include "core/machine_run.h"
 #include "harness/corpus.h"
+#include "harness/second_opinion.h"
 #include "harness/waivers.h"
 #include "jit_under_test/jit.h"
 
@@ -29,6 +30,7 @@ struct CheckOptions {
   std::vector<NamedWaiver> waivers;  // known ones, beside those in the cases
   unsigned jobs = 1;
   double seconds_per_case = 20.0;
+  InterpreterList interpreters;  // asked for a second opinion; outlive the check
 };
 
 // One case under one JIT.

@@ -43,6 +43,7 @@ std::string plain_report(const Judgement& judgement) {
 Described describe(const Case& value, jit::Jit& jit, const FuzzFinding& finding,
                    const FuzzOptions& options) {
   Judge judge(options.make_machine);
+  judge.ask(options.interpreters);
   const Trial trial = judge.examine(value, jit, finding.depth);
   Described described{.case_text = print_case(value), .message = finding.message, .report = {}};
   if (!trial.judgement.violations.empty()) {
@@ -57,6 +58,7 @@ Described describe(const Case& value, jit::Jit& jit, const FuzzFinding& finding,
 std::string minimise_and_describe(const Case& value, jit::Jit& jit, const FuzzFinding& finding,
                                   const FuzzOptions& options) {
   Judge judge(options.make_machine);
+  judge.ask(options.interpreters);
   const Minimised small =
       minimize(value,
                [&](const Case& candidate) {
@@ -73,6 +75,7 @@ bool dies(const Case& value, jit::Jit& jit, const FuzzFinding& finding,
   const double seconds = std::min(kSecondsPerTry, options.seconds_per_case);
   const IsolatedResult result = run_isolated(seconds, [&](std::atomic<Activity>& activity) {
     Judge judge(options.make_machine);
+    judge.ask(options.interpreters);
     judge.show_activity(&activity);
     return std::string(shows(value, jit, finding.depth, finding.signature, judge) ? "x" : "");
   });

@@ -45,6 +45,7 @@ void FunnelCounts::merge(const FunnelCounts& other) {
 void Funnel::merge(const Funnel& other) {
   counts.merge(other.counts);
   for (const auto& [reason, count] : other.undefined) undefined[reason] += count;
+  for (const auto& [reason, count] : other.no_opinion) no_opinion[reason] += count;
 }
 
 void count_case(FunnelCounts& counts, Stage stage, const Execution& execution) {
@@ -76,6 +77,14 @@ void count_case(FunnelCounts& counts, Stage stage, const Execution& execution) {
   counts.with_helper_call += helper;
 }
 
+void count_opinion(FunnelCounts& counts, const SecondOpinion& opinion) {
+  using Status = SecondOpinion::Status;
+  if (opinion.status == Status::kNotAsked) return;
+  ++counts.opinion_asked;
+  counts.opinion_given += opinion.status != Status::kNotApplicable;
+  counts.opinion_agreed += opinion.status == Status::kAgrees;
+}
+
 std::vector<std::pair<std::string_view, std::uint64_t>> funnel_rows(const FunnelCounts& counts) {
   return {
 #define PLUMB_FUNNEL(name, required, sentence) {#name, counts.name},
@@ -88,6 +97,7 @@ std::vector<std::string> zero_stages(const FunnelCounts& counts, std::uint64_t c
 #define PLUMB_FUNNEL(name, required, sentence) \
   if ((required) && counts.name == 0 && can_reach(#name, capabilities)) zero.emplace_back(#name);
 #include "harness/funnel.inc"
+  if (counts.opinion_asked > 0 && counts.opinion_given == 0) zero.emplace_back("opinion_given");
   return zero;
 }
 

@@ -25,7 +25,8 @@ struct FunnelCounts {
 // What became of the cases of a run under one JIT.
 struct Funnel {
   FunnelCounts counts;
-  std::map<std::string, std::uint64_t> undefined;  // reason -> cases
+  std::map<std::string, std::uint64_t> undefined;     // reason -> cases
+  std::map<std::string, std::uint64_t> no_opinion{};  // asked, not given: reason -> cases
 
   bool operator==(const Funnel&) const = default;
   void merge(const Funnel& other);
@@ -33,6 +34,9 @@ struct Funnel {
 
 // Counts one case that came as far as the stage.
 void count_case(FunnelCounts& counts, Stage stage, const Execution& execution);
+
+// Counts what became of asking for a second opinion about one case.
+void count_opinion(FunnelCounts& counts, const SecondOpinion& opinion);
 
 // (name, count) in the order of funnel.inc.
 [[nodiscard]] std::vector<std::pair<std::string_view, std::uint64_t>> funnel_rows(

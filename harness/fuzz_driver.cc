@@ -110,6 +110,7 @@ class Fuzzing {
                                            .verdict = found.judgement.verdict,
                                            .known = waiver != nullptr ? waiver->name : "",
                                            .message = {},
+                                           .second_opinion = {},
                                            .value = {},
                                            .path = {},
                                            .cases_until_found = 0});
@@ -121,14 +122,15 @@ class Fuzzing {
     it->case_seed = nth_seed(options_.seed, item);
     it->depth = found.depth;
     it->message = found.judgement.violations[0].message;
+    it->second_opinion = opinion_text(found.judgement.opinion);
   }
 
   void bury(std::uint64_t item, Activity activity, const Death& death) {
     const auto job = static_cast<unsigned>(item % jobs_);
     const std::size_t jit = funnels_.current_jit(job);
     const bool compiling = activity == Activity::kCompiling;
-    const bool ours = (!compiling && activity != Activity::kRunning) ||
-                      death == Death{Death::Kind::kExit, kCheckFailedStatus};
+    const bool ours =
+        !blames_the_case(activity) || death == Death{Death::Kind::kExit, kCheckFailedStatus};
     if (ours) {
       report_.harness_failures.push_back(fmt::format("case {} (seed {:#x}): {}", item,
                                                      nth_seed(options_.seed, item), death.str()));
@@ -139,6 +141,12 @@ class Fuzzing {
     ++lost.defined;
     ++lost.applicable;
     lost.compiled += !compiling;
+    if (activity == Activity::kAsking) {
+      ++lost.ran;
+      ++lost.compared;
+      ++lost.opinion_asked;
+      ++lost.opinion_given;
+    }
     const Depth depth = fuzz_depth(options_, item);
     add(item, {.jit = jit,
                .depth = depth,

@@ -37,6 +37,7 @@ struct FuzzOptions {
   std::size_t minimize_attempts = 20'000;
   double seconds_per_case = 10.0;  // longer is a hang
   Judge::MachineFactory make_machine = machine::make_machine;
+  InterpreterList interpreters;  // asked for a second opinion; outlive the run
   std::function<void(const FuzzProgress&)> on_progress;
   // The report beside a finding's case, made in a child process.
   std::function<std::string(const Case&, const Trial&)> describe;
@@ -45,9 +46,10 @@ struct FuzzOptions {
 struct FuzzFinding {
   Signature signature;
   Verdict verdict = Verdict::kViolation;
-  std::string known;    // name of the waiver that covers it, or empty
-  std::string message;  // one line
-  Case value;           // minimised, unless that did not come to an end
+  std::string known;           // name of the waiver that covers it, or empty
+  std::string message;         // one line
+  std::string second_opinion;  // who stands alone; empty: not asked, or not applicable
+  Case value;                  // minimised, unless that did not come to an end
   bool minimised = false;
   std::string path;                     // of the case file, or empty
   std::uint64_t cases_until_found = 0;  // counting the one that found it

@@ -35,18 +35,26 @@ SharedFunnels::SharedFunnels(unsigned jobs, std::size_t jits)
       jits_(jits),
       counts_(jobs * jits),
       reasons_(jobs * jits * kReasons),
+      no_opinions_(jobs * jits * kReasons),
       current_jit_(jobs) {}
 
-void SharedFunnels::count(unsigned job, std::size_t jit, Stage stage, const Execution& execution) {
+void SharedFunnels::count(unsigned job, std::size_t jit, const Outcome& outcome,
+                          const Execution& execution) {
   const std::size_t cell = job * jits_ + jit;
-  count_case(counts_[cell], stage, execution);
-  if (!execution.defined) count_reason(cell, execution.undefined_reason);
+  const SecondOpinion& opinion = outcome.judgement.opinion;
+  count_case(counts_[cell], outcome.stage, execution);
+  count_opinion(counts_[cell], opinion);
+  if (!execution.defined) count_reason(reasons_, cell, execution.undefined_reason);
+  if (opinion.status == SecondOpinion::Status::kNotApplicable) {
+    count_reason(no_opinions_, cell, opinion.text);
+  }
 }
 
-void SharedFunnels::count_reason(std::size_t cell, std::string_view text) {
+void SharedFunnels::count_reason(const SharedArray<Reason>& reasons, std::size_t cell,
+                                 std::string_view text) {
   const std::string_view kept = text.substr(0, sizeof(Reason::text) - 1);
   for (std::size_t i = 0; i < kReasons; ++i) {
-    Reason& reason = reasons_[cell * kReasons + i];
+    Reason& reason = reasons[cell * kReasons + i];
     if (reason.count == 0) std::memcpy(reason.text, kept.data(), kept.size());
     if (kept != reason.text) continue;
     ++reason.count;
@@ -60,13 +68,20 @@ FunnelCounts SharedFunnels::counts(std::size_t jit) const {
   return sum;
 }
 
+void SharedFunnels::add_reasons(const SharedArray<Reason>& reasons, std::size_t cell,
+                                std::map<std::string, std::uint64_t>& sum) {
+  const std::size_t first = cell * kReasons;
+  for (std::size_t i = 0; i < kReasons && reasons[first + i].count > 0; ++i) {
+    sum[reasons[first + i].text] += reasons[first + i].count;
+  }
+}
+
 Funnel SharedFunnels::sum(std::size_t jit) const {
-  Funnel funnel{.counts = counts(jit), .undefined = {}};
+  Funnel funnel;
+  funnel.counts = counts(jit);
   for (unsigned job = 0; job < jobs_; ++job) {
-    const std::size_t first = (job * jits_ + jit) * kReasons;
-    for (std::size_t i = 0; i < kReasons && reasons_[first + i].count > 0; ++i) {
-      funnel.undefined[reasons_[first + i].text] += reasons_[first + i].count;
-    }
+    add_reasons(reasons_, job * jits_ + jit, funnel.undefined);
+    add_reasons(no_opinions_, job * jits_ + jit, funnel.no_opinion);
   }
   return funnel;
 }
@@ -81,6 +96,7 @@ FuzzWorker::FuzzWorker(JitList jits, const FuzzOptions& options, SharedFunnels& 
     contract_of_.push_back(static_cast<std::size_t>(it - contracts.begin()));
   }
   executions_.resize(contracts.size());
+  judge_.ask(options.interpreters);
 }
 
 const Execution& FuzzWorker::execution_for(std::size_t jit, const Case& value) {
@@ -101,7 +117,7 @@ std::string FuzzWorker::run(std::uint64_t item, std::atomic<Activity>& activity)
     activity = Activity::kInterpreting;
     const Execution& execution = execution_for(i, value);
     const Outcome outcome = judge_.judge(value, execution, *jits_[i], depth);
-    funnels_.count(job_, i, outcome.stage, execution);
+    funnels_.count(job_, i, outcome, execution);
     if (!is_finding(outcome.judgement)) continue;
     findings.push_back({i, static_cast<int>(depth), pack(outcome.judgement)});
   }

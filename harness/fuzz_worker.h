@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,7 +29,7 @@ struct WorkerFinding {
 class SharedFunnels {
  public:
   SharedFunnels(unsigned jobs, std::size_t jits);
-  void count(unsigned job, std::size_t jit, Stage stage, const Execution& execution);
+  void count(unsigned job, std::size_t jit, const Outcome& outcome, const Execution& execution);
   // Which JIT the job is at.
   void enter(unsigned job, std::size_t jit) { current_jit_[job] = static_cast<std::uint32_t>(jit); }
   [[nodiscard]] std::size_t current_jit(unsigned job) const { return current_jit_[job]; }
@@ -41,12 +42,16 @@ class SharedFunnels {
     std::uint64_t count;
   };
   static constexpr std::size_t kReasons = 96;  // the oracle has about half as many
-  void count_reason(std::size_t cell, std::string_view text);
+  static void count_reason(const SharedArray<Reason>& reasons, std::size_t cell,
+                           std::string_view text);
+  static void add_reasons(const SharedArray<Reason>& reasons, std::size_t cell,
+                          std::map<std::string, std::uint64_t>& sum);
 
   unsigned jobs_;
   std::size_t jits_;
   SharedArray<FunnelCounts> counts_;
-  SharedArray<Reason> reasons_;
+  SharedArray<Reason> reasons_;      // why undefined
+  SharedArray<Reason> no_opinions_;  // why no second opinion
   SharedArray<std::atomic<std::uint32_t>> current_jit_;
 };
 

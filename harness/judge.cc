@@ -68,6 +68,18 @@ Judgement compared(const jit::JitInfo& jit, std::vector<Violation> violations) {
   return judgement;
 }
 
+// The interpreter's word against the oracle's: worse than anything that the JIT did.
+void add_disagreement(const jit::JitInfo& jit, Alone alone, Judgement& judgement) {
+  judgement.verdict = Verdict::kSecondOpinion;
+  judgement.signature = signature_of(jit, kSecondOpinion, alone_name(alone));
+  judgement.violations.insert(judgement.violations.begin(),
+                              Violation{.invariant = kSecondOpinion,
+                                        .role = std::string(alone_name(alone)),
+                                        .at = {},
+                                        .event = -1,
+                                        .message = judgement.opinion.text});
+}
+
 }  // namespace
 
 Judge::Judge(MachineFactory make_machine) : make_machine_(std::move(make_machine)) {}
@@ -135,6 +147,8 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
     doing(Activity::kChecking);
     outcome.judgement =
         compared(info, invariants::check({&value, &image, &execution, &run, depth}));
+    consult_about({value, execution, info.contract, run, outcome.judgement}, info,
+                  outcome.judgement);
   }
   if (keep != nullptr) {
     keep->run = run;
@@ -143,6 +157,17 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
   loaded.image.reset();
   doing(Activity::kIdle);
   return outcome;
+}
+
+void Judge::consult_about(const Compared& compared, const jit::JitInfo& jit, Judgement& judgement) {
+  jit::Interpreter* const interpreter = find_interpreter(interpreters_, jit.name);
+  if (interpreter == nullptr) return;
+  doing(Activity::kAsking);
+  Consultation consultation = consult(*interpreter, compared);
+  judgement.opinion = std::move(consultation.opinion);
+  if (judgement.opinion.status == SecondOpinion::Status::kDisagrees) {
+    add_disagreement(jit, consultation.alone, judgement);
+  }
 }
 
 bool is_finding(const Judgement& judgement) {
@@ -154,12 +179,24 @@ bool is_finding(const Judgement& judgement) {
     case Verdict::kViolation:
     case Verdict::kRefused:
     case Verdict::kCrash:
+    case Verdict::kSecondOpinion:
       return true;
   }
   return true;
 }
 
+bool blames_the_case(Activity activity) {
+  return activity == Activity::kCompiling || activity == Activity::kRunning ||
+         activity == Activity::kAsking;
+}
+
 Judgement death_judgement(const jit::JitInfo& jit, Activity activity, std::string reason) {
+  if (activity == Activity::kAsking) {
+    Judgement judgement = failed(jit, {Verdict::kCrash, kSecondOpinion}, std::move(reason));
+    judgement.opinion = {.status = SecondOpinion::Status::kDisagrees, .text = judgement.reason};
+    judgement.signature.role = judgement.violations[0].role = alone_name(Alone::kInterpreter);
+    return judgement;
+  }
   const bool compiling = activity == Activity::kCompiling;
   return failed(jit, {Verdict::kCrash, compiling ? kJitSurvives : kEmulatorSurvives},
                 std::move(reason));

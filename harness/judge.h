@@ -11,6 +11,7 @@
 #include "core/finding.h"
 #include "core/machine_run.h"
 #include "harness/activity.h"
+#include "harness/second_opinion.h"
 #include "jit_under_test/jit.h"
 #include "machine/machine.h"
 
@@ -20,6 +21,8 @@ namespace plumb::harness {
 inline constexpr std::string_view kJitAccepts = "jit-accepts";  // verdict kRefused
 inline constexpr std::string_view kJitSurvives = "jit-survives";
 inline constexpr std::string_view kEmulatorSurvives = "emulator-survives";
+// The interpreter of the JIT's tree and the oracle agree. Role: who stands alone (alone_name()).
+inline constexpr std::string_view kSecondOpinion = "second-opinion";
 
 // How far a case came under one JIT.
 enum class Stage : std::uint8_t { kGenerated, kDefined, kApplicable, kCompiled, kRan, kCompared };
@@ -45,6 +48,10 @@ class Judge {
   using MachineFactory = std::function<std::unique_ptr<machine::Machine>(Arch)>;
   explicit Judge(MachineFactory make_machine = machine::make_machine);
 
+  // From now on, the interpreter of a JIT's tree is asked about every case that was compared on it.
+  // The list outlives the judge.
+  void ask(InterpreterList interpreters) { interpreters_ = interpreters; }
+
   // The cell is kept up to date while judging; it outlives the judge.
   void show_activity(std::atomic<Activity>* cell) { activity_ = cell; }
 
@@ -60,7 +67,9 @@ class Judge {
   // Null: nothing runs this architecture.
   [[nodiscard]] machine::Machine* machine_for(Arch arch);
   void doing(Activity activity);
+  void consult_about(const Compared& compared, const jit::JitInfo& jit, Judgement& judgement);
 
+  InterpreterList interpreters_;
   MachineFactory make_machine_;
   std::array<std::unique_ptr<machine::Machine>, 4> machines_;  // by Arch
   std::atomic<Activity>* activity_ = nullptr;
@@ -69,7 +78,10 @@ class Judge {
 // A judgement is a finding: something that a waiver may cover and a report has to tell.
 [[nodiscard]] bool is_finding(const Judgement& judgement);
 
-// The judgement on a JIT or emulator that died of the case.
+// Was a process that died then busy with what is under test? Else the harness itself died.
+[[nodiscard]] bool blames_the_case(Activity activity);
+
+// The judgement on a JIT, an emulator or an interpreter that died of the case.
 [[nodiscard]] Judgement death_judgement(const jit::JitInfo& jit, Activity activity,
                                         std::string reason);
 

@@ -14,7 +14,8 @@ using nlohmann::json;
 
 // Violation::invariant views a name that lives as long as the program: this is that name.
 std::optional<std::string_view> lasting_name(std::string_view name) {
-  for (const std::string_view own : {kJitAccepts, kJitSurvives, kEmulatorSurvives}) {
+  for (const std::string_view own :
+       {kJitAccepts, kJitSurvives, kEmulatorSurvives, kSecondOpinion}) {
     if (own == name) return own;
   }
   const auto table = invariants::invariant_table();
@@ -38,14 +39,16 @@ std::string pack(const Judgement& judgement) {
                        judgement.signature.arch,
                        judgement.signature.role,
                        judgement.reason,
-                       violations};
+                       violations,
+                       static_cast<int>(judgement.opinion.status),
+                       judgement.opinion.text};
   // A JIT's own message may be any bytes.
   return packed.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 std::optional<Judgement> unpack(std::string_view bytes) {
   const json packed = json::parse(bytes, nullptr, false);
-  if (!packed.is_array() || packed.size() != 7) return std::nullopt;
+  if (!packed.is_array() || packed.size() != 9) return std::nullopt;
   Judgement judgement;
   judgement.verdict = static_cast<Verdict>(packed[0].get<int>());
   judgement.signature = {
@@ -60,6 +63,8 @@ std::optional<Judgement> unpack(std::string_view bytes) {
                                     .event = row[5],
                                     .message = row[6]});
   }
+  judgement.opinion = {.status = static_cast<SecondOpinion::Status>(packed[7].get<int>()),
+                       .text = packed[8]};
   return judgement;
 }
 

@@ -37,6 +37,15 @@ std::string register_name(const View& view, int native) {
   return fmt::format("native register {}", native);
 }
 
+int r10_register(const View& view, std::int64_t activation) {
+  const Frame* frame = view.frame(activation);
+  return view.image().r10_register(frame != nullptr ? frame->native : nullptr);
+}
+
+bool is_callee_saved(const View& view, int native) {
+  return (view.platform().callee_saved >> native & 1) != 0;
+}
+
 // The call event of a return, or null.
 const MachineEvent* call_of(const View& view, std::size_t index) {
   if (view.run().events[index].kind != EventKind::kReturn) return nullptr;
@@ -94,6 +103,8 @@ std::optional<Violation> check_r10_stable(const View& view) {
         const MachineEvent* call = call_of(view, i);
         if (call == nullptr || call->kind != EventKind::kCall) continue;
         activation = call->activation;  // the registers are the caller's again
+        // A caller-saved R10 comes back only behind the return.
+        if (!is_callee_saved(view, r10_register(view, activation))) continue;
         break;
       }
       case EventKind::kCallback:       // the registers are the helper's
@@ -103,7 +114,10 @@ std::optional<Violation> check_r10_stable(const View& view) {
     }
     const Frame* frame = view.frame(activation);
     if (frame == nullptr || frame->r10 == 0) continue;
-    const std::uint64_t r10 = view.bpf_register(events[i], kFramePointerRegister);
+    const auto native = static_cast<std::size_t>(r10_register(view, activation));
+    const std::uint64_t r10 =
+        events[i].registers[native] +
+        static_cast<std::uint64_t>(std::int64_t{view.image().registers.r10_bias});
     if (r10 == frame->r10) continue;
     return view.at_event("r10-stable", i, activation,
                          fmt::format("R10 has moved to {}", view.stack_name(r10, activation)));

@@ -86,6 +86,7 @@ void View::build_frames() {
 void View::learn_landing() {
   if (!platform_.geometry) return;
   landing_ = platform_.geometry->landing_below_entry;
+  if (image().frame.landing_below_entry != 0) landing_ = image().frame.landing_below_entry;
   if (landing_ || run().activations.empty()) return;
   const Activation& first = run().activations.front();
   const NativeFunction* native = image().find_function(first.program, first.function);
@@ -113,10 +114,11 @@ void View::locate_record(Frame& frame) const {
 void View::locate_stack(Frame& frame, std::uint64_t seen_r10) const {
   frame.r10 = seen_r10;
   const RegisterMap& map = image().registers;
-  if (map.bpf[kFramePointerRegister] == map.frame_pointer) {
+  if (image().r10_register(frame.native) == map.frame_pointer) {
     // A leaf shows no event in its body; where R10 is the frame pointer, it is known all the same.
     if (frame.r10 == 0 && frame.record != 0) {
-      frame.r10 = frame.record + static_cast<std::uint64_t>(std::int64_t{map.r10_bias});
+      const std::int64_t offset = image().frame.frame_pointer_offset;
+      frame.r10 = frame.record + static_cast<std::uint64_t>(offset + map.r10_bias);
     }
   } else if (frame.native != nullptr && !names_r10(bpf_function(*frame.native))) {
     frame.r10 = 0;
@@ -286,10 +288,12 @@ std::uint8_t View::result_register(std::size_t event) const {
 
 std::uint64_t View::bpf_register(const MachineEvent& event, int number) const {
   const RegisterMap& map = image().registers;
-  const std::uint64_t value = event.registers[map.bpf[static_cast<std::size_t>(number)]];
-  return number == kFramePointerRegister
-             ? value + static_cast<std::uint64_t>(std::int64_t{map.r10_bias})
-             : value;
+  if (number != kFramePointerRegister) {
+    return event.registers[map.bpf[static_cast<std::size_t>(number)]];
+  }
+  const Frame* owner = frame(event.activation);
+  const std::uint8_t native = image().r10_register(owner != nullptr ? owner->native : nullptr);
+  return event.registers[native] + static_cast<std::uint64_t>(std::int64_t{map.r10_bias});
 }
 
 std::string View::role(std::int64_t activation) const {

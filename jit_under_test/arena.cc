@@ -15,6 +15,7 @@ constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kLimit = std::uint64_t{1} << 31;
 
 void* pointer(std::uint64_t address) {
+  // The arena is asked for at addresses of ours. NOLINTNEXTLINE(performance-no-int-to-ptr)
   return reinterpret_cast<void*>(static_cast<std::uintptr_t>(address));
 }
 

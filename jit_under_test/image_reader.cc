@@ -109,6 +109,7 @@ Result<Image> read_image(const plumb_image& from, const Case& value, const JitIn
   out.family = info.family;
   out.contract = info.contract;
   out.registers = info.registers;
+  out.frame = info.frame;
   out.landing = info.landing;
   out.arena = arena;
   out.stub_base = arena.address;

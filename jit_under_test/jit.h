@@ -21,6 +21,7 @@ struct JitInfo {
   std::uint64_t capabilities = 0;  // or of enum plumb_capability
   Contract contract;
   RegisterMap registers;
+  FrameRule frame;
   LandingRule landing;
 };
 
@@ -50,7 +51,7 @@ struct JitEntry {
   std::string name;
   bool available = false;
   std::string reason;  // why not available
-  std::string path;    // plugin file
+  std::string path;    // plugin file; empty: built in
 };
 
 // Plugins are the files <name>.so of one or more directories, separated by ':'. Of two with the
@@ -59,12 +60,18 @@ struct JitEntry {
 [[nodiscard]] std::vector<JitEntry> find_jits(const std::string& plugin_directories);
 [[nodiscard]] std::vector<JitEntry> list_jits(const std::string& plugin_directories);
 
+// The layouts of the reference JIT (reference/reference.h), all available.
+[[nodiscard]] std::vector<JitEntry> built_in_jits();
+
+[[nodiscard]] Result<std::unique_ptr<Jit>> open_jit(const JitEntry& entry);
+
 // The plugin gets the arena that it wants, or, when something else is there, the first free of the
 // places that all plugins share: multiples of 16 MiB, in a fixed order. Whatever the place, a JIT
 // loads such an address with as many instructions. A plugin can be opened once at a time.
 [[nodiscard]] Result<std::unique_ptr<Jit>> open_plugin(const std::string& path);
 
-// Names or globs, comma-separated, or "all". Every name must match something.
+// Names or globs, comma-separated, or "all". Every name must match something. A layout with a
+// seeded defect, "reference:<layout>+<defect>", is in no list and has to be named.
 [[nodiscard]] Result<std::vector<std::unique_ptr<Jit>>> open_jits(
     const std::string& plugin_directories, const std::string& names);
 

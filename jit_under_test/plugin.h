@@ -53,7 +53,8 @@ enum plumb_capability {
   PLUMB_CAN_V4 = 1u << 5,                      /* sdiv, smod, movsx, ldsx, bswap, gotol */
   PLUMB_CAN_THROW = 1u << 6,                   /* bpf_throw and exception callbacks */
   PLUMB_CAN_TRAMPOLINE = 1u << 7,              /* fentry, fexit, modify-return */
-  PLUMB_CAN_POKE = 1u << 8                     /* update_slot yields the ordered text pokes */
+  PLUMB_CAN_POKE = 1u << 8,                    /* update_slot yields the ordered text pokes */
+  PLUMB_CAN_TAKE_UNVERIFIED = 1u << 9          /* PLUMB_FUNCTION_AS_IT_STANDS */
 };
 
 /* Legitimate differences between JITs; the meaning of each field is in core/contract.h. */
@@ -113,7 +114,11 @@ struct plumb_insn {
  */
 enum plumb_function_flags {
   PLUMB_FUNCTION_CALLBACK = 1u << 0,          /* its address is taken */
-  PLUMB_FUNCTION_EXCEPTION_CALLBACK = 1u << 1 /* runs when the program throws */
+  PLUMB_FUNCTION_EXCEPTION_CALLBACK = 1u << 1, /* runs when the program throws */
+  /* No verifier has seen it: the JIT gets the instructions as they stand, as in lib/test_bpf.c of
+   * the kernel. The last one may be any; ALU moves with immediate 1 are zero extensions. */
+  PLUMB_FUNCTION_AS_IT_STANDS = 1u << 2,
+  PLUMB_FUNCTION_ZERO_EXTENDED = 1u << 3 /* and zero extensions are there where they have to be */
 };
 
 struct plumb_function {

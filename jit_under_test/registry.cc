@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "jit_under_test/jit.h"
+#include "jit_under_test/reference/reference.h"
 
 namespace plumb::jit {
 namespace {
@@ -29,9 +30,10 @@ std::vector<std::string> split(std::string_view text, char separator) {
 std::string known_names(const std::vector<JitEntry>& entries) {
   std::string names;
   for (const JitEntry& entry : entries) {
-    if (entry.available) names += (names.empty() ? "" : ", ") + entry.name;
+    const bool listed = entry.available && !reference::is_reference_name(entry.name);
+    if (listed) names += entry.name + ", ";
   }
-  return names.empty() ? "none" : names;
+  return names + "reference:<layout>";
 }
 
 }  // namespace
@@ -76,11 +78,29 @@ std::vector<JitEntry> list_jits(const std::string& plugin_directories) {
   return entries;
 }
 
+std::vector<JitEntry> built_in_jits() {
+  std::vector<JitEntry> entries;
+  for (std::string& name : reference::names()) {
+    entries.push_back({.name = std::move(name), .available = true, .reason = {}, .path = {}});
+  }
+  return entries;
+}
+
+Result<std::unique_ptr<Jit>> open_jit(const JitEntry& entry) {
+  return entry.path.empty() ? reference::open(entry.name) : open_plugin(entry.path);
+}
+
 Result<std::vector<std::unique_ptr<Jit>>> open_jits(const std::string& plugin_directories,
                                                     const std::string& names) {
-  const std::vector<JitEntry> entries = find_jits(plugin_directories);
+  std::vector<JitEntry> entries = find_jits(plugin_directories);
+  for (JitEntry& entry : built_in_jits()) entries.push_back(std::move(entry));
   std::vector<bool> wanted(entries.size(), false);
+  std::vector<std::string> defective;  // layouts with a seeded defect are in no list
   for (const std::string& pattern : split(names, ',')) {
+    if (reference::is_reference_name(pattern) && pattern.find('+') != std::string::npos) {
+      defective.push_back(pattern);
+      continue;
+    }
     const std::string glob = pattern == "all" ? "*" : pattern;
     bool matched = false;
     for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -94,7 +114,12 @@ Result<std::vector<std::unique_ptr<Jit>>> open_jits(const std::string& plugin_di
   std::vector<std::unique_ptr<Jit>> jits;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (!wanted[i]) continue;
-    Result<std::unique_ptr<Jit>> jit = open_plugin(entries[i].path);
+    Result<std::unique_ptr<Jit>> jit = open_jit(entries[i]);
+    if (!jit) return std::unexpected(jit.error());
+    jits.push_back(std::move(*jit));
+  }
+  for (const std::string& name : defective) {
+    Result<std::unique_ptr<Jit>> jit = reference::open(name);
     if (!jit) return std::unexpected(jit.error());
     jits.push_back(std::move(*jit));
   }

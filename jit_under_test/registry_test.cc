@@ -10,6 +10,7 @@
 #include "core/case_text.h"
 #include "jit_under_test/arena.h"
 #include "jit_under_test/jit.h"
+#include "jit_under_test/reference/reference.h"
 
 namespace plumb::jit {
 namespace {
@@ -79,7 +80,7 @@ TEST_F(Registry, GlobsReachAllDirectories) {
   (void)put("two/linux-b-x86_64.so");
   (void)put("two/other.so");
   EXPECT_EQ(open_jits(both(), "linux-*")->size(), 2U);
-  EXPECT_EQ(open_jits(both(), "all")->size(), 3U);
+  EXPECT_EQ(open_jits(both(), "all")->size(), 3U + reference::names().size());
   EXPECT_EQ(open_jits(both(), "other,linux-a-*")->size(), 2U);
 }
 
@@ -88,7 +89,7 @@ TEST_F(Registry, AnUnknownNameNamesTheKnownOnes) {
   (void)put("two/b.so");
   const auto jits = open_jits(both(), "a,c");
   ASSERT_FALSE(jits);
-  EXPECT_EQ(jits.error().message, "no JIT is called 'c'; known: a, b");
+  EXPECT_EQ(jits.error().message, "no JIT is called 'c'; known: a, b, reference:<layout>");
 }
 
 TEST_F(Registry, AFileThatIsNoPluginIsListedWithTheReason) {
@@ -120,7 +121,7 @@ TEST_F(Registry, ArenasMoveAwayFromEachOtherTheSameWayEveryTime) {
   for (const char* file : {"one/a.so", "one/b.so", "two/c.so"}) (void)put(file);
   std::vector<std::uint64_t> first_round;
   for (int round = 0; round < 2; ++round) {
-    const auto jits = open_jits(both(), "all");
+    const auto jits = open_jits(both(), "a,b,c");
     ASSERT_TRUE(jits);
     std::vector<std::uint64_t> arenas;
     for (const auto& jit : *jits) arenas.push_back(arena_of(*jit));

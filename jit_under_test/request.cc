@@ -22,12 +22,25 @@ static_assert(capability_bit(Capability::kV4) == PLUMB_CAN_V4);
 static_assert(capability_bit(Capability::kThrow) == PLUMB_CAN_THROW);
 static_assert(capability_bit(Capability::kTrampoline) == PLUMB_CAN_TRAMPOLINE);
 static_assert(capability_bit(Capability::kPoke) == PLUMB_CAN_POKE);
+static_assert(capability_bit(Capability::kUnverified) == PLUMB_CAN_TAKE_UNVERIFIED);
 
 plumb_insn encode(const Insn& insn) {
   return {.opcode = insn.opcode,
           .registers = static_cast<std::uint8_t>(insn.dst | (insn.src << 4)),
           .offset = insn.offset,
           .immediate = insn.immediate};
+}
+
+std::uint32_t preparation_flags(Preparation preparation) {
+  switch (preparation) {
+    case Preparation::kVerifier:
+      return 0;
+    case Preparation::kNone:
+      return PLUMB_FUNCTION_AS_IT_STANDS;
+    case Preparation::kZeroExtended:
+      return PLUMB_FUNCTION_AS_IT_STANDS | PLUMB_FUNCTION_ZERO_EXTENDED;
+  }
+  return 0;
 }
 
 // Sets the callback flag of every function of the program whose address is taken.
@@ -51,7 +64,7 @@ void RequestBuilder::add_programs(const Case& value) {
     for (const Function& function : program.functions) {
       for (const Insn& insn : function.insns) insns_.push_back(encode(insn));
       functions_.push_back({.struct_size = sizeof(plumb_function),
-                            .flags = 0,
+                            .flags = preparation_flags(program.preparation),
                             .name = function.name.c_str(),
                             .insns = nullptr,
                             .insn_count = static_cast<std::uint32_t>(function.insns.size()),

@@ -79,7 +79,7 @@ std::string with_absolute_target(std::string text, std::uint64_t address) {
   const std::size_t space = text.find(' ');
   if (space == std::string::npos) return text;
   const bool is_branch = text[0] == 'b' || text.starts_with("j ") || text.starts_with("jal ");
-  const std::size_t last = text.find_last_of(" ") + 1;
+  const std::size_t last = text.find_last_of(' ') + 1;
   char* end = nullptr;
   const long distance = std::strtol(text.c_str() + last, &end, 0);
   if (!is_branch || end == text.c_str() + last || *end != '\0') return text;

@@ -76,8 +76,9 @@ class BareClient final : public EngineClient {
 
 }  // namespace
 
-EmulatedMachine::EmulatedMachine(std::unique_ptr<Target> target)
+EmulatedMachine::EmulatedMachine(std::unique_ptr<Target> target, std::size_t context_pages)
     : target_(std::move(target)),
+      memory_(context_pages),
       mappings_(memory_.mappings()),
       observer_(*target_, memory_),
       bare_mock_(*target_, memory_) {}

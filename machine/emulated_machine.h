@@ -19,7 +19,7 @@ namespace plumb::machine {
 // The machine of every architecture that Unicorn runs. What differs is in its Target.
 class EmulatedMachine final : public Machine {
  public:
-  explicit EmulatedMachine(std::unique_ptr<Target> target);
+  explicit EmulatedMachine(std::unique_ptr<Target> target, std::size_t context_pages = 1);
 
   const MachineRun& run(const Case& value, const Image& image, const RunOptions& options) override;
   std::uint64_t run_bare(const Case& value, const Image& image, const RunOptions& options) override;

@@ -18,8 +18,9 @@ std::uint64_t guest_page(std::size_t object) {
                      : guest::kRegionPages + (object - 1) * guest::kRegionStride;
 }
 
-// Offset of an object of this size on its page.
-std::size_t object_offset(std::size_t size) {
+// Offset of an object of this size from its first page.
+std::size_t object_offset(std::size_t object, std::size_t size) {
+  if (object == 0) return static_cast<std::size_t>(guest::context_address(size) - guest_page(0));
   return static_cast<std::size_t>(guest::object_address(0, size));
 }
 
@@ -32,15 +33,22 @@ const std::array<std::uint8_t, guest::kPage>& poison_page() {
   return page;
 }
 
+bool is_poison(const std::uint8_t* bytes, std::size_t size) {
+  for (; size > guest::kPage; bytes += guest::kPage, size -= guest::kPage) {
+    if (std::memcmp(bytes, poison_page().data(), guest::kPage) != 0) return false;
+  }
+  return std::memcmp(bytes, poison_page().data(), size) == 0;
+}
+
 }  // namespace
 
 void GuestMemory::FreePages::operator()(std::uint8_t* pages) const { std::free(pages); }
 
-GuestMemory::GuestMemory() {
-  constexpr std::size_t kSize = (kObjects + 2) * kPage + guest::kStackSize;
-  pages_.reset(static_cast<std::uint8_t*>(std::aligned_alloc(kPage, kSize)));
+GuestMemory::GuestMemory(std::size_t context_pages) : context_pages_(context_pages) {
+  const std::size_t size = (context_pages + kMaxRegions + 2) * kPage + guest::kStackSize;
+  pages_.reset(static_cast<std::uint8_t*>(std::aligned_alloc(kPage, size)));
   PLUMB_CHECK(pages_ != nullptr);
-  std::memset(pages_.get(), kPaddingPoison, kSize);
+  std::memset(pages_.get(), kPaddingPoison, size);
   // Never run: the emulator stops before the exit address. A trap catches whoever lands beside it.
   constexpr std::uint8_t kTrap = 0xcc;
   std::memset(exit_page(), kTrap, kPage);
@@ -50,8 +58,10 @@ std::vector<HostMapping> GuestMemory::mappings() {
   std::vector<HostMapping> result;
   result.reserve(kObjects + 3);
   for (std::size_t i = 0; i < kObjects; ++i) {
-    result.push_back(
-        {.guest = {guest_page(i), kPage}, .host = page(i), .writable = true, .executable = false});
+    result.push_back({.guest = {guest_page(i), room(i)},
+                      .host = page(i),
+                      .writable = true,
+                      .executable = false});
   }
   result.push_back({.guest = {guest::kExitAddress & ~(guest::kPage - 1), kPage},
                     .host = exit_page(),
@@ -71,8 +81,9 @@ std::vector<HostMapping> GuestMemory::mappings() {
 void GuestMemory::prepare_object(std::size_t object, const std::vector<std::uint8_t>* bytes) {
   std::uint8_t* const begin = page(object);
   const std::size_t size = bytes == nullptr ? kNoObject : bytes->size();
-  std::memset(begin, kPaddingPoison, kPage);
-  if (size != 0) std::memcpy(begin + object_offset(size), bytes->data(), size);
+  PLUMB_CHECK(size <= room(object));
+  std::memset(begin, kPaddingPoison, room(object));
+  if (size != 0) std::memcpy(begin + object_offset(object, size), bytes->data(), size);
 }
 
 void GuestMemory::prepare_objects(const Case& value) {
@@ -91,17 +102,15 @@ void GuestMemory::prepare_stack() {
 
 bool GuestMemory::padding_intact(std::size_t object, std::size_t size) const {
   const std::uint8_t* const begin = page(object);
-  const std::uint8_t* const poison = poison_page().data();
-  const std::size_t before = object_offset(size);
+  const std::size_t before = object_offset(object, size);
   const std::size_t behind = before + size;
-  return std::memcmp(begin, poison, before) == 0 &&
-         std::memcmp(begin + behind, poison, kPage - behind) == 0;
+  return is_poison(begin, before) && is_poison(begin + behind, room(object) - behind);
 }
 
 void GuestMemory::collect(const Case& value, MachineRun& run) const {
   const auto copy_out = [this](std::size_t object, std::size_t size,
                                std::vector<std::uint8_t>& bytes) {
-    const std::uint8_t* const begin = page(object) + object_offset(size);
+    const std::uint8_t* const begin = page(object) + object_offset(object, size);
     bytes.assign(begin, begin + size);
   };
   copy_out(0, value.context.size(), run.context);
@@ -126,8 +135,10 @@ const std::uint8_t* GuestMemory::at(std::uint64_t address, std::uint64_t size) c
   };
   if (inside(guest::kStackBase, guest::kStackSize)) return stack() + (address - guest::kStackBase);
   for (std::size_t i = 0; i < kObjects; ++i) {
-    if (inside(guest_page(i), kPage)) return page(i) + (address - guest_page(i));
+    if (inside(guest_page(i), room(i))) return page(i) + (address - guest_page(i));
   }
+  // Private stacks lie there.
+  if (inside(guest::kPerCpuPage, kPage)) return per_cpu_page() + (address - guest::kPerCpuPage);
   return nullptr;
 }
 

@@ -23,7 +23,8 @@ inline constexpr std::uint8_t kScrambledStack = 0x5d;
 // engines: context, regions, exit page, per-CPU data, stack.
 class GuestMemory {
  public:
-  GuestMemory();
+  // context_pages: how many pages the context may take.
+  explicit GuestMemory(std::size_t context_pages = 1);
 
   [[nodiscard]] std::vector<HostMapping> mappings();
 
@@ -56,8 +57,12 @@ class GuestMemory {
   static constexpr std::size_t kObjects = 1 + kMaxRegions;  // context, regions
   static constexpr std::size_t kPage = guest::kPage;
 
+  // The first page of an object, and how many bytes its pages have.
   [[nodiscard]] std::uint8_t* page(std::size_t object) const {
-    return pages_.get() + object * kPage;
+    return pages_.get() + (object == 0 ? 0 : context_pages_ + object - 1) * kPage;
+  }
+  [[nodiscard]] std::size_t room(std::size_t object) const {
+    return object == 0 ? context_pages_ * kPage : kPage;
   }
   [[nodiscard]] std::uint8_t* exit_page() const { return page(kObjects); }
   [[nodiscard]] std::uint8_t* per_cpu_page() const { return page(kObjects + 1); }
@@ -65,6 +70,7 @@ class GuestMemory {
   void prepare_object(std::size_t object, const std::vector<std::uint8_t>* bytes);
   [[nodiscard]] bool padding_intact(std::size_t object, std::size_t size) const;
 
+  std::size_t context_pages_;
   std::unique_ptr<std::uint8_t[], FreePages> pages_;  // objects, exit page, per-CPU data, stack
   std::uint64_t dirty_ = guest::kStackBase;
 };

@@ -10,4 +10,8 @@ std::unique_ptr<Machine> make_machine(Arch arch) {
   return std::make_unique<EmulatedMachine>(make_target(arch));
 }
 
+std::unique_ptr<Machine> make_machine_for_large_contexts(Arch arch) {
+  return std::make_unique<EmulatedMachine>(make_target(arch), kLargeContext / guest::kPage);
+}
+
 }  // namespace plumb::machine

@@ -37,6 +37,10 @@ class Machine {
 // jumps with a register operand, LOCK on cmp and on register forms of bt, bts, btr and btc. Whoever
 // runs code that may hold them does it in a child process.
 [[nodiscard]] std::unique_ptr<Machine> make_machine(Arch arch);
+// The same with room for a context of kLargeContext bytes, of which the pages behind a small one
+// are no fence.
+[[nodiscard]] std::unique_ptr<Machine> make_machine_for_large_contexts(Arch arch);
+inline constexpr std::uint64_t kLargeContext = 0x10000;
 
 struct DisassembledInsn {
   std::uint64_t address = 0;

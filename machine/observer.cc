@@ -298,9 +298,10 @@ bool Observer::frame_is_set_up(std::uint64_t pc) const {
 void Observer::note_r10(const RegisterFile& registers) {
   std::uint64_t& r10 = run_->activations[current_].r10;
   if (r10 != 0) return;
-  const RegisterMap& map = image_->registers;
-  r10 = registers[map.bpf[kFramePointerRegister]] +
-        static_cast<std::uint64_t>(std::int64_t{map.r10_bias});
+  const Activation& activation = run_->activations[current_];
+  const NativeFunction* native = image_->find_function(activation.program, activation.function);
+  r10 = registers[image_->r10_register(native)] +
+        static_cast<std::uint64_t>(std::int64_t{image_->registers.r10_bias});
 }
 
 void Observer::on_fault(FaultKind kind, std::uint64_t address) {

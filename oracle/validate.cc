@@ -48,6 +48,9 @@ std::uint64_t required_capabilities(const Case& value) {
   for (const Program& program : value.programs) {
     std::uint64_t needs = 0;
     for (const Function& function : program.functions) needs |= needed_by(function);
+    if (program.preparation != Preparation::kVerifier) {
+      needs |= capability_bit(Capability::kUnverified);
+    }
     if (program.functions.size() > 1) {
       needs |= capability_bit(Capability::kCallSubprograms);
       if ((needs & capability_bit(Capability::kTailCall)) != 0) {

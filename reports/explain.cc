@@ -20,6 +20,9 @@ std::string verdict_text(const Explained& explained) {
                         program.functions[static_cast<std::size_t>(violation.at.function)].name,
                         violation.at.slot, violation.message);
   }
+  if (!judgement.opinion.text.empty()) {
+    text += fmt::format("  second opinion: {}\n", judgement.opinion.text);
+  }
   text += fmt::format(
       "  the machine stopped: {}; tail calls taken: {} by the machine, {} by the oracle\n",
       stop_reason_name(explained.run->stop), explained.run->tail_calls,

@@ -13,6 +13,7 @@
 #include "oracle/oracle.h"
 #include "reports/junit.h"
 #include "tools/report_json.h"
+#include "tools/second_opinions.h"
 #include "tools/session.h"
 
 namespace plumb::tools {
@@ -24,6 +25,7 @@ struct CheckArguments {
   std::string depth = "full";
   std::string junit;
   unsigned jobs = 1;
+  bool second_opinion = false;
 };
 
 // The stage that a case reached, from the verdict on it.
@@ -31,6 +33,7 @@ harness::Stage stage_of(Verdict verdict) {
   switch (verdict) {
     case Verdict::kConforms:
     case Verdict::kViolation:
+    case Verdict::kSecondOpinion:
       return harness::Stage::kCompared;
     case Verdict::kCrash:
       return harness::Stage::kCompiled;
@@ -50,6 +53,11 @@ void add_row(const harness::CheckRow& row, const harness::NamedCase& named, cons
   const Execution execution = oracle::run(named.value, jit.info().contract);
   harness::count_case(report.funnel.counts, stage_of(row.judgement.verdict), execution);
   if (!execution.defined) ++report.funnel.undefined[execution.undefined_reason];
+  const SecondOpinion& opinion = row.judgement.opinion;
+  harness::count_opinion(report.funnel.counts, opinion);
+  if (opinion.status == SecondOpinion::Status::kNotApplicable) {
+    ++report.funnel.no_opinion[opinion.text];
+  }
   if (harness::is_finding(row.judgement)) {
     add_finding(report, row.judgement, named.path, row.known);
   }
@@ -99,8 +107,12 @@ int check(const CheckArguments& arguments, const Session& session, const std::st
   if (!jits) return unusable(jits.error().str());
   auto waivers = harness::read_waivers(session.known_directory);
   if (!waivers) return unusable(waivers.error().str());
+  const bool replay = command == "replay";
+  auto interpreters = open_second_opinions(session, *jits, arguments.second_opinion, replay);
+  if (!interpreters) return unusable(interpreters.error().str());
 
   harness::CheckOptions options;
+  options.interpreters = *interpreters;
   options.depth = arguments.depth == "fast" ? Depth::kFast : Depth::kFull;
   options.waivers = std::move(*waivers);
   options.jobs = arguments.jobs;
@@ -131,6 +143,8 @@ void add_options(CLI::App& command, CheckArguments& options) {
   command.add_option("--depth", options.depth, "fast or full")
       ->check(CLI::IsMember({"fast", "full"}));
   command.add_option("-j,--jobs", options.jobs, "processes at a time")->check(CLI::Range(1, 64));
+  command.add_flag("--second-opinion", options.second_opinion,
+                   "ask the interpreter of the JIT's kernel tree too; replay always does");
   command.add_option("--junit", options.junit, "write the outcome as JUnit XML")->type_name("FILE");
 }
 

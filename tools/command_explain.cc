@@ -10,6 +10,7 @@
 #include "harness/isolate.h"
 #include "harness/judge.h"
 #include "reports/explain.h"
+#include "tools/second_opinions.h"
 #include "tools/session.h"
 
 namespace plumb::tools {
@@ -21,8 +22,10 @@ struct ExplainArguments {
 };
 
 // The explanation, behind one character: 'f' for a finding, 'c' for none.
-std::string explained(const Case& value, jit::Jit& jit, std::atomic<harness::Activity>& activity) {
+std::string explained(const Case& value, jit::Jit& jit, harness::InterpreterList interpreters,
+                      std::atomic<harness::Activity>& activity) {
   harness::Judge judge;
+  judge.ask(interpreters);
   judge.show_activity(&activity);
   const harness::Trial trial = judge.examine(value, jit, Depth::kFull);
   const std::string mark = harness::is_finding(trial.judgement) ? "f" : "c";
@@ -44,11 +47,14 @@ int explain(const ExplainArguments& arguments, const Session& session) {
   if (!jits) return unusable(jits.error().str());
   if (jits->size() != 1) return unusable("explain works for one JIT at a time");
   jit::Jit& jit = *jits->front();
+  const auto interpreters = open_second_opinions(session, *jits, false, true);
+  if (!interpreters) return unusable(interpreters.error().str());
 
   constexpr double kSeconds = 60;
-  const harness::IsolatedResult result = harness::run_isolated(
-      kSeconds,
-      [&](std::atomic<harness::Activity>& activity) { return explained(*value, jit, activity); });
+  const harness::IsolatedResult result =
+      harness::run_isolated(kSeconds, [&](std::atomic<harness::Activity>& activity) {
+        return explained(*value, jit, *interpreters, activity);
+      });
   if (result.died) {
     const Judgement judgement =
         harness::death_judgement(jit.info(), result.activity, result.death.str());

@@ -15,6 +15,7 @@
 #include "reports/explain.h"
 #include "tools/libfuzzer_engine.h"
 #include "tools/report_json.h"
+#include "tools/second_opinions.h"
 #include "tools/session.h"
 
 namespace plumb::tools {
@@ -28,6 +29,7 @@ struct FuzzArguments {
   unsigned jobs = 1;
   std::string shape;
   std::string out = "findings";
+  bool second_opinion = false;
   std::string engine = "builtin";
   std::string corpus;
   std::string targets;
@@ -81,7 +83,8 @@ Report to_report(const harness::FuzzReport& fuzzed) {
                               .path = finding.path,
                               .cases_until_found = finding.cases_until_found,
                               .count = finding.count,
-                              .message = finding.message});
+                              .message = finding.message,
+                              .second_opinion = finding.second_opinion});
     }
     report.jits.push_back(std::move(out));
   }
@@ -133,7 +136,8 @@ void add_findings(const harness::Triage& triage, const std::vector<harness::Name
                               .path = cases[row.smallest].path,
                               .cases_until_found = 0,
                               .count = row.count,
-                              .message = row.message});
+                              .message = row.message,
+                              .second_opinion = {}});
     }
   }
 }
@@ -176,9 +180,13 @@ int fuzz(const FuzzArguments& arguments, const Session& session) {
   if (!jits) return unusable(jits.error().str());
   auto options = fuzz_options(arguments, session);
   if (!options) return unusable(options.error().str());
+  const auto interpreters = open_second_opinions(session, *jits, arguments.second_opinion, false);
+  if (!interpreters) return unusable(interpreters.error().str());
+  options->interpreters = *interpreters;
   ProgressLine line;
   options->on_progress = [&line](const harness::FuzzProgress& progress) { line.show(progress); };
   if (arguments.engine == "libfuzzer") {
+    if (arguments.second_opinion) return unusable("--second-opinion is for the built-in engine");
     return fuzz_with_libfuzzer(arguments, session, *jits, *options);
   }
   if (!arguments.corpus.empty()) return unusable("--corpus is for --engine libfuzzer");
@@ -213,6 +221,8 @@ void add_fuzz_command(CLI::App& app, Session& session) {
   command->add_option("--targets", arguments->targets, "libfuzzer: where the targets lie")
       ->type_name("DIR");
   command->add_option("--shape", arguments->shape, "only this shape (plumb gen --list)");
+  command->add_flag("--second-opinion", arguments->second_opinion,
+                    "ask the interpreter of the JIT's kernel tree too");
   command->add_option("--out", arguments->out, "directory for findings")->type_name("DIR");
   command->callback([arguments, &session] {
     session.action = [arguments, &session] { return fuzz(*arguments, session); };

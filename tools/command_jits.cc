@@ -4,13 +4,16 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "core/arch.h"
 #include "jit_under_test/jit.h"
 #include "jit_under_test/plugin.h"
+#include "tools/jits_contracts.h"
 #include "tools/session.h"
 
 namespace plumb::tools {
@@ -26,25 +29,14 @@ constexpr std::array kCapabilities{
     std::pair{PLUMB_CAN_THROW, std::string_view("exceptions")},
     std::pair{PLUMB_CAN_TRAMPOLINE, std::string_view("trampolines")},
     std::pair{PLUMB_CAN_POKE, std::string_view("pokes")},
+    std::pair{PLUMB_CAN_TAKE_UNVERIFIED, std::string_view("unverified")},
 };
-
-std::string_view landing_pad_name(LandingPad pad) {
-  switch (pad) {
-    case LandingPad::kNone:
-      return "none";
-    case LandingPad::kEndbr64:
-      return "endbr64";
-    case LandingPad::kBti:
-      return "bti";
-  }
-  return "none";
-}
 
 nlohmann::ordered_json describe(const jit::JitEntry& entry) {
   nlohmann::ordered_json out{
       {"name", entry.name}, {"available", entry.available}, {"reason", entry.reason}};
   if (!entry.available) return out;
-  const auto opened = jit::open_plugin(entry.path);
+  const auto opened = jit::open_jit(entry);
   if (!opened) return out;
   const jit::JitInfo& info = (*opened)->info();
   out["arch"] = arch_name(info.arch);
@@ -56,12 +48,7 @@ nlohmann::ordered_json describe(const jit::JitEntry& entry) {
     if ((info.capabilities & bit) != 0) capabilities.push_back(name);
   }
   out["capabilities"] = capabilities;
-  out["contract"] = {{"empty_slot_consumes_count", info.contract.empty_slot_consumes_count},
-                     {"calls_keep_count", info.contract.calls_keep_count},
-                     {"call_alignment", info.contract.call_alignment},
-                     {"result_bits", info.contract.result_bits},
-                     {"frame_rounding", info.contract.frame_rounding},
-                     {"landing_pad", landing_pad_name(info.landing.pad)}};
+  out["contract"] = contract_json(info);
   return out;
 }
 
@@ -86,17 +73,42 @@ void print_entry(const nlohmann::ordered_json& jit) {
              pad == "none" ? "" : "; indirect jumps and calls land on " + pad);
 }
 
+// The JITs that cannot be opened have no contract: they are told apart.
+int print_contracts(const Session& session) {
+  std::vector<jit::JitInfo> infos;
+  auto jits = nlohmann::ordered_json::array();
+  for (const jit::JitEntry& entry : jit::find_jits(session.plugin_directory)) {
+    if (!entry.available) continue;
+    const auto opened = jit::open_plugin(entry.path);
+    if (!opened) {
+      fmt::print(stderr, "plumb: {}: not available: {}\n", entry.name, opened.error().message);
+      continue;
+    }
+    const jit::JitInfo& info = (*opened)->info();
+    infos.push_back(info);
+    jits.push_back(
+        {{"name", info.name}, {"arch", arch_name(info.arch)}, {"contract", contract_json(info)}});
+  }
+  if (infos.empty()) return unusable("no JIT plugins in " + session.plugin_directory);
+  if (session.json) {
+    fmt::print("{}\n", jits.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  } else {
+    fmt::print("{}", contracts_text(infos));
+  }
+  return kStatusConforms;
+}
+
 int print_jits(const Session& session) {
   auto jits = nlohmann::ordered_json::array();
   for (const jit::JitEntry& entry : jit::list_jits(session.plugin_directory)) {
     jits.push_back(describe(entry));
   }
+  for (const jit::JitEntry& entry : jit::built_in_jits()) jits.push_back(describe(entry));
   if (session.json) {
     fmt::print("{}\n", jits.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
     for (const auto& jit : jits) print_entry(jit);
   }
-  if (jits.empty()) return unusable("no JIT plugins in " + session.plugin_directory);
   return kStatusConforms;
 }
 
@@ -104,10 +116,14 @@ int print_jits(const Session& session) {
 
 void add_jits_command(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand("jits", "List the JITs that can be tested");
-  command->callback([command, &session] {
+  auto contracts = std::make_shared<bool>(false);
+  command->add_flag("--contracts", *contracts, "their contracts side by side");
+  command->callback([command, contracts, &session] {
     // Also called after the callback of add or remove.
     if (!command->get_subcommands().empty()) return;
-    session.action = [&session] { return print_jits(session); };
+    session.action = [contracts, &session] {
+      return *contracts ? print_contracts(session) : print_jits(session);
+    };
   });
   add_jits_add_commands(*command, session);
 }

@@ -70,6 +70,10 @@ void print_added(const Session& session, const BuildRequest& request, const std:
       fmt::print("  {:<8} not built: {}\n", jit.arch, jit.reason);
       continue;
     }
+    if (jit.is_interpreter) {
+      fmt::print("  interpreter, for second opinions, {:.1f} s\n", jit.seconds);
+      continue;
+    }
     fmt::print("  {:<8} {}, {:.1f} s\n", jit.arch, jit.name, jit.seconds);
     fmt::print("           the tree has: {}; it lacks: {}\n", joined(jit.has), joined(jit.lacks));
   }
@@ -101,7 +105,7 @@ Result<std::string> acquire_tree(const BuildTools& tools, const BuildRequest& re
   return version;
 }
 
-// Moves what was built to scratch/NAME. The number of plugins there.
+// Moves what was built to scratch/NAME, interpreters to interpreters/ there. The number of JITs.
 Result<std::size_t> collect(const BuildRequest& request, const std::vector<BuiltJit>& jits) {
   const fs::path directory = request.scratch / request.name;
   std::error_code error;
@@ -109,9 +113,11 @@ Result<std::size_t> collect(const BuildRequest& request, const std::vector<Built
   std::size_t count = 0;
   for (const BuiltJit& jit : jits) {
     if (jit.plugin.empty()) continue;
-    fs::rename(jit.plugin, directory / jit.plugin.filename(), error);
+    const fs::path to = jit.is_interpreter ? directory / "interpreters" : directory;
+    fs::create_directory(to, error);
+    fs::rename(jit.plugin, to / jit.plugin.filename(), error);
     if (error) return fail(fmt::format("{}: {}", jit.plugin.string(), error.message()));
-    ++count;
+    count += jit.is_interpreter ? 0 : 1;
   }
   return count;
 }
@@ -120,14 +126,15 @@ int finish_linux(const AddArguments& arguments, const Session& session, const Sc
                  const BuildRequest& request, const std::string& version,
                  const std::vector<BuiltJit>& jits) {
   const auto failed = std::ranges::find_if(jits, &BuiltJit::failed);
-  const auto lacking =
-      std::ranges::find_if(jits, [](const BuiltJit& j) { return j.plugin.empty(); });
+  // JITs without an interpreter can be used.
+  const auto lacking = std::ranges::find_if(
+      jits, [](const BuiltJit& j) { return j.plugin.empty() && !j.is_interpreter; });
   const bool named = !arguments.archs.empty();  // then all of them are wanted
   const std::string log = failed == jits.end() ? "" : keep_log(session, request);
   const auto collected = collect(request, jits);
   if (!collected) return unusable(collected.error().str());
   if (*collected == 0 || (named && lacking != jits.end())) {
-    const BuiltJit& jit = failed == jits.end() ? *lacking : *failed;
+    const BuiltJit& jit = failed == jits.end() || failed->is_interpreter ? *lacking : *failed;
     return unusable(
         fmt::format("{}: nothing was added: {}: {}{}", arguments.what, jit.arch, jit.reason, log));
   }

@@ -11,6 +11,7 @@
 #include "harness/judge.h"
 #include "harness/minimize.h"
 #include "harness/triage.h"
+#include "tools/second_opinions.h"
 #include "tools/session.h"
 
 namespace plumb::tools {
@@ -29,11 +30,15 @@ int minimize_file(const MinimizeArguments& arguments, const Session& session) {
   if (!jits) return unusable(jits.error().str());
   if (jits->size() != 1) return unusable("minimize works for one JIT at a time");
   jit::Jit& jit = *jits->front();
+  const auto interpreters = open_second_opinions(session, *jits, false, true);
+  if (!interpreters) return unusable(interpreters.error().str());
 
   // In a child process: a case that kills the JIT or the emulator is a finding like any other.
   const std::vector<harness::NamedCase> cases{
       {.name = harness::case_name(arguments.file), .path = arguments.file, .value = *value}};
-  const harness::CheckReport checked = harness::check_cases(cases, *jits, {});
+  harness::CheckOptions options;
+  options.interpreters = *interpreters;
+  const harness::CheckReport checked = harness::check_cases(cases, *jits, options);
   if (checked.rows.empty()) {
     fmt::print(stderr, "plumb: the harness failed on {}\n", arguments.file);
     return kStatusHarnessFailed;
@@ -45,6 +50,7 @@ int minimize_file(const MinimizeArguments& arguments, const Session& session) {
   }
   const Signature wanted = first.signature;
   harness::Judge judge;
+  if (wanted.invariant == harness::kSecondOpinion) judge.ask(*interpreters);
   const harness::Minimised small = harness::minimize(*value, [&](const Case& candidate) {
     return harness::shows(candidate, jit, Depth::kFull, wanted, judge);
   });
@@ -62,7 +68,8 @@ int minimize_file(const MinimizeArguments& arguments, const Session& session) {
 void add_minimize_command(CLI::App& app, Session& session) {
   auto arguments = std::make_shared<MinimizeArguments>();
   CLI::App* command = app.add_subcommand("minimize", "Shrink a case while its signature holds");
-  command->add_option("file", arguments->file, "case file, or an artefact of a fuzz target")->required();
+  command->add_option("file", arguments->file, "case file, or an artefact of a fuzz target")
+      ->required();
   command->add_option("--jit", arguments->jit, "JIT name")->required();
   command->add_option("-o,--out", arguments->out, "where to write the small case")->required();
   command->callback([arguments, &session] {

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "jit_under_test/jit.h"
+#include "jit_under_test/second_opinion.h"
 #include "tools/jits_process.h"
 
 namespace plumb::tools {
@@ -46,6 +47,11 @@ BuiltJit read_report_line(const std::string& line, const BuildRequest& request) 
   std::string kind;
   BuiltJit jit;
   words >> kind >> jit.arch;
+  if (kind == "interpreter") {
+    jit.is_interpreter = true;
+    jit.name = std::exchange(jit.arch, "interpreter");
+    return jit;
+  }
   jit.name = fmt::format("linux-{}-{}", request.name, jit.arch);
   if (kind == "lack") {
     std::getline(words >> std::ws, jit.reason);
@@ -102,9 +108,13 @@ Result<std::string> configure(const BuildTools& tools, const BuildRequest& reque
 }
 
 // Starts the plugin once, in a process of its own: an edited JIT may do anything.
-std::string why_it_does_not_start(const fs::path& plugin) {
+std::string why_it_does_not_start(const fs::path& plugin, bool is_interpreter) {
   const Result<std::string> line = call_in_child(
-      [&plugin] {
+      [&plugin, is_interpreter] {
+        if (is_interpreter) {
+          const auto opened = jit::open_interpreter(plugin.string());
+          return opened ? std::string(kStarted) : opened.error().message;
+        }
         const auto opened = jit::open_plugin(plugin.string());
         return opened ? std::string(kStarted) : opened.error().message;
       },
@@ -123,11 +133,13 @@ Result<BuiltJit> build_one(const BuildTools& tools, const BuildRequest& request,
                                    "--parallel", std::to_string(jobs)},
                                   request.log.string());
   if (!status) return std::unexpected(status.error());
-  const fs::path plugin = build / "plugins" / (jit.name + ".so");
+  const fs::path plugin = jit.is_interpreter
+                              ? build / "plugins/interpreters" / ("linux-" + request.name + ".so")
+                              : build / "plugins" / (jit.name + ".so");
   if (*status != 0 || !fs::exists(plugin, error)) {
     jit.reason = "it does not compile: " + first_error(request, logged);
   } else {
-    jit.reason = why_it_does_not_start(plugin);
+    jit.reason = why_it_does_not_start(plugin, jit.is_interpreter);
   }
   jit.failed = !jit.reason.empty();
   if (!jit.failed) jit.plugin = plugin;

@@ -20,9 +20,11 @@ struct BuildRequest {
   std::vector<std::string> archs;  // "x86_64", ...
 };
 
-// One architecture: built when plugin is set, else reason says why not.
+// One architecture: built when plugin is set, else reason says why not. Or, in the last row, the
+// tree's interpreter, which gives second opinions on all of them.
 struct BuiltJit {
-  std::string arch;
+  bool is_interpreter = false;
+  std::string arch;  // or "interpreter"
   std::string name;  // "linux-NAME-ARCH"
   std::filesystem::path plugin;
   std::vector<std::string> has, lacks;  // signatures that the tree has and has not

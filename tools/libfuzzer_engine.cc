@@ -152,6 +152,8 @@ Result<void> watch(pid_t child, const std::string& target, const std::string& lo
 }  // namespace
 
 std::string target_name(const jit::JitInfo& info) {
+  // One target has all layouts of all architectures.
+  if (info.family == "reference") return "fuzz_reference";
   return fmt::format("fuzz_{}_{}", info.family, arch_name(info.arch));
 }
 

@@ -63,7 +63,9 @@ int run(int argc, char** argv) {
   add_minimize_command(app, session);
   add_triage_command(app, session);
   add_explain_command(app, session);
+  add_defects_command(app, session);
   add_gen_command(app, session);
+  add_test_bpf_command(app, session);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -9,6 +9,7 @@
 #include <span>
 
 #include "core/capability.h"
+#include "harness/second_opinion.h"
 
 namespace plumb::tools {
 namespace {
@@ -22,7 +23,9 @@ Json finding_json(const FindingReport& finding) {
           {"case", finding.path},
           {"cases_until_found", finding.cases_until_found},
           {"count", finding.count},
-          {"message", finding.message}};
+          {"message", finding.message},
+          {"second_opinion",
+           finding.second_opinion.empty() ? Json(nullptr) : Json(finding.second_opinion)}};
 }
 
 Json jit_json(const JitReport& jit) {
@@ -32,11 +35,15 @@ Json jit_json(const JitReport& jit) {
   }
   Json undefined = Json::object();
   for (const auto& [reason, count] : jit.funnel.undefined) undefined[reason] = count;
+  Json no_opinion = Json::object();
+  for (const auto& [reason, count] : jit.funnel.no_opinion) no_opinion[reason] = count;
   Json findings = Json::array();
   for (const FindingReport& finding : jit.findings) findings.push_back(finding_json(finding));
-  return {{"name", jit.name}, {"arch", jit.arch},    {"available", true},
-          {"reason", ""},     {"funnel", funnel},    {"undefined", undefined},
-          {"rate", jit.rate}, {"findings", findings}};
+  return {{"name", jit.name},         {"arch", jit.arch},
+          {"available", true},        {"reason", ""},
+          {"funnel", funnel},         {"undefined", undefined},
+          {"no_opinion", no_opinion}, {"rate", jit.rate},
+          {"findings", findings}};
 }
 
 void print_json(const Report& report) {
@@ -73,6 +80,8 @@ void print_funnel(const harness::Funnel& funnel, std::uint64_t capabilities) {
       fmt::print("  {:<28} {:>9}\n", name, "n/a");
       continue;
     }
+    // Second opinions are counted against how many were asked for.
+    if (name.starts_with("opinion_")) continue;
     const std::uint64_t whole = name.starts_with("with_") ? compared : generated;
     const double share =
         whole == 0 ? 0 : 100.0 * static_cast<double>(count) / static_cast<double>(whole);
@@ -83,11 +92,23 @@ void print_funnel(const harness::Funnel& funnel, std::uint64_t capabilities) {
   }
 }
 
+// Nothing where nobody was asked.
+void print_opinions(const harness::Funnel& funnel) {
+  const harness::FunnelCounts& counts = funnel.counts;
+  if (counts.opinion_asked == 0) return;
+  fmt::print("  second opinions: {} asked, {} given, {} agree with the oracle\n",
+             counts.opinion_asked, counts.opinion_given, counts.opinion_agreed);
+  for (const auto& [reason, count] : funnel.no_opinion) {
+    fmt::print("    not applicable: {:<72} {:>9}\n", reason, count);
+  }
+}
+
 // A finding and, for a corpus, every case that showed it.
 void print_finding(const FindingReport& finding, std::span<const std::string> paths) {
   fmt::print("  finding {}\n", finding.signature);
   fmt::print("    {}\n", finding.message);
   if (!finding.known.empty()) fmt::print("    known: {}\n", finding.known);
+  if (!finding.second_opinion.empty()) fmt::print("    {}\n", finding.second_opinion);
   if (finding.cases_until_found > 0) {
     fmt::print("    first after {} cases, {} in all\n", finding.cases_until_found, finding.count);
   }
@@ -113,6 +134,7 @@ void print_text(const Report& report) {
     fmt::print("{}: {}\n", jit.name, verdict_line(jit));
     print_funnel(jit.funnel, jit.capabilities);
     if (jit.rate > 0) fmt::print("  {:<28} {:>9.0f}  per second\n", "compared", jit.rate);
+    print_opinions(jit.funnel);
     print_findings(jit.findings);
   }
 }
@@ -137,7 +159,8 @@ void add_finding(JitReport& report, const Judgement& judgement, const std::strin
                              .path = path,
                              .cases_until_found = 0,
                              .count = 1,
-                             .message = message});
+                             .message = message,
+                             .second_opinion = harness::opinion_text(judgement.opinion)});
 }
 
 void print_report(const Session& session, const Report& report) {

@@ -36,5 +36,7 @@ void add_fuzz_command(CLI::App& app, Session& session);
 void add_minimize_command(CLI::App& app, Session& session);
 void add_triage_command(CLI::App& app, Session& session);
 void add_explain_command(CLI::App& app, Session& session);
+void add_test_bpf_command(CLI::App& app, Session& session);
+void add_defects_command(CLI::App& app, Session& session);
 
 }  // namespace plumb::tools

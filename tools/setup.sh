@@ -2,7 +2,9 @@
 # Sourced by ./run, ./test and .ci/run: installs what is missing, configures and builds.
 # Everything here does nothing when there is nothing to do.
 
-say() { printf '\033[1m==\033[0m %s\n' "$*" >&2; }
+say() {
+  if [ -t 2 ]; then printf '\033[1m==\033[0m %s\n' "$*" >&2; else printf '== %s\n' "$*" >&2; fi
+}
 die() { printf 'plumbline: %s\n' "$*" >&2; exit 3; }
 
 # install_packages KIND...: the Debian packages of tools/packages.txt for these kinds.

@@ -68,7 +68,8 @@ TEST_P(LinuxArm64, SaysWhatItIs) {
   const Bytes registers(info.contract.bpf_register, info.contract.bpf_register + 11);
   EXPECT_EQ(registers, (Bytes{7, 0, 1, 2, 3, 4, 19, 20, 21, 22, 25}));
   const uint64_t both = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL |
-                        PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM | PLUMB_CAN_CALL_BACK | PLUMB_CAN_ATOMICS;
+                        PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM | PLUMB_CAN_CALL_BACK |
+                        PLUMB_CAN_ATOMICS | PLUMB_CAN_TAKE_UNVERIFIED;
   EXPECT_EQ(info.capabilities, is_new() ? both | PLUMB_CAN_V4 : both);
 }
 
@@ -144,7 +145,7 @@ TEST_P(LinuxArm64, CallsLandOnTheCalleeAndOnHelperStubs) {
   ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
   const plumb_native_function& main = loaded.function(0, 0);
   EXPECT_EQ(call_target(main, 0, is_new()), loaded.function(0, 2).address);
-  EXPECT_EQ(call_target(main, 1, is_new()), api_->info->arena_base + 5 * PLUMB_STUB_STRIDE);
+  EXPECT_EQ(call_target(main, 1, is_new()), arena_ + 5 * PLUMB_STUB_STRIDE);
   EXPECT_EQ(call_target(main, 2, is_new()), loaded.function(0, 1).address);
   // What comes back in x0 becomes R0.
   for (const int slot : {0, 1, 2})
@@ -174,7 +175,7 @@ TEST_P(LinuxArm64, PltLeadsToAStubUntilATrampolineIsAttached) {
     const uint64_t end = loaded.function(0, 0).address + loaded.function(0, 0).size;
     EXPECT_EQ(words_at(end - 8, 2), (Words{0x5800004a, kBrX10}));
     EXPECT_EQ(end % 8, 0u);
-    EXPECT_EQ(words_at(end, 2), (Words{static_cast<uint32_t>(api_->info->arena_base), 0}));
+    EXPECT_EQ(words_at(end, 2), (Words{static_cast<uint32_t>(arena_), 0}));
   }
 }
 

@@ -75,7 +75,8 @@ TEST_P(LinuxRiscv64, SaysWhatItIs) {
   const Bytes registers(info.contract.bpf_register, info.contract.bpf_register + 11);
   EXPECT_EQ(registers, (Bytes{15, 10, 11, 12, 13, 14, 9, 18, 19, 20, 21}));
   const uint64_t both =
-      PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL | PLUMB_CAN_CALL_BACK | PLUMB_CAN_ATOMICS;
+      PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL | PLUMB_CAN_CALL_BACK | PLUMB_CAN_ATOMICS |
+      PLUMB_CAN_TAKE_UNVERIFIED;
   EXPECT_EQ(info.capabilities, is_new() ? both | PLUMB_CAN_V4 : both);
 }
 
@@ -122,7 +123,7 @@ TEST_P(LinuxRiscv64, CallsLandOnTheCalleeAndOnHelperStubs) {
     return call_target(main.address + main.insn_offsets[slot]);
   };
   EXPECT_EQ(target(0), loaded.function(0, 2).address);
-  EXPECT_EQ(target(1), api_->info->arena_base + 5 * PLUMB_STUB_STRIDE);
+  EXPECT_EQ(target(1), arena_ + 5 * PLUMB_STUB_STRIDE);
   EXPECT_EQ(target(2), loaded.function(0, 1).address);
   // A helper's result comes in a0. A function leaves all of R0 in a5, and half of it in a0.
   constexpr uint32_t kTakeResult = 0x00050793;  // mv a5, a0

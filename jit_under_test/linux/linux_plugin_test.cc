@@ -26,7 +26,7 @@ TEST_P(LinuxPlugin, SaysWhatItIs) {
   EXPECT_EQ(info.contract.r10_bias, 0);
   const uint64_t both = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL |
                         PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM | PLUMB_CAN_CALL_BACK |
-                        PLUMB_CAN_ATOMICS | PLUMB_CAN_POKE;
+                        PLUMB_CAN_ATOMICS | PLUMB_CAN_POKE | PLUMB_CAN_TAKE_UNVERIFIED;
   EXPECT_EQ(info.capabilities, is_new() ? both | PLUMB_CAN_V4 : both);
 }
 
@@ -40,8 +40,8 @@ TEST(LinuxPlugins, LiveSideBySide) {
     ASSERT_EQ(all.back()->status, PLUMB_LOADED) << name << ": " << all.back()->message;
     const plumb_plugin_info& info = *plugin.api->info;
     const uint64_t address = all.back()->function(0, 0).address;
-    EXPECT_GE(address, info.arena_base + PLUMB_STUB_SIZE);
-    EXPECT_LT(address, info.arena_base + info.arena_size);
+    EXPECT_GE(address, plugin.arena + PLUMB_STUB_SIZE);
+    EXPECT_LT(address, plugin.arena + info.arena_size);
   }
 }
 
@@ -135,8 +135,7 @@ TEST_P(LinuxPlugin, CallsLandOnTheCalleeAndOnHelperStubs) {
   const Loaded loaded(api_, request);
   ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
   const plumb_native_function& main = loaded.function(0, 0);
-  const uint64_t expected[] = {loaded.function(0, 2).address,
-                               api_->info->arena_base + 5 * PLUMB_STUB_STRIDE,
+  const uint64_t expected[] = {loaded.function(0, 2).address, arena_ + 5 * PLUMB_STUB_STRIDE,
                                loaded.function(0, 1).address};
   for (uint32_t i = 0; i < 3; i++) {
     const uint64_t at = main.address + main.insn_offsets[i];

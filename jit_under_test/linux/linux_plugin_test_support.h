@@ -282,10 +282,12 @@ class LinuxPlugin : public testing::TestWithParam<const char*> {
     const Plugin& plugin = plugin_named(GetParam());
     ASSERT_NE(plugin.api, nullptr) << plugin.problem;
     api_ = plugin.api;
+    arena_ = plugin.arena;
   }
   bool is_new() const { return std::string(GetParam()).find("6.12") != std::string::npos; }
 
   const plumb_plugin* api_ = nullptr;
+  uint64_t arena_ = 0;  // where it really is
 };
 
 }  // namespace plumb_linux_test

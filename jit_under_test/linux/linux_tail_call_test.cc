@@ -83,7 +83,7 @@ TEST_P(LinuxTailCall, UnknownKeyReadsTheArray) {
       loaded.image.array_objects[0].address + static_cast<uint64_t>(read32(&code[load + 4]));
   uint64_t value[2];
   std::memcpy(value, reinterpret_cast<void*>(slots), sizeof(value));
-  EXPECT_GE(value[0], api_->info->arena_base);
+  EXPECT_GE(value[0], arena_);
   EXPECT_EQ(value[1], 0u);
   EXPECT_EQ(slots + sizeof(value),
             loaded.image.array_objects[0].address + loaded.image.array_objects[0].size);

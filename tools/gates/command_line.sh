@@ -36,6 +36,9 @@ done
 seed=corpus/seeds/$(ls corpus/seeds | head -1)
 expect 0 0 gen --seed 3
 expect 0 0 jits
+expect 0 0 jits --contracts
+grep -q '^JIT  *empty slot' "$scratch/out" || { echo "no table of contracts"; failed=1; }
+expect 2 1 jits --contracts --plugins "$scratch"
 expect 2 3 frobnicate
 expect 2 3 check
 expect 2 1 check no-such-file.bpf --jit all
@@ -48,6 +51,19 @@ expect 2 1 minimize "$seed" --jit linux-6.12-x86_64 -o "$scratch/no/such/dir/x.b
 expect 2 1 minimize "$seed" --jit linux-6.12-x86_64 -o "$scratch/conforms.bpf"
 [ ! -e "$scratch/conforms.bpf" ] || { echo "a conforming case was minimised to something"; failed=1; }
 expect 0 1 check "$seed" --jit linux-6.12-x86_64
+
+# A second opinion that nobody can give.
+mkdir "$scratch/alone"
+cp "$(dirname "$plumb")/plugins/linux-6.12-x86_64.so" "$scratch/alone/"
+expect 2 1 check "$seed" --jit all --second-opinion --plugins "$scratch/alone"
+expect 2 1 fuzz --jit all --runs 1 --second-opinion --plugins "$scratch/alone" --out "$scratch/f"
+expect 0 1 replay "$seed" --jit all --plugins "$scratch/alone"
+expect 0 1 check "$seed" --jit linux-6.12-x86_64 --second-opinion
+grep -q 'second opinions: 1 asked, 1 given, 1 agree' "$scratch/out" ||
+  { echo "no second opinion on $seed"; failed=1; }
+mkdir "$scratch/alone/interpreters"
+echo text >"$scratch/alone/interpreters/broken.so"
+expect 2 1 replay "$seed" --jit all --plugins "$scratch/alone"
 
 echo "command_line: $broken broken case files"
 exit $failed

@@ -82,10 +82,6 @@ function(plumb_linux_plugin)
                       "TAIL_CALL_CNT_PTR|TCCNT_PTR")
 
   # Kernel files, and ours that see kernel headers. No libc headers, no warnings for theirs.
-  set(werror "")
-  if(PLUMB_WERROR)
-    set(werror -Werror)
-  endif()
   set(ours "")
   foreach(name check plugin program rewrite slots tail_calls)
     list(APPEND ours "${PLUMB_LINUX_DIR}/glue/${name}.c")
@@ -94,7 +90,7 @@ function(plumb_linux_plugin)
     list(APPEND ours "${shim}/thunks.c")
   endif()
   set_source_files_properties(${ours} PROPERTIES
-                              COMPILE_OPTIONS "-Wall;-Wextra;-Wshadow;${werror}")
+                              COMPILE_OPTIONS "-Wall;-Wextra;-Wshadow;${PLUMB_LINUX_WERROR}")
   set_source_files_properties(${shim}/jit.c ${common}/core.c PROPERTIES COMPILE_OPTIONS -w)
   # jit.c and core.c include kernel files by name; the dependency scanner finds them, but a tree
   # that is extracted anew must also lead to a new look at its features and headers.
@@ -260,4 +256,9 @@ if(PLUMB_SANITIZE OR PLUMB_FUZZ)
   if(CMAKE_C_COMPILER_ID MATCHES "Clang")
     list(APPEND PLUMB_LINUX_KERNEL_FLAGS -fno-sanitize=function)
   endif()
+endif()
+
+set(PLUMB_LINUX_WERROR "")
+if(PLUMB_WERROR)
+  set(PLUMB_LINUX_WERROR -Werror)
 endif()

@@ -17,7 +17,9 @@ set(PLUMB_LINUX_MEMBERS
     include/uapi/asm-generic/*.h
     include/uapi/linux/*.h
     include/vdso/*.h
-    kernel/bpf/core.c)
+    kernel/bpf/core.c
+    lib/test_bpf.c
+    net/core/filter.c)
 
 # plumb_linux_extract(OUT_VAR VERSION): the directory of the tree, extracted once for all build
 # directories of this checkout. On failure OUT_VAR is empty and OUT_VAR_REASON says why.

@@ -32,6 +32,10 @@ static int need(struct check* c, u64 capability, const char* what) {
   return c->capabilities & capability ? PLUMB_LOADED : unsupported(c, what);
 }
 
+static bool as_it_stands(const struct check* c) {
+  return c->function->flags & PLUMB_FUNCTION_AS_IT_STANDS;
+}
+
 static const struct bpf_insn* insns_of(const struct plumb_function* function) {
   return (const struct bpf_insn*)function->insns;
 }
@@ -52,6 +56,7 @@ static int check_alu(struct check* c, const struct bpf_insn* insn) {
   if (op == BPF_NEG)
     return insn->off || insn->src_reg || insn->imm || by_register ? malformed(c, "bad negation")
                                                                   : PLUMB_LOADED;
+  if (as_it_stands(c) && insn_is_zext(insn)) return PLUMB_LOADED;
   if (by_register ? insn->imm != 0 : insn->src_reg != 0)
     return malformed(c, "reserved field is not zero");
   if (op == BPF_DIV || op == BPF_MOD) {
@@ -216,6 +221,7 @@ static int check_function(struct check* c) {
     if (status != PLUMB_LOADED) return status;
     if (BPF_CLASS(insn->code) == BPF_LD) c->slot++;
   }
+  if (as_it_stands(c)) return PLUMB_LOADED;
   c->slot = f->insn_count - 1;
   last = insns_of(f)[c->slot].code;
   if (last != (BPF_JMP | BPF_EXIT) && last != (BPF_JMP | BPF_JA) && last != (BPF_JMP32 | BPF_JA))

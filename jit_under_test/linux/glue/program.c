@@ -54,6 +54,7 @@ static struct bpf_prog* allocate(u32 len) {
 
 static u32 stack_depth(const struct work* work, u32 f) {
   const u32 depth = work->program->functions[f].stack_depth;
+  if (work->program->functions[f].flags & PLUMB_FUNCTION_AS_IT_STANDS) return depth;
   /* A tail call that reuses the frame needs frames of one size; see do_misc_fixups(). */
   if (plumb_has_tail_call(&work->program->functions[f]) && !bpf_jit_supports_subprog_tailcalls())
     return MAX_BPF_STACK;
@@ -116,7 +117,9 @@ static int load_single(struct work* work, struct plumb_native_function* natives)
   loaded->func = &loaded->main;
   if (prepare(work, 0, prog, prog, &lines)) return PLUMB_NOT_APPLICABLE;
   /* bpf_check() says so of the program, jit_subprogs() does not repeat it to functions. */
-  prog->aux->verifier_zext = bpf_jit_needs_zext();
+  prog->aux->verifier_zext = work->program->functions[0].flags & PLUMB_FUNCTION_AS_IT_STANDS
+                                 ? work->program->functions[0].flags & PLUMB_FUNCTION_ZERO_EXTENDED
+                                 : bpf_jit_needs_zext();
   set_fill(work, 0, natives);
   loaded->main = plumb_jit(prog);
   return loaded->main->jited ? PLUMB_LOADED : refused(work, 0);

@@ -110,6 +110,10 @@ static u32 expand(const struct bpf_insn* insn, bool zero_extend, struct bpf_insn
   return n;
 }
 
+static bool as_it_stands(const struct plumb_function* function) {
+  return function->flags & PLUMB_FUNCTION_AS_IT_STANDS;
+}
+
 void plumb_rewrite_measure(const struct plumb_function* function, struct plumb_rewritten* result) {
   const struct bpf_insn* insn = insns_of(function);
   const bool zero_extend = bpf_jit_needs_zext();
@@ -120,7 +124,8 @@ void plumb_rewrite_measure(const struct plumb_function* function, struct plumb_r
     if (is_load_imm64(&insn[i])) {
       result->first[++i] = ++len;
       len++;
-    } else if (is_division(&insn[i]) || needs_zero_extension(&insn[i], zero_extend)) {
+    } else if (!as_it_stands(function) &&
+               (is_division(&insn[i]) || needs_zero_extension(&insn[i], zero_extend))) {
       len += expand(&insn[i], zero_extend, scratch);
     } else {
       len++;
@@ -227,13 +232,17 @@ int plumb_rewrite(const struct plumb_function* function, const struct plumb_rewr
       resolve_load(insn, names, &to[at]);
       i++, insn++;
     } else if (class != BPF_JMP && class != BPF_JMP32) {
-      (void)expand(insn, zero_extend, &to[at]);
+      if (as_it_stands(function))
+        to[at] = *insn;
+      else
+        (void)expand(insn, zero_extend, &to[at]);
     } else {
       to[at] = *insn;
       if (insn->code == (BPF_JMP | BPF_CALL)) {
         const bool is_tail_call = insn->src_reg == 0 && insn->imm == BPF_FUNC_tail_call;
-        status = resolve_call(&to[at], is_tail_call ? &sites[next_site++] : NULL, names, program,
-                              owner, i);
+        struct plumb_tail_call_site* site = is_tail_call ? &sites[next_site++] : NULL;
+        if (site && as_it_stands(function)) site->known = false;
+        status = resolve_call(&to[at], site, names, program, owner, i);
         if (status) plumb_say(message, "too many direct tail calls");
       } else if (insn->code != (BPF_JMP | BPF_EXIT)) {
         status = relocate(&to[at], i, at, result);

@@ -9,7 +9,9 @@
 #define CONFIG_BPF 1
 #define CONFIG_BPF_SYSCALL 1
 #define CONFIG_BPF_JIT 1
+#ifndef PLUMB_INTERPRETER /* with it, core.c has no interpreter */
 #define CONFIG_BPF_JIT_ALWAYS_ON 1
+#endif
 #define CONFIG_BPF_JIT_DEFAULT_ON 1
 #define CONFIG_HAVE_EBPF_JIT 1
 #define CONFIG_NET 1

@@ -316,10 +316,12 @@ unsigned int plumb_random(void);
  * has to find the helper stubs there, so every use that is not a call or a declaration takes this
  * variable: a macro with parameters leaves the bare name alone. The same for what trampolines call.
  */
+#ifndef PLUMB_INTERPRETER /* there it is the function, in reach of what is called */
 extern char *__bpf_call_base, *__bpf_tramp_enter, *__bpf_tramp_exit;
 #define __bpf_call_base(...) plumb_unused_call_base(__VA_ARGS__)
 #define __bpf_tramp_enter(...) plumb_unused_tramp_enter(__VA_ARGS__)
 #define __bpf_tramp_exit(...) plumb_unused_tramp_exit(__VA_ARGS__)
+#endif
 
 /* ---- Lists that RCU readers may walk ---- */
 #define INIT_LIST_HEAD_RCU INIT_LIST_HEAD
@@ -347,8 +349,8 @@ extern char *__bpf_call_base, *__bpf_tramp_enter, *__bpf_tramp_exit;
 #define cpu_mitigations_off() false
 #define kallsyms_show_value(...) true
 #define current_cred() NULL
-#define skb_network_header(skb) ((skb)->head)
-#define skb_mac_header(skb) ((skb)->head)
+#define skb_network_header(skb) ((skb)->head + (skb)->network_header)
+#define skb_mac_header(skb) ((skb)->head + (skb)->mac_header)
 #define skb_tail_pointer(skb) ((skb)->head)
 #define skb_mac_header_was_set(skb) false
 /* Fault tables: nothing of ours faults in the kernel. */

@@ -236,6 +236,8 @@ struct net_device {
   unsigned int flags, priv_flags;
   unsigned int mtu, hard_header_len;
   struct list_head ptype_all;
+  int ifindex;
+  unsigned short type;
 };
 struct xdp_rxq_info {
   struct net_device* dev;
@@ -282,7 +284,7 @@ struct nsproxy {
   int unused;
 };
 
-/* Of socket buffers only what inline functions of linux/filter.h read. */
+/* Of socket buffers only what linux/filter.h, programs that were classic BPF and their tests use. */
 #define QDISC_CB_PRIV_LEN 20
 struct qdisc_skb_cb {
   u32 pkt_len;
@@ -300,6 +302,10 @@ struct sk_buff {
   u8 pkt_type;
   u8 __pkt_type_offset[0], __vlan_present_offset[0];
   u32 napi_id, vlan_all;
+  u32 truesize;
+  u16 mac_header, network_header; /* offsets from head */
+  u8 vlan_present;                /* up to 6.1 */
+  u8* fragment;                   /* the data_len bytes behind those at data, if there are any */
 };
 
 static inline struct qdisc_skb_cb* qdisc_skb_cb(const struct sk_buff* skb) {

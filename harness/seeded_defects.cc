@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// A table: one row a defect.
+#include "harness/seeded_defects.h"
+
+namespace plumb::harness {
+namespace {
+
+// Calls, helper calls, callee-saved registers, stores to one's own and to the caller's stack.
+constexpr const char* kCalls = R"(.case 1
+.region map 16
+.program entry
+.function main
+        r6 = 6
+        r7 = 7
+        *(u64 *)(r10 - 8) = 1
+        r1 = r10
+        r1 += -8
+        call sub
+        call 7
+        r2 = map ll
+        *(u64 *)(r2 + 0) = r6
+        r0 = *(u64 *)(r10 - 8)
+        r0 += r6
+        r0 += r7
+        exit
+.function sub
+        r6 = r1
+        r7 = 70
+        *(u64 *)(r10 - 16) = 2
+        call leaf
+        call 7
+        *(u64 *)(r6 + 0) = 3
+        r0 = 1
+        exit
+.function leaf
+        *(u64 *)(r10 - 8) = 5
+        r0 = *(u64 *)(r10 - 8)
+        exit
+)";
+
+// A program that tail-calls itself up to the limit, with a stack and a saved register.
+constexpr const char* kChain = R"(.case 1
+.array jmp 1
+.slot jmp 0 entry
+.program entry
+.function main
+        r6 = r1
+        *(u64 *)(r10 - 24) = 2
+        call 7
+        r1 = r6
+        r2 = jmp ll
+        r3 = 0
+        call 12
+        r0 = 7
+        exit
+)";
+
+// Both calls of the subprogram tail-call the program again.
+constexpr const char* kTree = R"(.case 1
+.array jmp 1
+.slot jmp 0 entry
+.program entry
+.function main
+        r6 = r1
+        *(u8 *)(r10 - 3) = 1
+        call sub
+        r1 = r6
+        call sub
+        r0 = 9
+        exit
+.function sub
+        r2 = jmp ll
+        r3 = 0
+        call 12
+        r0 = 7
+        exit
+)";
+
+// One tail call to an empty slot (indirect), one out of range, one to an empty slot (direct).
+constexpr const char* kRefused = R"(.case 1
+.array jmp 2
+.slot jmp 0 entry
+.program entry
+.function main
+        r6 = *(u64 *)(r1 + 0)
+        r7 = r1
+        r2 = jmp ll
+        r3 = r6
+        call 12
+        r1 = r7
+        r2 = jmp ll
+        r3 = r6
+        r3 += 1
+        call 12
+        call 7
+        r1 = r7
+        r2 = jmp ll
+        r3 = 1
+        call 12
+        r0 = 4
+        exit
+.context 01 00 00 00 00 00 00 00
+)";
+
+// A subprogram without a stack, and nothing of the caller's behind the pointer.
+constexpr const char* kBare = R"(.case 1
+.program entry
+.function main
+        call sub
+        exit
+.function sub
+        call 7
+        r0 = 1
+        exit
+)";
+
+// A callback, which the kernel calls.
+constexpr const char* kCallback = R"(.case 1
+.program entry
+.function main
+        r1 = 2
+        r2 = each ll
+        r3 = 0
+        r4 = 0
+        call 181
+        r0 = 1
+        exit
+.function each
+        r6 = 77
+        call 7
+        r0 = 0
+        exit
+)";
+
+// A tail call whose key nobody knows, with pads where the plugin makes them.
+constexpr const char* kIndirect = R"(.case 1
+.array jmp 1
+.slot jmp 0 entry
+.program entry
+.function main
+        r6 = r1
+        r3 = *(u64 *)(r1 + 0)
+        r2 = jmp ll
+        call 12
+        r0 = 7
+        exit
+.context 00 00 00 00 00 00 00 00
+)";
+
+}  // namespace
+
+const char* const kTreeCase = kTree;
+
+const std::vector<const char*>& defect_cases() {
+  static const std::vector<const char*> texts{kCalls, kChain,    kTree,    kRefused,
+                                              kBare,  kCallback, kIndirect};
+  return texts;
+}
+
+const std::vector<Defect>& defects() {
+  static const std::vector<Defect> rows{
+      // ---- registers ----
+      {"the epilogue pops in the order of the pushes",
+       kCalls,
+       {{1, "41 5d 5b c9 c3", "5b 41 5d c9 c3"}},
+       "r6-r9-survive-calls"},
+      {"the prologue does not push rbx",
+       kCalls,
+       {{1, "53 41 55", "90 41 55"}},
+       "r6-r9-survive-calls"},
+      {"the prologue pushes r14 for r13",
+       kCalls,
+       {{1, "53 41 55", "53 41 56"}},
+       "r6-r9-survive-calls"},
+      {"the main function does not pop rbx",
+       kCalls,
+       {{0, "41 5d 5b c9 c3", "41 5d 90 c9 c3"}},
+       "callee-saved-preserved"},
+      {"a subprogram clobbers r12",
+       kCalls,
+       {{1, "0f 1f 44 00 00", "49 83 c4 01 90"}},
+       "callee-saved-preserved"},
+      {"a callback does not restore rbx",
+       kCallback,
+       {{1, "5b c9 c3", "90 c9 c3"}},
+       "callee-saved-preserved"},
+      {"the prologue pushes rax for rbp",
+       kCalls,
+       {{1, "55 48 89 e5", "50 48 89 e5"}},
+       "r10-stable"},
+      // ---- the stack pointer ----
+      {"leave is only a pop of rbp", kCalls, {{1, "5b c9 c3", "5b 5d c3"}}, "stays-in-image"},
+      {"leave is missing", kBare, {{1, "c9 c3", "90 c3"}}, "stays-in-image"},
+      {"the frame is not rounded up to 8 bytes",
+       kCalls,
+       {{1, "48 81 ec 10 00 00 00", "48 81 ec 0c 00 00 00"}},
+       "bpf-stack-disjoint-from-saved-area"},
+      {"the frame is one byte too large",
+       kCalls,
+       {{1, "48 81 ec 10 00 00 00", "48 81 ec 11 00 00 00"}},
+       "sp-aligned-at-call"},
+      {"the frame is not allocated",
+       kCalls,
+       {{1, "48 81 ec 10 00 00 00", "48 81 ec 00 00 00 00"}},
+       "bpf-stack-disjoint-from-saved-area"},
+      {"the frame of a leaf is not allocated",
+       kCalls,
+       {{2, "48 81 ec 08 00 00 00", "48 81 ec 00 00 00 00"}},
+       "no-live-data-below-sp"},
+      {"a tail call leaves the frame on the stack",
+       kChain,
+       {{0, "48 81 c4 18 00 00 00", "48 81 c4 00 00 00 00"}},
+       "stack-growth-bounded"},
+      {"a tail call pops one register too few",
+       kChain,
+       {{0, "5b 58 58", "5b 58 90"}},
+       "stack-growth-bounded"},
+      {"a subprogram's tail call pops one register too few",
+       kTree,
+       {{1, "58 58 e9", "58 90 e9"}},
+       "sp-balanced"},
+      {"a tail call removes too much",
+       kChain,
+       {{0, "48 81 c4 18 00 00 00", "48 81 c4 20 00 00 00"}},
+       "sp-balanced"},
+      // ---- the frame record ----
+      {"rbp is not set up, over a BPF stack",
+       kCalls,
+       {{1, "48 89 e5", "0f 1f 00"}},
+       "bpf-stack-disjoint-from-saved-area"},
+      {"rbp is not set up", kBare, {{1, "48 89 e5", "0f 1f 00"}}, "fp-chain-matches-calls"},
+      // ---- stores ----
+      {"a store hits the frame record",
+       kCalls,
+       {{0, "48 c7 45 f8", "48 c7 45 00"}},
+       "saved-slots-unwritten"},
+      {"a store hits the return address",
+       kCalls,
+       {{0, "48 c7 45 f8", "48 c7 45 08"}},
+       "return-address-intact"},
+      {"a store hits a saved register",
+       kCalls,
+       {{1, "48 c7 45 f0", "48 c7 45 e8"}},
+       "saved-slots-unwritten"},
+      {"a store hits memory above the frames",
+       kCalls,
+       {{0, "48 c7 45 f8", "48 c7 45 40"}},
+       "bpf-stack-in-frame"},
+      {"a store through a pointer is 8 bytes off",
+       kCalls,
+       {{1, "48 c7 43 00", "48 c7 43 08"}},
+       "saved-slots-unwritten"},
+      // ---- the tail-call counter ----
+      {"34 tail calls are allowed", kChain, {{0, "48 83 38 21", "48 83 38 22"}}, "tail-call-bound"},
+      {"jae is ja", kChain, {{0, "48 83 38 21 73", "48 83 38 21 77"}}, "tail-call-bound"},
+      {"32 tail calls are allowed",
+       kChain,
+       {{0, "48 83 38 21", "48 83 38 20"}},
+       "tail-call-count-matches-oracle"},
+      {"the counter is not stored", kChain, {{0, "48 83 00 01", "48 83 00 00"}}, "tail-call-bound"},
+      {"each tail call counts twice",
+       kTree,
+       {{1, "48 83 00 01", "48 83 00 02"}},
+       "tail-call-count-matches-oracle"},
+      {"a subprogram does not count",
+       kTree,
+       {{1, "48 83 00 01", "48 83 00 00"}},
+       "tail-call-bound"},
+      {"the counter's pointer is not loaded before a call",
+       kTree,
+       {{0, "48 8b 85 ?? ff ff ff e8", "0f 1f 80 00 00 00 00 ??", 1}},
+       "native-fault"},
+      {"the counter's pointer is loaded from half a slot off",
+       kTree,
+       {{0, "48 8b 85 ?? ff ff ff e8", "?? ?? ?? +4 ?? ?? ?? ??", 0}},
+       "native-fault"},
+      {"a subprogram sets the counter's pointer to 0",
+       kTree,
+       {{1, "0f 1f 00 55", "48 31 c0 55"}},
+       "native-fault"},
+      {"a tail callee starts a count of its own",
+       kChain,
+       {{0, "48 83 f8 21 77 06 50", "48 31 c0 90 77 06 50"}},
+       "tail-call-bound"},
+      // ---- control flow ----
+      {"a tail call lands 4 bytes late",
+       kTree,
+       {{1, "58 58 e9 ??", "?? ?? ?? +4"}},
+       "lands-on-entry-or-return"},
+      {"a tail call lands on the entry",
+       kTree,
+       {{1, "58 58 e9 ??", "?? ?? ?? -12"}},
+       "lands-on-entry-or-return"},
+      {"a call lands one byte late",
+       kCalls,
+       {{0, "48 83 c7 f8 e8 ??", "?? ?? ?? ?? ?? +1"}},
+       "lands-on-entry-or-return"},
+      {"a call reaches another function's middle",
+       kCalls,
+       {{0, "48 83 c7 f8 e8 ??", "?? ?? ?? ?? ?? +64"}},
+       "lands-on-entry-or-return"},
+      {"a call reaches no helper", kBare, {{1, "e8 ??", "?? +16"}}, "lands-on-entry-or-return"},
+      {"an empty slot is not noticed",
+       kRefused,
+       {{0, "48 85 c9 74 ??", "48 85 c9 66 90"}},
+       "native-fault"},
+      {"a refused tail call skips an instruction",
+       kRefused,
+       {{0, "48 83 38 21 73 ?? e9 ??", "?? ?? ?? ?? ?? ?? ?? +5"}},
+       "refused-tail-call-falls-through"},
+      {"a refused tail call has popped",
+       kRefused,
+       {{0, "48 85 c9 74 ??", "5b 41 5d eb ??"}},
+       "sp-balanced"},
+      {"an undefined instruction", kCalls, {{2, "48 8b 45 f8", "0f 0b 45 f8"}}, "native-fault"},
+      {"a loop without an end", kCalls, {{2, "48 8b 45 f8", "eb fe 45 f8"}}, "terminates"},
+      {"a jump out of the image",
+       kCalls,
+       {{2, "48 8b 45 f8 c9 c3", "31 c0 ff e0 c9 c3"}},
+       "stays-in-image"},
+      {"the entry has no pad",
+       kBare,
+       {{0, "f3 0f 1e fa", "0f 1f 40 00"}},
+       "indirect-target-has-landing-pad",
+       kIbt},
+      {"where tail calls land is no pad",
+       kIndirect,
+       {{0, "48 89 e5 f3 0f 1e fa", "48 89 e5 0f 1f 40 00"}},
+       "indirect-target-has-landing-pad",
+       kIbt},
+      {"a callback has no pad",
+       kCallback,
+       {{1, "f3 0f 1e fa", "0f 1f 40 00"}},
+       "indirect-target-has-landing-pad",
+       kIbt},
+      {"with FineIBT, where tail calls land is no pad",
+       kIndirect,
+       {{0, "48 89 e5 f3 0f 1e fa", "48 89 e5 66 0f 1f 00"}},
+       "indirect-target-has-landing-pad",
+       kFineIbt},
+      // ---- values ----
+      {"another helper is called", kBare, {{1, "e8 ??", "?? -32"}}, "same-events"},
+      {"a stack pointer argument is 8 bytes off",
+       kCalls,
+       {{0, "48 83 c7 f8", "48 83 c7 f0"}},
+       "same-events"},
+      {"a subprogram returns another value",
+       kBare,
+       {{1, "b8 01 00 00 00", "b8 02 00 00 00"}},
+       "same-events"},
+      {"the result is another value",
+       kChain,
+       {{0, "b8 07 00 00 00", "b8 08 00 00 00"}},
+       "same-result"},
+      {"the address of a map value is 8 bytes off",
+       kCalls,
+       {{0, "48 be f0", "48 be f8"}},
+       "same-memory"},
+      {"the address of a map value lies before the map",
+       kCalls,
+       {{0, "48 be f0", "48 be e8"}},
+       "same-memory"},
+      // ---- arm64 ----
+      {"sp of a leaf is 8 modulo 16",
+       kCalls,
+       {{2, "ff 43 00 d1", "ff 63 00 d1"}, {2, "ff 43 00 91", "ff 63 00 91"}},  // 16: 24
+       "sp-aligned-at-access",
+       kArm64},
+      {"x29 is not set up",
+       kBare,
+       {{1, "fd 03 00 91", "1f 20 03 d5"}},
+       "fp-chain-matches-calls",
+       kArm64},
+      {"the record holds x29 twice",
+       kBare,
+       {{1, "fd 7b bf a9", "fd 77 bf a9"}},
+       "fp-chain-matches-calls",
+       kArm64},
+      {"a store hits the record",  // str x10, [sp, #8]: [sp, #64]
+       kCalls,
+       {{0, "ea 07 00 f9", "ea 23 00 f9"}},
+       "saved-slots-unwritten",
+       kArm64},
+      {"a store hits the return address",  // [sp, #72]
+       kCalls,
+       {{0, "ea 07 00 f9", "ea 27 00 f9"}},
+       "return-address-intact",
+       kArm64},
+      {"a pair is popped in the other order",  // ldp x19, x20
+       kCalls,
+       {{1, "f3 53 c1 a8", "f4 4f c1 a8"}},
+       "r6-r9-survive-calls",
+       kArm64},
+      {"a subprogram clobbers the register of the count",  // mov x9, x30: add x26, x26, #1
+       kCalls,
+       {{2, "c9 03 00 91", "5a 07 00 91"}},
+       "callee-saved-preserved",
+       kArm64},
+      {"a tail call leaves the BPF stack",
+       kChain,
+       {{0, "ff 83 00 91", "1f 20 03 d5"}},
+       "stack-growth-bounded",
+       kArm64},
+      {"the count is not stored",
+       kTree,
+       {{1, "4c 03 00 f9", "1f 20 03 d5"}},
+       "tail-call-bound",
+       kArm64},
+      {"the result stays in x7", kBare, {{1, "e0 00 00 91", "1f 20 03 d5"}}, "same-events", kArm64},
+      {"a call lands inside a function",
+       kBare,
+       {{0, "?? 00 00 94", "+1 ?? ?? ??"}},
+       "lands-on-entry-or-return",
+       kArm64},
+      // ---- riscv64 ----
+      {"the return address is not saved",  // sd ra, 8(sp)
+       kBare,
+       {{1, "23 34 11 00", "13 00 00 00"}},
+       "fp-chain-matches-calls",
+       kRiscv64},
+      {"s0 is not set up",
+       kBare,
+       {{1, "13 04 01 01", "13 00 00 00"}},
+       "fp-chain-matches-calls",
+       kRiscv64},
+      {"a store of a leaf hits the saved s0",  // sd t1, -8(s5): 8(s5)
+       kCalls,
+       {{2, "23 bc 6a fe", "23 b4 6a 00"}},
+       "saved-slots-unwritten",
+       kRiscv64},
+      {"s1 is not restored",
+       kCalls,
+       {{1, "83 34 81 02", "13 00 00 00"}},
+       "r6-r9-survive-calls",
+       kRiscv64},
+      {"a leaf leaves its frame",
+       kCalls,
+       {{2, "13 01 01 02", "13 00 00 00"}},
+       "sp-balanced",
+       kRiscv64},
+      {"34 tail calls are allowed",
+       kChain,
+       {{0, "13 08 10 02", "13 08 20 02"}},
+       "tail-call-bound",
+       kRiscv64},
+      {"the result stays in a5",
+       kChain,
+       {{0, "1b 85 07 00", "13 00 00 00"}},
+       "same-result",
+       kRiscv64},
+  };
+  return rows;
+}
+
+}  // namespace plumb::harness

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Prologue, epilogue and tail call on arm64: what a prologue does is undone step by step, to the
+// end by an epilogue, down to the tail-call entry by a tail call.
+#include <algorithm>
+
+#include "jit_under_test/reference/emitter_arm64.h"
+
+namespace plumb::jit::reference {
+
+using namespace asmjit;  // NOLINT: registers are named as in assembly
+using a64::sp;
+using a64::w10;
+using a64::w2;
+using a64::x0;
+using a64::x1;
+using a64::x10;
+using a64::x11;
+using a64::x12;
+using a64::x2;
+using a64::x25;
+using a64::x26;
+using a64::x27;
+using a64::x30;
+using a64::x7;
+using a64::x9;
+using a64::xzr;
+
+namespace {
+
+constexpr int kXzr = 31;
+constexpr int kLink = 30;
+constexpr int kCount = 26;
+
+// HINT numbers of instructions that AsmJit does not name (Arm ARM, C6.2).
+constexpr int kPaciasp = 25;
+constexpr int kAutiasp = 29;
+constexpr int kBtiJ = 36;
+constexpr int kBtiJc = 38;
+
+a64::Gp gp(int number) {
+  if (number == kXzr) return xzr;
+  return a64::x(static_cast<std::uint32_t>(number));
+}
+
+bool is_record(const Step& step) { return step.a == kLink || step.b == kLink; }
+
+}  // namespace
+
+void EmitterArm64::step(const Step& step) {
+  switch (step.kind) {
+    case StepKind::kNop:
+      a_.nop();
+      return;
+    case StepKind::kSaveLink:
+      a_.mov(x9, x30);
+      a_.nop();
+      return;
+    case StepKind::kLandingPad:
+      // A function is called and jumped to (by trampolines), a tail-call entry jumped to.
+      a_.hint(step.value == 1 ? kBtiJc : kBtiJ);
+      return;
+    case StepKind::kSignReturn:
+      a_.hint(kPaciasp);
+      return;
+    case StepKind::kClearCount:
+      a_.movz(gp(step.a), 0);
+      return;
+    case StepKind::kPush:
+      a_.stp(gp(step.a), gp(step.b), a64::ptr_pre(sp, -16));
+      return;
+    case StepKind::kPointAtSp:
+      a_.mov(gp(step.a), sp);
+      return;
+    case StepKind::kAllocate:
+      if (step.value != 0) a_.sub(sp, sp, step.value);
+      return;
+    case StepKind::kShift:
+      step.value < 0 ? a_.sub(gp(step.a), gp(step.a), -step.value)
+                     : a_.add(gp(step.a), gp(step.a), step.value);
+      return;
+    case StepKind::kFrameBase:
+      a_.sub(x27, x25, step.value);
+      return;
+    case StepKind::kEntry:
+    case StepKind::kPushZero:
+    case StepKind::kStore:
+    case StepKind::kStoreZero:
+    case StepKind::kCountByReference:
+    case StepKind::kPrivate:
+      return;
+  }
+}
+
+// A pair of two equal registers must not be loaded (Arm ARM, LDP: CONSTRAINED UNPREDICTABLE).
+void EmitterArm64::pop_pair(int low, int high) {
+  if (low == high) low = kXzr;
+  if (low == kXzr && high == kXzr) {
+    a_.add(sp, sp, 16);
+    return;
+  }
+  a_.ldp(gp(low), gp(high), a64::ptr_post(sp, 16));
+}
+
+void EmitterArm64::undo(const Step& step) {
+  switch (step.kind) {
+    case StepKind::kPush:
+      return pop_pair(step.a, step.b);
+    case StepKind::kAllocate:
+      if (step.value != 0) a_.add(sp, sp, step.value);
+      return;
+    case StepKind::kShift:
+      step.value < 0 ? a_.add(gp(step.a), gp(step.a), -step.value)
+                     : a_.sub(gp(step.a), gp(step.a), step.value);
+      return;
+    default:
+      return;
+  }
+}
+
+std::vector<Step> EmitterArm64::epilogue_steps() const {
+  std::vector<Step> steps(frame().prologue.rbegin(), frame().prologue.rend());
+  const auto is_save = [](const Step& s) { return s.kind == StepKind::kPush && !is_record(s); };
+  if (has(Defect::kRegisterNotRestored)) {
+    for (Step& s : steps) {
+      if (is_save(s) && s.a >= 19 && s.a <= 22) s.a = kXzr;
+    }
+  }
+  if (has(Defect::kRestoresInPushOrder)) {
+    std::vector<Step> saves;
+    std::ranges::copy_if(steps, std::back_inserter(saves), is_save);
+    for (Step& s : steps) {
+      if (!is_save(s)) continue;
+      s = saves.back();
+      saves.pop_back();
+    }
+  }
+  return steps;
+}
+
+void EmitterArm64::epilogue() {
+  bool is_signed = false;
+  for (const Step& s : epilogue_steps()) {
+    undo(s);
+    is_signed |= s.kind == StepKind::kSignReturn;
+  }
+  if (has(Defect::kReturnAddressPopped)) a_.add(sp, sp, 16);
+  a_.mov(x0, x7);
+  if (is_signed) a_.hint(kAutiasp);
+  a_.ret(x30);
+}
+
+// ---- tail call ----
+
+void EmitterArm64::check_bound(const Label& out) {
+  a_.ldr(w10, a64::ptr(x1, kArraySlotCount));
+  if (has(Defect::kIndexIn64Bits)) {
+    a_.cmp(w2, w10);
+  } else {
+    a_.mov(w2, w2);
+    a_.cmp(w2, w10);
+  }
+  has(Defect::kBoundOffByOne) ? a_.b_hi(out) : a_.b_cs(out);
+}
+
+void EmitterArm64::check_count(const Label& out) {
+  const int limit = tail_call_limit();
+  if (traits().counter == Counter::kReference) {
+    a_.ldr(x12, a64::ptr(x26));
+    a_.cmp(x12, limit);
+    a_.b_cs(out);
+    if (!has(Defect::kNoWriteBack)) a_.add(x12, x12, 1);
+    if (has(Defect::kCountsEmptySlots)) a_.str(x12, a64::ptr(x26));
+    return;
+  }
+  if (traits().count_check == CountCheck::kAbove32) {
+    a_.cmp(x26, limit - 1);
+    a_.b_hi(out);
+  } else {
+    a_.cmp(x26, limit);
+    a_.b_cs(out);
+  }
+  const bool later = has(Defect::kCountsOnlySuccesses);
+  if (!later && !has(Defect::kNoWriteBack)) a_.add(x26, x26, 1);
+}
+
+void EmitterArm64::load_target(const Label& out) {
+  a_.add(x11, x1, kArraySlots);
+  a_.ldr(x11, a64::ptr(x11, x2, a64::lsl(3)));
+  if (!has(Defect::kNoNullTest)) a_.cbz(x11, out);
+  if (has(Defect::kCountsOnlySuccesses)) a_.add(x26, x26, 1);
+  const bool counts =
+      traits().counter == Counter::kReference && !has(Defect::kCountsEmptySlots);
+  if (counts) a_.str(x12, a64::ptr(x26));
+}
+
+void EmitterArm64::unwind() {
+  for (const Step& s : steps_to_undo()) undo(s);
+  if (has(Defect::kTailCallRestartsCount)) a_.movz(gp(kCount), 0);
+}
+
+void EmitterArm64::tail_call(const TailCallSite&) {
+  const Label out = a_.newLabel();
+  check_bound(out);
+  check_count(out);
+  if (has(Defect::kUnwindsBeforeNullTest)) unwind();
+  load_target(out);
+  if (!has(Defect::kUnwindsBeforeNullTest)) unwind();
+  if (has(Defect::kJumpsToProgramObject)) {
+    a_.mov(x10, x11);
+  } else {
+    a_.ldr(x10, a64::ptr(x11, kProgramEntry));
+  }
+  a_.add(x10, x10, entry_offset());
+  a_.br(x10);
+  a_.bind(out);
+  if (has(Defect::kRefusalReturns)) a_.b(epilogue_label());
+}
+
+EmittedFunction emit_arm64(const CompileUnit& unit, const FunctionUnit& function,
+                           BaseAssembler& assembler) {
+  return EmitterArm64(unit, function, static_cast<a64::Assembler&>(assembler)).run();
+}
+
+}  // namespace plumb::jit::reference

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Prologue, epilogue and tail call on x86-64. What they push, pop and address comes from the
+// FrameLayout; the layouts differ in nothing else.
+#include <algorithm>
+
+#include "core/guest.h"
+#include "jit_under_test/reference/emitter_x86_64.h"
+
+namespace plumb::jit::reference {
+
+using namespace asmjit;  // NOLINT: registers are named as in assembly
+using x86::eax;
+using x86::edx;
+using x86::r9;
+using x86::rax;
+using x86::rbp;
+using x86::rbx;
+using x86::rcx;
+using x86::rdx;
+using x86::rsi;
+using x86::rsp;
+
+namespace {
+
+constexpr int kRax = 0;
+constexpr int kRbp = 5;
+constexpr int kR11 = 11;
+constexpr int kUpperHalf = 4;  // of a count's slot: what counts, up to 6.11
+
+x86::Gp saved(int number) { return x86::gpq(static_cast<std::uint32_t>(number)); }
+
+}  // namespace
+
+void EmitterX86::nop(int bytes) {
+  // The recommended sequences of Intel's manual, volume 2B, NOP.
+  static constexpr std::uint8_t kNops[6][5] = {{},
+                                               {0x90},
+                                               {0x66, 0x90},
+                                               {0x0f, 0x1f, 0x00},
+                                               {0x0f, 0x1f, 0x40, 0x00},
+                                               {0x0f, 0x1f, 0x44, 0x00, 0x00}};
+  a_.embed(kNops[bytes], static_cast<std::size_t>(bytes));
+}
+
+void EmitterX86::step(const Step& step) {
+  switch (step.kind) {
+    case StepKind::kNop:
+      return nop(step.value);
+    case StepKind::kLandingPad:
+      a_.endbr64();
+      return;
+    case StepKind::kClearCount:
+      step.value == 2 ? a_.xor_(eax, eax) : a_.xor_(rax, rax);
+      return;
+    case StepKind::kPush:
+      a_.push(saved(step.a));
+      return;
+    case StepKind::kPushZero:
+      a_.push(0);
+      return;
+    case StepKind::kPointAtSp:
+      a_.mod_mr().mov(saved(step.a), rsp);
+      return;
+    case StepKind::kAllocate:
+      a_.long_().sub(rsp, step.value);
+      return;
+    case StepKind::kShift:
+      step.value < 0 ? a_.sub(saved(step.a), -step.value) : a_.add(saved(step.a), step.value);
+      return;
+    case StepKind::kStore:
+      a_.mov(x86::qword_ptr(rbp, step.value), saved(step.a));
+      return;
+    case StepKind::kStoreZero:
+      a_.xor_(eax, eax);
+      a_.mov(x86::qword_ptr(rbp, step.value), rax);
+      return;
+    case StepKind::kCountByReference:
+      return count_by_reference();
+    case StepKind::kPrivate:
+      return private_stack();
+    case StepKind::kEntry:
+    case StepKind::kSaveLink:
+    case StepKind::kSignReturn:
+    case StepKind::kFrameBase:
+      return;
+  }
+}
+
+// rax is a count, at most 33: push it and point at it; or an address already: push it twice.
+void EmitterX86::count_by_reference() {
+  const Label is_address = a_.newLabel();
+  const Label done = a_.newLabel();
+  a_.cmp(rax, kTailCallLimit);
+  a_.short_().ja(is_address);
+  a_.push(rax);
+  a_.mod_mr().mov(rax, rsp);
+  a_.short_().jmp(done);
+  a_.bind(is_address);
+  a_.push(rax);
+  a_.bind(done);
+  a_.push(rax);
+}
+
+// The kernel adds this_cpu_off, which the machine's per-CPU memory holds as 0.
+void EmitterX86::private_stack() {
+  a_.movabs(r9, function_.private_stack);
+  Mem this_cpu_off = x86::qword_ptr(static_cast<std::uint64_t>(0));
+  this_cpu_off.setSegment(x86::gs);
+  a_.add(r9, this_cpu_off);
+}
+
+// ---- epilogue ----
+
+void EmitterX86::load_saved() {
+  for (const Step& s : frame().prologue) {
+    if (s.kind != StepKind::kStore) continue;
+    if (has(Defect::kRegisterNotRestored) && s.a == 3) continue;
+    a_.mov(saved(s.a), x86::qword_ptr(rbp, s.value));
+  }
+  if (has(Defect::kRestoresInPushOrder)) a_.xchg(rbx, x86::r13);
+}
+
+void EmitterX86::pop_saved() {
+  std::vector<int> registers;
+  for (const Step& s : frame().prologue) {
+    const bool is_saved = s.kind == StepKind::kPush && s.a != kRax && s.a != kRbp;
+    if (is_saved) registers.insert(registers.begin(), s.a);
+  }
+  if (has(Defect::kRestoresInPushOrder)) std::ranges::reverse(registers);
+  for (const int reg : registers) {
+    const bool lost = has(Defect::kRegisterNotRestored) && reg == registers.back();
+    a_.pop(saved(lost ? kR11 : reg));
+  }
+}
+
+void EmitterX86::epilogue() {
+  const bool is_shifted = has(Defect::kFramePointerShifted);
+  switch (traits().epilogue) {
+    case Epilogue::kLoads:
+      load_saved();
+      if (frame().frame_pointer != -16) a_.add(rbp, -16 - frame().frame_pointer);
+      a_.leave();
+      break;
+    case Epilogue::kPopsLeave:
+      for (const Step& s : frame().prologue) {
+        if (s.kind == StepKind::kPushZero) a_.pop(rbx);
+      }
+      pop_saved();
+      if (is_shifted) a_.add(rbp, 8);
+      a_.leave();
+      break;
+    case Epilogue::kLeaPops: {
+      int lowest = 0;
+      for (const Slot& s : frame().slots) {
+        if (s.role == SlotRole::kSaved) lowest = std::min(lowest, s.offset);
+      }
+      a_.lea(rsp, x86::qword_ptr(rbp, lowest - frame().frame_pointer));
+      pop_saved();
+      a_.pop(rbp);
+      break;
+    }
+    case Epilogue::kLeavePops:
+      a_.leave();
+      a_.pop(rbx);  // the count
+      pop_saved();
+      a_.pop(rbp);
+      break;
+  }
+  if (has(Defect::kReturnAddressPopped)) a_.add(rsp, 8);
+  a_.ret();
+}
+
+// ---- tail call ----
+
+x86::Gp EmitterX86::target_register() const { return traits().loads_target_in_rax ? rax : rcx; }
+
+x86::Mem EmitterX86::count_slot(int byte, int size) const {
+  int offset = frame().count.value_or(0) - frame().frame_pointer + byte;
+  if (has(Defect::kCountSlotTooHigh)) offset += 8;
+  return x86::Mem(rbp, offset, static_cast<std::uint32_t>(size));
+}
+
+void EmitterX86::check_bound(const Label& out) {
+  if (!has(Defect::kIndexIn64Bits)) a_.mod_mr().mov(edx, edx);
+  a_.cmp(x86::dword_ptr(rsi, kArraySlotCount), edx);
+  has(Defect::kBoundOffByOne) ? a_.short_().jb(out) : a_.short_().jbe(out);
+}
+
+void EmitterX86::check_count(const Label& out) {
+  const int limit = tail_call_limit();
+  if (traits().counter == Counter::kReference) {
+    a_.mov(rax, count_slot(0, 8));
+    a_.cmp(x86::qword_ptr(rax), limit);
+    a_.short_().jae(out);
+    if (has(Defect::kCountsEmptySlots)) count_up();
+    return;
+  }
+  a_.mov(eax, count_slot(kUpperHalf, 4));
+  if (traits().count_check == CountCheck::kAbove32) {
+    a_.cmp(eax, limit - 1);
+    a_.short_().ja(out);
+  } else {
+    a_.cmp(eax, limit);
+    a_.short_().jae(out);
+  }
+  if (!has(Defect::kCountsOnlySuccesses)) count_up();
+}
+
+void EmitterX86::count_up() {
+  if (has(Defect::kNoWriteBack)) return;
+  if (traits().counter == Counter::kReference) {
+    a_.add(x86::qword_ptr(rax), 1);
+  } else if (has(Defect::kCountsOnlySuccesses)) {
+    a_.add(count_slot(kUpperHalf, 4), 1);
+  } else {
+    a_.add(eax, 1);
+    a_.mov(count_slot(kUpperHalf, 4), eax);
+  }
+}
+
+void EmitterX86::load_target(const Label& out) {
+  const Gp target = target_register();
+  a_.mov(target, x86::qword_ptr(rsi, rdx, 3, kArraySlots));
+  if (has(Defect::kNoNullTest)) return;
+  a_.test(target, target);
+  a_.short_().je(out);
+}
+
+void EmitterX86::undo(const Step& step) {
+  switch (step.kind) {
+    case StepKind::kPush:
+      a_.pop(saved(step.a));
+      return;
+    case StepKind::kCountByReference:
+      a_.pop(rax);
+      a_.pop(rax);
+      return;
+    case StepKind::kAllocate:
+      a_.long_().add(rsp, step.value);
+      return;
+    default:
+      return;
+  }
+}
+
+void EmitterX86::unwind() {
+  for (const Step& s : steps_to_undo()) undo(s);
+  if (has(Defect::kTailCallRestartsCount)) a_.xor_(eax, eax);
+}
+
+// The array and the key are known, so the slot's content is part of the code: see poke.md's states
+// B (nop, unwind, jump) and C (skip, unwind, nop). Frames that are reused need no skip.
+void EmitterX86::direct_tail_call(const TailCallSite& site, const Label& out) {
+  const int target = direct_target(site);
+  const bool taken = target != kNoProgram;
+  const bool skips = has(Defect::kBypassLeftOver) || (!taken && !has(Defect::kNoBypass));
+  check_count(out);
+  const bool unwinds = frame().row->recipe.back().part != Part::kEntry;
+  if (unwinds) skips ? (void)a_.long_().jmp(out) : nop(5);
+  count_late();
+  unwind();
+  if (taken) {
+    a_.long_().jmp(unit_.tail_call_entries[static_cast<std::size_t>(target)]);
+  } else {
+    nop(5);
+  }
+}
+
+void EmitterX86::count_late() {
+  const bool late = traits().counter == Counter::kReference ? !has(Defect::kCountsEmptySlots)
+                                                            : has(Defect::kCountsOnlySuccesses);
+  if (late) count_up();
+}
+
+void EmitterX86::indirect_tail_call(const Label& out) {
+  check_bound(out);
+  check_count(out);
+  if (has(Defect::kUnwindsBeforeNullTest)) unwind();
+  load_target(out);
+  count_late();
+  if (!has(Defect::kUnwindsBeforeNullTest)) unwind();
+  const Gp address = target_register();
+  if (!has(Defect::kJumpsToProgramObject)) a_.mov(address, x86::qword_ptr(address, kProgramEntry));
+  a_.add(address, entry_offset());
+  a_.jmp(address);
+}
+
+void EmitterX86::tail_call(const TailCallSite& site) {
+  const Label out = a_.newLabel();
+  is_direct(site) ? direct_tail_call(site, out) : indirect_tail_call(out);
+  a_.bind(out);
+  if (has(Defect::kRefusalReturns)) a_.jmp(epilogue_label());
+}
+
+EmittedFunction emit_x86_64(const CompileUnit& unit, const FunctionUnit& function,
+                            BaseAssembler& assembler) {
+  return EmitterX86(unit, function, static_cast<x86::Assembler&>(assembler)).run();
+}
+
+}  // namespace plumb::jit::reference
