@@ -166,7 +166,8 @@ void add_check_commands(CLI::App& app, Session& session) {
   replay->callback([replayed, &session] {
     session.action = [replayed, &session] {
       if (replayed->paths.empty()) {
-        replayed->paths = {"corpus/seeds", "corpus/known", "corpus/regressions"};
+        replayed->paths = {"corpus/seeds", "corpus/known", "corpus/regressions",
+                           "corpus/distilled"};
       }
       return check(*replayed, session, "replay");
     };

@@ -2,13 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Which lines of the Linux JIT files a corpus covers: builds the `coverage` preset, runs the corpus
 # through the fuzz targets, writes build/coverage/report/ (HTML) and prints a summary.
-#   coverage.sh [CORPUS...]   default: corpus/seeds corpus/known corpus/regressions
+#   coverage.sh [CORPUS...]   default: all of corpus/ that is valid
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/setup.sh
 
 corpora=("$@")
-[ ${#corpora[@]} -gt 0 ] || corpora=(corpus/seeds corpus/known corpus/regressions)
+[ ${#corpora[@]} -gt 0 ] || corpora=(corpus/seeds corpus/known corpus/regressions corpus/distilled)
 build coverage fuzz_targets
 coverage=build/coverage
 profiles=$coverage/profiles
