@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 corpora=("$@")
 [ ${#corpora[@]} -gt 0 ] || corpora=(corpus/seeds corpus/known corpus/regressions corpus/distilled)
-build coverage fuzz_targets
+build coverage fuzz_linux_x86_64 fuzz_linux_arm64 fuzz_linux_riscv64
 coverage=build/coverage
 profiles=$coverage/profiles
 rm -rf "$profiles" "$coverage/report"
@@ -31,18 +31,16 @@ summary=$coverage/report/summary.txt
 : >"$summary"
 for plugin in "$coverage"/plugins/*.so; do
   name=$(basename "$plugin" .so)
-  case $name in
-    *x86_64) files='/arch/x86/net/' ;;
-    *arm64) files='/arch/arm64/net/' ;;
-    *riscv64) files='/arch/riscv/net/' ;;
-    *) continue ;;
-  esac
-  tree=build/trees/$(sed -E 's/-(x86_64|arm64|riscv64).*//' <<<"$name")
-  mapfile -t sources < <(find -L "$tree$files" -name 'bpf_jit*.[ch]' | sort | xargs realpath)
+  lcov=$coverage/report/$name.lcov
+  llvm-cov-19 export "$plugin" -instr-profile="$coverage/merged.profdata" -format=lcov \
+    2>/dev/null >"$lcov.all"
+  # The kernel's JIT files alone: what is around them is ours.
+  awk '/^SF:/ { keep = /\/arch\/[a-z0-9]+\/net\/bpf_jit[a-z0-9_]*\.[ch]$/ } keep' "$lcov.all" >"$lcov"
+  rm "$lcov.all"
+  mapfile -t sources < <(sed -n 's/^SF://p' "$lcov")
+  [ ${#sources[@]} -gt 0 ] || die "$name: no coverage of its JIT files"
   llvm-cov-19 show "$plugin" -instr-profile="$coverage/merged.profdata" -format=html \
     -show-branches=count -output-dir="$coverage/report/$name" "${sources[@]}" 2>/dev/null
-  llvm-cov-19 export "$plugin" -instr-profile="$coverage/merged.profdata" -format=lcov \
-    "${sources[@]}" 2>/dev/null >"$coverage/report/$name.lcov"
   {
     echo "== $name"
     awk -F: '/^SF/ { n = split($2, part, "/"); file = part[n] }
@@ -51,25 +49,28 @@ for plugin in "$coverage"/plugins/*.so; do
       END { for (f in lines) printf "  %-22s lines %5.1f %% (%d of %d)  branches %5.1f %% (%d of %d)\n", f,
               100 * hit[f] / lines[f], hit[f], lines[f],
               branches[f] ? 100 * taken[f] / branches[f] : 100, taken[f], branches[f] }' \
-      "$coverage/report/$name.lcov" | sort
+      "$lcov" | sort
     # Lines of functions, from where each begins to where the next one does.
-    awk -F: -v frame="$frame" '
-      /^FN:/ { split($2, fn, ","); begin[++count] = fn[1]; name[count] = fn[2]
+    awk -v frame="$frame" '
+      /^FN:/ { text = substr($0, 4); comma = index(text, ",")
+               begin[++count] = substr(text, 1, comma - 1); name[count] = substr(text, comma + 1)
                sub(/^.*:/, "", name[count]) }
-      /^DA/ { split($2, da, ","); line[++total] = da[1]; runs[total] = da[2] }
+      /^DA:/ { split(substr($0, 4), da, ","); line[++total] = da[1]; runs[total] = da[2] }
       /^end_of_record/ {
         for (i = 1; i <= count; i++) {
-          if (name[i] !~ frame) continue
           last = 1e9
-          for (j = 1; j <= count; j++) if (begin[j] > begin[i] && begin[j] < last) last = begin[j]
+          for (j = 1; j <= count; j++) if (begin[j] + 0 > begin[i] + 0 && begin[j] + 0 < last) last = begin[j] + 0
           all = missed = 0; list = ""
-          for (k = 1; k <= total; k++) if (line[k] >= begin[i] && line[k] < last) {
+          for (k = 1; k <= total; k++) if (line[k] + 0 >= begin[i] + 0 && line[k] + 0 < last) {
             all++; if (runs[k] == 0) { missed++; list = list " " line[k] } }
-          whole++; if (missed == 0) full++
-          else printf "  frame code  %-28s %d of %d lines; not: %s\n", name[i], all - missed, all, list
+          if (all == missed) { never = never " " name[i] "(" all ")"; continue }
+          is_frame = name[i] ~ frame
+          if (is_frame) { whole++; full += missed == 0 }
+          if (missed > 0) printf "  %-11s %-32s %4d of %4d lines; not:%s\n", is_frame ? "frame code" : "", name[i], all - missed, all, list
         }
         count = total = 0 }
-      END { printf "  frame code  %d of %d functions with all lines\n", full, whole }' "$coverage/report/$name.lcov"
+      END { printf "  frame code: %d of %d functions that are entered have all lines\n", full, whole
+            print "  never entered (lines):" never }' "$lcov"
   } >>"$summary"
 done
 cat "$summary"

@@ -262,3 +262,7 @@ set(PLUMB_LINUX_WERROR "")
 if(PLUMB_WERROR)
   set(PLUMB_LINUX_WERROR -Werror)
 endif()
+# The JIT files come in by #include from a system directory: without this they have no coverage.
+if(PLUMB_COVERAGE)
+  list(APPEND PLUMB_LINUX_KERNEL_FLAGS "SHELL:-mllvm -system-headers-coverage")
+endif()
