@@ -88,9 +88,7 @@ class WrongJit final : public jit::Jit {
 
 class KernelTestsTest : public testing::Test {
  protected:
-  [[nodiscard]] KernelTestOutcome run(const std::string& name) {
-    return run(name, *tests_, *jit_);
-  }
+  [[nodiscard]] KernelTestOutcome run(const std::string& name) { return run(name, *tests_, *jit_); }
   [[nodiscard]] KernelTestOutcome run(const std::string& name, const jit::KernelTests& tests,
                                       jit::Jit& jit, KernelSuite suite = KernelSuite::kTestBpf) {
     return runner_.run(tests, suite, index_of(tests, suite, name), jit);
@@ -105,10 +103,11 @@ TEST_F(KernelTestsTest, TablesAreThoseOfTheTree) {
   EXPECT_EQ(tests_->version().substr(0, 5), "6.12.");
   EXPECT_GT(tests_->count(KernelSuite::kTestBpf), 1000u);
   EXPECT_GE(tests_->count(KernelSuite::kTailCalls), 10u);
-  const KernelTest test = tests_->get(KernelSuite::kTestBpf,
-                                      index_of(*tests_, KernelSuite::kTestBpf, "ALU64_ADD_K: 1 + 2 = 3"));
+  const KernelTest test = tests_->get(
+      KernelSuite::kTestBpf, index_of(*tests_, KernelSuite::kTestBpf, "ALU64_ADD_K: 1 + 2 = 3"));
   EXPECT_EQ(test.status, KernelTest::Status::kReady);
-  EXPECT_EQ(test.subtests, (std::vector<jit::KernelSubtest>{{.data_size = 0, .result = 3, .context = {}}}));
+  EXPECT_EQ(test.subtests,
+            (std::vector<jit::KernelSubtest>{{.data_size = 0, .result = 3, .context = {}}}));
   EXPECT_EQ(test.code.insns.size(), 4u);
 }
 
@@ -130,9 +129,10 @@ TEST_F(KernelTestsTest, LargeProgramsAndLargeContextsRun) {
 }
 
 TEST_F(KernelTestsTest, TailCallsAreCountedInTheState) {
-  for (const char* name : {"Tail call leaf", "Tail call 4", "Tail call error path, max count reached",
-                           "Tail call count preserved across function calls",
-                           "Tail call error path, index out of range"}) {
+  for (const char* name :
+       {"Tail call leaf", "Tail call 4", "Tail call error path, max count reached",
+        "Tail call count preserved across function calls",
+        "Tail call error path, index out of range"}) {
     const KernelTestOutcome outcome = run(name, *tests_, *jit_, KernelSuite::kTailCalls);
     EXPECT_EQ(outcome.verdict, Verdict::kPassed) << name << ": " << outcome.reason;
   }
@@ -185,8 +185,7 @@ TEST_F(KernelTestsTest, JitThatCannotTakeUnverifiedProgramsIsNotApplicable) {
 }
 
 TEST_F(KernelTestsTest, JitThatDiesFailsItsTestAndNoOther) {
-  const std::uint32_t victim =
-      index_of(*tests_, KernelSuite::kTestBpf, "ALU64_ADD_K: 1 + 2 = 3");
+  const std::uint32_t victim = index_of(*tests_, KernelSuite::kTestBpf, "ALU64_ADD_K: 1 + 2 = 3");
   WrongJit dying(*jit_, [](Case& value) {
     const std::vector<Insn>& insns = value.programs[0].functions[0].insns;
     if (insns.size() == 4 && insns[2].immediate == 2) std::abort();

@@ -45,11 +45,11 @@ u64 ktime_get_ns(void);
 u64 ktime_get_boot_fast_ns(void);
 u64 ktime_get_coarse_ns(void);
 u64 get_jiffies_64(void);
-#define do_div(n, base)               \
-  ({                                  \
+#define do_div(n, base)                   \
+  ({                                      \
     u32 plumb_rest = (u32)((n) % (base)); \
-    (n) /= (base);                    \
-    plumb_rest;                       \
+    (n) /= (base);                        \
+    plumb_rest;                           \
   })
 
 /* ---- packets ---- */
