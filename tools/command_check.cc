@@ -91,7 +91,8 @@ Result<std::vector<harness::NamedCase>> read_cases(const std::vector<std::string
 // A corpus may lack a part; one that lacks all of them is said to be unreadable.
 std::vector<std::string> regression_corpus() {
   std::vector<std::string> paths;
-  for (const char* directory : {"corpus/seeds", "corpus/known", "corpus/regressions"}) {
+  for (const char* directory :
+       {"corpus/seeds", "corpus/known", "corpus/regressions", "corpus/distilled"}) {
     std::error_code error;
     if (std::filesystem::is_directory(directory, error)) paths.emplace_back(directory);
   }

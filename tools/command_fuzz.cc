@@ -136,7 +136,8 @@ void add_findings(const harness::Triage& triage, const std::vector<harness::Name
                               .path = cases[row.smallest].path,
                               .cases_until_found = 0,
                               .count = row.count,
-                              .message = row.message});
+                              .message = row.message,
+                              .second_opinion = {}});
     }
   }
 }
