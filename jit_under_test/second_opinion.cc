@@ -68,8 +68,9 @@ class Object {
 };
 
 std::span<std::uint8_t> memory_at(std::uint64_t address, std::uint64_t size) {
-  return {reinterpret_cast<std::uint8_t*>(static_cast<std::uintptr_t>(address)),
-          static_cast<std::size_t>(std::min<std::uint64_t>(size, kMaxHelperBytes))};
+  // A register of the interpreter. NOLINTNEXTLINE(performance-no-int-to-ptr)
+  auto* const bytes = reinterpret_cast<std::uint8_t*>(static_cast<std::uintptr_t>(address));
+  return {bytes, static_cast<std::size_t>(std::min<std::uint64_t>(size, kMaxHelperBytes))};
 }
 
 // The mock helper on native pointers: they are good in a case that is defined.
