@@ -104,9 +104,8 @@ Case kernel_test_case(const jit::KernelTests& tests, jit::KernelSuite suite, std
                       const jit::KernelTest& test) {
   Case value;
   const auto add = [&value](std::string name, const jit::KernelTest& from) {
-    value.programs.push_back({.name = std::move(name),
-                              .functions = {from.code},
-                              .preparation = from.preparation});
+    value.programs.push_back(
+        {.name = std::move(name), .functions = {from.code}, .preparation = from.preparation});
   };
   if (suite != jit::KernelSuite::kTailCalls) {
     add("test", test);
@@ -210,7 +209,8 @@ void KernelTestRunner::ask_oracle(const Experiment& experiment, KernelTestOutcom
     outcome.undefined_reason = execution.undefined_reason;
     return;
   }
-  const std::uint32_t said = result_of(experiment.test, execution.context.bytes, execution.result.bits);
+  const std::uint32_t said =
+      result_of(experiment.test, execution.context.bytes, execution.result.bits);
   if (said != experiment.subtest.result) {
     outcome.oracle = Oracle::kDisagrees;
   } else if (outcome.oracle == Oracle::kNotAsked) {
@@ -239,8 +239,8 @@ std::string KernelTestRunner::run_one(const Experiment& experiment, KernelTestOu
     return fmt::format("{}: {}", stop_reason_name(run.stop), run.detail);
   }
   if (!execution.defined) return {};
-  const auto violations = invariants::check(
-      {&experiment.value, &experiment.image, &execution, &run, Depth::kFast});
+  const auto violations =
+      invariants::check({&experiment.value, &experiment.image, &execution, &run, Depth::kFast});
   if (violations.empty()) return {};
   return fmt::format("{}: {}", violations[0].invariant, violations[0].message);
 }

@@ -20,8 +20,8 @@ namespace plumb::harness {
 // What came of one test of a kernel's lib/test_bpf.c under one JIT.
 struct KernelTestOutcome {
   enum class Verdict : std::uint8_t {
-    kPassed,         // ran natively, and everything is as it should be; or was rejected, as expected
-    kFailed,         // the JIT is wrong
+    kPassed,  // ran natively, and everything is as it should be; or was rejected, as expected
+    kFailed,  // the JIT is wrong
     kNotApplicable,  // reason says why
     kHarnessFailed,  // we are wrong
   };
@@ -93,7 +93,7 @@ struct KernelTestOptions {
 
 // JIT by JIT, suite by suite, in the order of the tables. Each in a child process: what kills it is
 // a failed test.
-[[nodiscard]] std::vector<KernelTestRow> run_kernel_tests(std::span<const KernelTestSubject> subjects,
-                                                          const KernelTestOptions& options);
+[[nodiscard]] std::vector<KernelTestRow> run_kernel_tests(
+    std::span<const KernelTestSubject> subjects, const KernelTestOptions& options);
 
 }  // namespace plumb::harness

@@ -105,8 +105,7 @@ Result<std::unique_ptr<KernelTests>> open_library(Library library) {
   if (symbol == nullptr) {
     return fail("no kernel tests: it does not export " PLUMB_KERNEL_TESTS_ENTRY "()");
   }
-  const plumb_kernel_tests* table =
-      reinterpret_cast<decltype(&plumb_kernel_tests_entry)>(symbol)();
+  const plumb_kernel_tests* table = reinterpret_cast<decltype(&plumb_kernel_tests_entry)>(symbol)();
   if (table == nullptr || table->struct_size < sizeof(plumb_kernel_tests)) {
     return fail("its table of tests is too short");
   }

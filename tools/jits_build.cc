@@ -147,8 +147,7 @@ Result<BuiltJit> build_one(const BuildTools& tools, const BuildRequest& request,
                                    "--parallel", std::to_string(jobs)},
                                   request.log.string());
   if (!status) return std::unexpected(status.error());
-  const std::string file =
-      jit.kind == BuiltJit::Kind::kJit ? jit.name : "linux-" + request.name;
+  const std::string file = jit.kind == BuiltJit::Kind::kJit ? jit.name : "linux-" + request.name;
   const fs::path plugin = build / "plugins" / directory_of(jit.kind) / (file + ".so");
   if (*status != 0 || !fs::exists(plugin, error)) {
     jit.reason = "it does not compile: " + first_error(request, logged);

@@ -123,8 +123,9 @@ void print_summary(const KernelTestReport& report, const Summary& summary) {
              summary.rows.size() - summary.not_applicable, summary.not_applicable);
   print_counts("not applicable", summary.reasons);
   if (summary.oracle_agrees + summary.oracle_undefined > 0) {
-    fmt::print("    the oracle agrees with {}; for it, {} are undefined: only their result counts\n",
-               summary.oracle_agrees, summary.oracle_undefined);
+    fmt::print(
+        "    the oracle agrees with {}; for it, {} are undefined: only their result counts\n",
+        summary.oracle_agrees, summary.oracle_undefined);
   }
   print_counts("undefined     ", summary.undefined);
 }
@@ -197,10 +198,8 @@ void print_json(const KernelTestReport& report) {
                     {"available", false},
                     {"reason", "not of a kernel tree with lib/test_bpf.c"}});
   }
-  const Json out{{"version", 1},
-                 {"command", "test-bpf"},
-                 {"seconds", report.seconds},
-                 {"jits", jits}};
+  const Json out{
+      {"version", 1}, {"command", "test-bpf"}, {"seconds", report.seconds}, {"jits", jits}};
   fmt::print("{}\n", out.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
@@ -215,15 +214,19 @@ void print_kernel_tests(const Session& session, const KernelTestReport& report) 
 }
 
 int kernel_tests_status(const KernelTestReport& report) {
-  std::vector<std::uint64_t> ran(report.subjects.size(), 0);
   bool failed = false;
   bool harness_failed = false;
+  std::vector<bool> judged(report.subjects.size(), false);
   for (const KernelTestRow& row : report.rows) {
-    if (row.outcome.ran) ++ran[row.jit];
+    if (row.outcome.verdict != Verdict::kNotApplicable) judged[row.jit] = true;
     failed |= row.outcome.verdict == Verdict::kFailed;
     harness_failed |= row.outcome.verdict == Verdict::kHarnessFailed;
   }
-  for (const std::uint64_t count : ran) harness_failed |= count == 0 && !failed;
+  for (std::size_t jit = 0; jit < judged.size(); ++jit) {
+    if (judged[jit]) continue;
+    fmt::print(stderr, "plumb: {}: no test applies: nothing was tested\n", jit_name(report, jit));
+    harness_failed = true;
+  }
   if (harness_failed) return kStatusHarnessFailed;
   return failed ? kStatusFinding : kStatusConforms;
 }

@@ -4,10 +4,9 @@
  * Where the test module would run a program, somebody else does: what generate_filter() and
  * prepare_tail_call_tests() make of a table entry is made here, in terms of plugin.h.
  */
-#include "lib/test_bpf.c"
-
 #include "glue/kernel.h"
 #include "jit_under_test/kernel_tests.h"
+#include "lib/test_bpf.c"
 
 _Static_assert(sizeof(struct plumb_insn) == sizeof(struct bpf_insn), "one instruction slot");
 
@@ -122,8 +121,7 @@ static int get_filter(u32 index, struct handle* handle, struct plumb_kernel_test
   if (from->aux & FLAG_VERIFIER_ZEXT) test->flags |= PLUMB_TEST_ZERO_EXTENDED;
   test->stack_depth = (u32)from->stack_depth;
   set_subtests(from, handle, test);
-  if ((from->aux & TEST_TYPE_MASK) == CLASSIC)
-    return get_classic(index, handle, test, error, size);
+  if ((from->aux & TEST_TYPE_MASK) == CLASSIC) return get_classic(index, handle, test, error, size);
   test->insns = (const struct plumb_insn*)filter_pointer((int)index);
   test->insn_count = (u32)filter_length((int)index);
   return PLUMB_TEST_READY;

@@ -284,7 +284,8 @@ struct nsproxy {
   int unused;
 };
 
-/* Of socket buffers only what linux/filter.h, programs that were classic BPF and their tests use. */
+/* Of socket buffers only what linux/filter.h, programs that were classic BPF and their tests use.
+ */
 #define QDISC_CB_PRIV_LEN 20
 struct qdisc_skb_cb {
   u32 pkt_len;
