@@ -116,7 +116,8 @@ enum plumb_function_flags {
   PLUMB_FUNCTION_CALLBACK = 1u << 0,           /* its address is taken */
   PLUMB_FUNCTION_EXCEPTION_CALLBACK = 1u << 1, /* runs when the program throws */
   /* No verifier has seen it: the JIT gets the instructions as they stand, as in lib/test_bpf.c of
-   * the kernel. The last one may be any; ALU moves with immediate 1 are zero extensions. */
+   * the kernel. The last one may be any, arithmetic has no reserved fields, and moves with
+   * immediate 1 are zero extensions. */
   PLUMB_FUNCTION_AS_IT_STANDS = 1u << 2,
   PLUMB_FUNCTION_ZERO_EXTENDED = 1u << 3 /* and zero extensions are there where they have to be */
 };

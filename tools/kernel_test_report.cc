@@ -214,15 +214,19 @@ void print_kernel_tests(const Session& session, const KernelTestReport& report) 
 }
 
 int kernel_tests_status(const KernelTestReport& report) {
-  std::vector<std::uint64_t> ran(report.subjects.size(), 0);
   bool failed = false;
   bool harness_failed = false;
+  std::vector<bool> judged(report.subjects.size(), false);
   for (const KernelTestRow& row : report.rows) {
-    if (row.outcome.ran) ++ran[row.jit];
+    if (row.outcome.verdict != Verdict::kNotApplicable) judged[row.jit] = true;
     failed |= row.outcome.verdict == Verdict::kFailed;
     harness_failed |= row.outcome.verdict == Verdict::kHarnessFailed;
   }
-  for (const std::uint64_t count : ran) harness_failed |= count == 0 && !failed;
+  for (std::size_t jit = 0; jit < judged.size(); ++jit) {
+    if (judged[jit]) continue;
+    fmt::print(stderr, "plumb: {}: no test applies: nothing was tested\n", jit_name(report, jit));
+    harness_failed = true;
+  }
   if (harness_failed) return kStatusHarnessFailed;
   return failed ? kStatusFinding : kStatusConforms;
 }

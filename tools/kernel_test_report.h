@@ -21,7 +21,8 @@ struct KernelTestReport {
 // To stdout, as text or JSON.
 void print_kernel_tests(const Session& session, const KernelTestReport& report);
 
-// 0 all that ran passed, 1 a test failed, 3 the harness failed or a JIT ran no test at all.
+// 0 every test that applies passed, 1 one failed, 3 the harness failed or no test applied to a JIT,
+// which is said on stderr.
 [[nodiscard]] int kernel_tests_status(const KernelTestReport& report);
 
 }  // namespace plumb::tools

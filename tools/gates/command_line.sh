@@ -62,6 +62,18 @@ expect 2 1 fuzz --jit linux-6.12-x86_64 --runs 1 --corpus "$scratch/c" --out "$s
 expect 0 0 replay --jit linux-6.12-x86_64 --depth fast
 grep -q 'second opinions: .* given' "$scratch/out" || { echo "replay asks nobody"; failed=1; }
 
+# The kernel's own tests.
+expect 0 0 test-bpf --jit linux-6.12-x86_64 --suite test_tail_calls
+expect 0 0 test-bpf --jit 'linux-6.1*-x86_64' --name DIV_MOD_KX -v
+grep -q '^  test_bpf: #[0-9]* DIV_MOD_KX jited:1 PASS$' "$scratch/out" ||
+  { echo "DIV_MOD_KX: $(cat "$scratch/out")"; failed=1; }
+expect 2 1 test-bpf --jit no-such-jit
+expect 2 1 test-bpf --jit linux-6.12-x86_64 --suite no-such-suite
+expect 2 1 test-bpf --jit linux-6.12-x86_64 --name 'no such test'
+expect 2 1 test-bpf --jit 'reference*'
+# Nothing but what cannot run is no pass.
+expect 3 1 test-bpf --jit linux-6.12-x86_64 --suite test_skb_segment
+
 # A second opinion that nobody can give.
 mkdir "$scratch/alone"
 cp "$(dirname "$plumb")/plugins/linux-6.12-x86_64.so" "$scratch/alone/"

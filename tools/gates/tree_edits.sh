@@ -70,6 +70,16 @@ smoke() {
     fail "added twice"
   plumb check corpus/seeds/limit-33-tail-calls-from-main.bpf --jit linux-smoke-x86_64 \
     >"$scratch/out" || fail "check: $(cat "$scratch/out")"
+  # The kernel's own tests: they pass, and they see a limit that is one too high.
+  plumb test-bpf --jit linux-smoke-x86_64 --suite test_tail_calls >"$scratch/out" ||
+    fail "test-bpf: $(cat "$scratch/out")"
+  grep -q '^  test_tail_calls: Summary: [1-9][0-9]* PASSED, 0 FAILED' "$scratch/out" ||
+    fail "test-bpf: $(cat "$scratch/out")"
+  plumb jits add "linux=$scratch/limit" --name limit --arch x86_64 --source . || fail "add limit"
+  plumb test-bpf --jit linux-limit-x86_64 --suite test_tail_calls >"$scratch/out" &&
+    fail "test-bpf does not see a limit of 34: $(cat "$scratch/out")"
+  grep -q 'max count reached jited:1 FAIL' "$scratch/out" || fail "test-bpf: $(cat "$scratch/out")"
+  plumb jits remove limit || fail "remove limit"
   plumb jits remove smoke || fail "remove"
   plumb jits remove smoke 2>/dev/null && fail "removed twice"
   left=$(find "$scratch/cache" -mindepth 1 ! -path '*/.logs*')
@@ -85,6 +95,10 @@ if [ "$arch" = --smoke ]; then
   rm "$scratch/broken/arch/x86/net/bpf_jit_comp.c"
   sed '1,/^{/s/^{/{ oops/' "$tree/arch/x86/net/bpf_jit_comp.c" \
     >"$scratch/broken/arch/x86/net/bpf_jit_comp.c"
+  cp -rs "$tree" "$scratch/limit"
+  rm "$scratch/limit/arch/x86/net/bpf_jit_comp.c"
+  sed 's/MAX_TAIL_CALL_CNT)/MAX_TAIL_CALL_CNT + 1)/' "$tree/arch/x86/net/bpf_jit_comp.c" \
+    >"$scratch/limit/arch/x86/net/bpf_jit_comp.c"
   smoke
   exit 0
 fi

@@ -56,8 +56,9 @@ static int check_alu(struct check* c, const struct bpf_insn* insn) {
   if (op == BPF_NEG)
     return insn->off || insn->src_reg || insn->imm || by_register ? malformed(c, "bad negation")
                                                                   : PLUMB_LOADED;
+  /* Zero extensions, and what the converter of classic BPF leaves in unused fields. */
   if (as_it_stands(c) && insn_is_zext(insn)) return PLUMB_LOADED;
-  if (by_register ? insn->imm != 0 : insn->src_reg != 0)
+  if (!as_it_stands(c) && (by_register ? insn->imm != 0 : insn->src_reg != 0))
     return malformed(c, "reserved field is not zero");
   if (op == BPF_DIV || op == BPF_MOD) {
     if (!by_register && insn->imm == 0) return unsupported(c, "division by the constant zero");

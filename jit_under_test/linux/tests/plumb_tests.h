@@ -22,21 +22,26 @@
   do {               \
   } while (0)
 
-/* ---- random numbers: the tests want to be the same every time ---- */
-static inline u64 plumb_next_random(struct rnd_state* state) {
-  u64 z = ((u64)state->s2 << 32 | state->s1) + 0x9e3779b97f4a7c15ull;
-  state->s1 = (u32)z;
-  state->s2 = (u32)(z >> 32);
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-  return z ^ (z >> 31);
+/* ---- random numbers: LFSR113 of L'Ecuyer (1999), as in the kernel; a result depends on it ---- */
+static inline u32 plumb_lfsr(u32 state, u32 a, u32 b, u32 mask, u32 c) {
+  return ((state & mask) << c) ^ (((state << a) ^ state) >> b);
+}
+static inline u32 plumb_next_random(struct rnd_state* state) {
+  state->s1 = plumb_lfsr(state->s1, 6, 13, ~1u, 18);
+  state->s2 = plumb_lfsr(state->s2, 2, 27, ~7u, 2);
+  state->s3 = plumb_lfsr(state->s3, 13, 21, ~15u, 7);
+  state->s4 = plumb_lfsr(state->s4, 3, 12, ~127u, 13);
+  return state->s1 ^ state->s2 ^ state->s3 ^ state->s4;
 }
 static inline void prandom_seed_state(struct rnd_state* state, u64 seed) {
-  state->s1 = (u32)seed;
-  state->s2 = (u32)(seed >> 32);
+  const u32 i = (u32)(seed >> 32 ^ seed << 10 ^ seed);
+  state->s1 = i < 2 ? i + 2 : i; /* below these a part would get stuck at 0 */
+  state->s2 = i < 8 ? i + 8 : i;
+  state->s3 = i < 16 ? i + 16 : i;
+  state->s4 = i < 128 ? i + 128 : i;
 }
 #undef prandom_u32_state
-#define prandom_u32_state(state) ((u32)plumb_next_random(state))
+#define prandom_u32_state(state) plumb_next_random(state)
 
 /* ---- time, as the tests of tail calls call it: by address, and never from here ---- */
 #undef numa_node_id
