@@ -34,8 +34,8 @@ struct Function {
   bool operator==(const Function&) const = default;
 };
 
-// What became of the instructions before the JIT gets them. A case file has no word for it: only the
-// kernel's own tests come without a verifier.
+// What became of the instructions before the JIT gets them. A case file has no word for it: only
+// the kernel's own tests come without a verifier.
 enum class Preparation : std::uint8_t {
   kVerifier,      // rewritten as the verifier does (divisions, zero extensions, direct tail calls)
   kNone,          // as they stand

@@ -84,8 +84,7 @@ void emit_one_alu(Emitter& e) {
   const bool overwrites = info.operation == Operation::kMov || info.operation == Operation::kMovsx;
   const int src = info.operand == Operand::kReg ? any_scalar(e) : 0;
   const int dst = overwrites ? result_register(e) : scalar_target(e);
-  std::int32_t immediate =
-      info.operand == Operand::kImm ? draw_immediate_for(e.choices, info) : 0;
+  std::int32_t immediate = info.operand == Operand::kImm ? draw_immediate_for(e.choices, info) : 0;
   if (divides_signed(info) && info.operand == Operand::kImm && e.choices.chance(30)) {
     // The one quotient that does not fit.
     const int sign = info.width - 1;

@@ -69,33 +69,33 @@ std::vector<KernelTestRow> run_kernel_tests(std::span<const KernelTestSubject> s
   std::vector<KernelTestRow> rows = rows_of(subjects, options);
   std::vector<std::unique_ptr<KernelTestRunner>> runners(std::max(1u, options.jobs));
   std::size_t done = 0;
-  run_isolated(
-      {.items = rows.size(),
-       .jobs = static_cast<unsigned>(runners.size()),
-       .seconds_per_item = options.seconds_per_test,
-       .work =
-           [&](std::uint64_t item, unsigned job, std::atomic<Activity>& activity) {
-             if (!runners[job]) runners[job] = std::make_unique<KernelTestRunner>();
-             runners[job]->show_activity(&activity);
-             const KernelTestRow& row = rows[item];
-             const KernelTestSubject& subject = subjects[row.jit];
-             return pack(runners[job]->run(*subject.tests, row.suite, row.index, *subject.jit));
-           },
-       .on_result =
-           [&](std::uint64_t item, std::string_view bytes) {
-             rows[item].outcome = unpack(bytes);
-             ++done;
-           },
-       .on_death =
-           [&](std::uint64_t item, Activity activity, const Death& death) {
-             rows[item].outcome = buried(activity, death);
-             ++done;
-           },
-       .on_tick =
-           [&] {
-             if (options.on_progress) options.on_progress(done, rows.size());
-             return true;
-           }});
+  run_isolated({.items = rows.size(),
+                .jobs = static_cast<unsigned>(runners.size()),
+                .seconds_per_item = options.seconds_per_test,
+                .work =
+                    [&](std::uint64_t item, unsigned job, std::atomic<Activity>& activity) {
+                      if (!runners[job]) runners[job] = std::make_unique<KernelTestRunner>();
+                      runners[job]->show_activity(&activity);
+                      const KernelTestRow& row = rows[item];
+                      const KernelTestSubject& subject = subjects[row.jit];
+                      return pack(
+                          runners[job]->run(*subject.tests, row.suite, row.index, *subject.jit));
+                    },
+                .on_result =
+                    [&](std::uint64_t item, std::string_view bytes) {
+                      rows[item].outcome = unpack(bytes);
+                      ++done;
+                    },
+                .on_death =
+                    [&](std::uint64_t item, Activity activity, const Death& death) {
+                      rows[item].outcome = buried(activity, death);
+                      ++done;
+                    },
+                .on_tick =
+                    [&] {
+                      if (options.on_progress) options.on_progress(done, rows.size());
+                      return true;
+                    }});
   return rows;
 }
 

@@ -20,14 +20,15 @@ namespace plumb::harness {
 // What came of one test of a kernel's lib/test_bpf.c under one JIT.
 struct KernelTestOutcome {
   enum class Verdict : std::uint8_t {
-    kPassed,         // ran natively, and everything is as it should be; or was rejected, as expected
-    kFailed,         // the JIT is wrong
+    kPassed,  // ran natively, and everything is as it should be; or was rejected, as expected
+    kFailed,  // the JIT is wrong
     kNotApplicable,  // reason says why
     kHarnessFailed,  // we are wrong
   };
   enum class Oracle : std::uint8_t {
     kNotAsked,
     kAgrees,     // returns what the test expects, too, and all invariants held
+    kDisagrees,  // returns something else: the test expects the wrong thing, or the oracle is wrong
     kUndefined,  // the test does what no verifier lets pass: only its result was compared
   };
   Verdict verdict = Verdict::kNotApplicable;
@@ -52,6 +53,7 @@ class KernelTestRunner {
  private:
   struct Experiment;
   [[nodiscard]] KernelTestOutcome run_all(const jit::KernelTest& test, Case& value, jit::Jit& jit);
+  static void ask_oracle(const Experiment& experiment, KernelTestOutcome& outcome);
   // Nothing when the subtest passed.
   [[nodiscard]] std::string run_one(const Experiment& experiment, KernelTestOutcome& outcome);
   [[nodiscard]] machine::Machine* machine_for(Arch arch);
@@ -91,7 +93,7 @@ struct KernelTestOptions {
 
 // JIT by JIT, suite by suite, in the order of the tables. Each in a child process: what kills it is
 // a failed test.
-[[nodiscard]] std::vector<KernelTestRow> run_kernel_tests(std::span<const KernelTestSubject> subjects,
-                                                          const KernelTestOptions& options);
+[[nodiscard]] std::vector<KernelTestRow> run_kernel_tests(
+    std::span<const KernelTestSubject> subjects, const KernelTestOptions& options);
 
 }  // namespace plumb::harness

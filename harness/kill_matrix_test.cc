@@ -10,9 +10,9 @@
 
 #include "core/rng.h"
 #include "gen/generate.h"
+#include "harness/corpus.h"
 #include "harness/judge.h"
 #include "harness/waivers.h"
-#include "harness/corpus.h"
 #include "invariants/invariants.h"
 #include "jit_under_test/reference/reference.h"
 

@@ -39,8 +39,7 @@ class Claims {
     int compared = 0;
     for (std::size_t a = 0; a < trial_.run.activations.size(); ++a) {
       const Activation& activation = trial_.run.activations[a];
-      const NativeFunction* native =
-          image_.find_function(activation.program, activation.function);
+      const NativeFunction* native = image_.find_function(activation.program, activation.function);
       if (native == nullptr || is_private_elsewhere(*native)) continue;
       const std::set<int> claimed = claimed_slots(frame(activation), activation.replaced >= 0);
       EXPECT_EQ(claimed, written[static_cast<std::uint32_t>(a)])
@@ -76,8 +75,7 @@ class Claims {
     for (const StackAccess& access : trial_.run.accesses) {
       if (access.kind != AccessKind::kWrite || access.pc == 0) continue;
       const Activation& activation = trial_.run.activations[access.activation];
-      const NativeFunction* native =
-          image_.find_function(activation.program, activation.function);
+      const NativeFunction* native = image_.find_function(activation.program, activation.function);
       if (native == nullptr || access.pc - native->address >= native->insn_offsets.front()) {
         continue;
       }
@@ -93,8 +91,7 @@ class Claims {
   std::set<int> claimed_slots(const FrameLayout& claimed, bool by_tail_call) const {
     std::set<int> slots;
     for (const auto& slot : claimed.slots) {
-      const bool by_caller =
-          slot.role == SlotRole::kReturnAddress && row_.arch == Arch::kX86_64;
+      const bool by_caller = slot.role == SlotRole::kReturnAddress && row_.arch == Arch::kX86_64;
       const bool kept = by_tail_call && slot.offset >= claimed.entry_sp;
       const bool reused = by_tail_call && is_reused();
       if (slot.role == SlotRole::kBpfStack || by_caller || kept || reused) continue;
@@ -102,17 +99,14 @@ class Claims {
     }
     return slots;
   }
-  bool is_reused() const {
-    return row_.recipe.back().part == jit::reference::Part::kEntry;
-  }
+  bool is_reused() const { return row_.recipe.back().part == jit::reference::Part::kEntry; }
 
   void compare_registers() const {
     for (const MachineEvent& event : trial_.run.events) {
       if (event.kind != EventKind::kCall && event.kind != EventKind::kHelperCall) continue;
       const Activation& activation = trial_.run.activations[event.activation];
       const FrameLayout& claimed = frame(activation);
-      const NativeFunction* native =
-          image_.find_function(activation.program, activation.function);
+      const NativeFunction* native = image_.find_function(activation.program, activation.function);
       if (native == nullptr || is_private_elsewhere(*native)) continue;
       const std::uint64_t base = cfa(event.activation);
       const auto at = [base](int offset) {

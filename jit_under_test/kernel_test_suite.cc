@@ -50,7 +50,10 @@ void read_test(const plumb_kernel_test& from, KernelTest& test) {
   test.preparation = (from.flags & PLUMB_TEST_ZERO_EXTENDED) != 0 ? Preparation::kZeroExtended
                                                                   : Preparation::kNone;
   for (const plumb_kernel_subtest& subtest : std::span(from.subtests, from.subtest_count)) {
-    test.subtests.push_back({.data_size = subtest.data_size, .result = subtest.result});
+    const std::span context(subtest.context, subtest.context_size);
+    test.subtests.push_back({.data_size = subtest.data_size,
+                             .result = subtest.result,
+                             .context = {context.begin(), context.end()}});
   }
   test.code.name = "main";
   test.code.stack_depth = static_cast<int>(from.stack_depth);
@@ -102,8 +105,7 @@ Result<std::unique_ptr<KernelTests>> open_library(Library library) {
   if (symbol == nullptr) {
     return fail("no kernel tests: it does not export " PLUMB_KERNEL_TESTS_ENTRY "()");
   }
-  const plumb_kernel_tests* table =
-      reinterpret_cast<decltype(&plumb_kernel_tests_entry)>(symbol)();
+  const plumb_kernel_tests* table = reinterpret_cast<decltype(&plumb_kernel_tests_entry)>(symbol)();
   if (table == nullptr || table->struct_size < sizeof(plumb_kernel_tests)) {
     return fail("its table of tests is too short");
   }

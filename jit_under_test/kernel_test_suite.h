@@ -26,8 +26,9 @@ inline constexpr std::array kKernelSuites{KernelSuite::kTestBpf, KernelSuite::kT
 [[nodiscard]] std::optional<KernelSuite> parse_kernel_suite(std::string_view name);
 
 struct KernelSubtest {
-  std::uint32_t data_size = 0;  // bytes of context
-  std::uint32_t result = 0;     // of one run
+  std::uint32_t data_size = 0;        // bytes of context
+  std::uint32_t result = 0;           // of one run
+  std::vector<std::uint8_t> context;  // what it holds; empty: zeros, as many as are needed
 
   bool operator==(const KernelSubtest&) const = default;
 };

@@ -36,13 +36,17 @@ enum plumb_kernel_test_flags {
   PLUMB_TEST_STATE = 1u << 4,           /* the context is one word, zero at the start */
   PLUMB_TEST_RESULT_IN_STATE = 1u << 5, /* and at the end the result is found there */
   PLUMB_TEST_ZERO_EXTENDED = 1u << 6,   /* the program has explicit zero extensions */
-  PLUMB_TEST_REJECTED = 1u << 7,        /* the kernel refused it, as was expected: no insns */
-  PLUMB_TEST_CALLS_KERNEL = 1u << 8     /* insns call functions that are no helpers */
+  PLUMB_TEST_REJECTED = 1u << 7         /* the kernel refused it, as was expected: no insns */
 };
 
 struct plumb_kernel_subtest {
   uint32_t data_size;
   uint32_t result; /* of one run */
+  /* The context's bytes, context_size of them; NULL: zeros. Pointers in a packet are 0: a program
+   * that would follow one is not applicable. */
+  const uint8_t* context;
+  uint32_t context_size;
+  uint32_t reserved;
 };
 
 struct plumb_kernel_test {

@@ -113,7 +113,7 @@ struct plumb_insn {
  *   lddw, src 4 (.._FUNC)           immediate = function of the same program
  */
 enum plumb_function_flags {
-  PLUMB_FUNCTION_CALLBACK = 1u << 0,          /* its address is taken */
+  PLUMB_FUNCTION_CALLBACK = 1u << 0,           /* its address is taken */
   PLUMB_FUNCTION_EXCEPTION_CALLBACK = 1u << 1, /* runs when the program throws */
   /* No verifier has seen it: the JIT gets the instructions as they stand, as in lib/test_bpf.c of
    * the kernel. The last one may be any; ALU moves with immediate 1 are zero extensions. */

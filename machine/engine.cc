@@ -151,6 +151,18 @@ EngineArch engine_arch(Arch arch) {
   return engine_arch_x86_64();
 }
 
+constexpr std::size_t kMaxInstructionHooks = 64;
+
+Range hull(std::span<const Range> ranges) {
+  std::uint64_t begin = ~std::uint64_t{0};
+  std::uint64_t end = 0;
+  for (const Range& range : ranges) {
+    begin = std::min(begin, range.address);
+    end = std::max(end, range.address + range.size);
+  }
+  return {.address = begin, .size = end - begin};
+}
+
 bool overlap(const Range& a, const Range& b) {
   return a.address < b.address + b.size && b.address < a.address + a.size;
 }
@@ -213,6 +225,11 @@ void Engine::watch_instructions(std::span<const Range> ranges) {
     PLUMB_CHECK(uc_hook_del(handle_->uc, hook) == UC_ERR_OK);
   }
   handle_->instruction_hooks.clear();
+  if (ranges.size() > kMaxInstructionHooks) {
+    const Range all = hull(ranges);
+    add_code_hooks(*handle_, UC_HOOK_CODE, instruction_hook, all, &handle_->instruction_hooks);
+    return;
+  }
   for (const Range& range : ranges) {
     add_code_hooks(*handle_, UC_HOOK_CODE, instruction_hook, range, &handle_->instruction_hooks);
   }

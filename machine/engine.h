@@ -82,8 +82,9 @@ class Engine {
   // replaced.
   [[nodiscard]] bool map_arena(const Range& arena, const Range& stubs);
   void drop_code(const Range& range);
-  // kFast: the instructions in these ranges are reported, and no others. The code that holds them
-  // must have been dropped, or must never have run.
+  // kFast: the instructions in these ranges are reported; others only when the ranges are many, for
+  // translating one instruction takes the longer the more of them there are. The code that holds
+  // them must have been dropped, or must never have run.
   void watch_instructions(std::span<const Range> ranges);
 
   // Runs until the program counter reaches the end address, stop() or an error.

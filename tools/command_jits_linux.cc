@@ -70,8 +70,11 @@ void print_added(const Session& session, const BuildRequest& request, const std:
       fmt::print("  {:<8} not built: {}\n", jit.arch, jit.reason);
       continue;
     }
-    if (jit.is_interpreter) {
-      fmt::print("  interpreter, for second opinions, {:.1f} s\n", jit.seconds);
+    if (jit.kind != BuiltJit::Kind::kJit) {
+      fmt::print("  {}, {:.1f} s\n",
+                 jit.kind == BuiltJit::Kind::kTests ? "tests, lib/test_bpf.c"
+                                                    : "interpreter, for second opinions",
+                 jit.seconds);
       continue;
     }
     fmt::print("  {:<8} {}, {:.1f} s\n", jit.arch, jit.name, jit.seconds);
@@ -105,7 +108,8 @@ Result<std::string> acquire_tree(const BuildTools& tools, const BuildRequest& re
   return version;
 }
 
-// Moves what was built to scratch/NAME, interpreters to interpreters/ there. The number of JITs.
+// Moves what was built to scratch/NAME, interpreters and tests to directories of their own there.
+// The number of JITs.
 Result<std::size_t> collect(const BuildRequest& request, const std::vector<BuiltJit>& jits) {
   const fs::path directory = request.scratch / request.name;
   std::error_code error;
@@ -113,11 +117,11 @@ Result<std::size_t> collect(const BuildRequest& request, const std::vector<Built
   std::size_t count = 0;
   for (const BuiltJit& jit : jits) {
     if (jit.plugin.empty()) continue;
-    const fs::path to = jit.is_interpreter ? directory / "interpreters" : directory;
+    const fs::path to = directory / directory_of(jit.kind);
     fs::create_directory(to, error);
     fs::rename(jit.plugin, to / jit.plugin.filename(), error);
     if (error) return fail(fmt::format("{}: {}", jit.plugin.string(), error.message()));
-    count += jit.is_interpreter ? 0 : 1;
+    count += jit.kind == BuiltJit::Kind::kJit ? 1 : 0;
   }
   return count;
 }
@@ -126,15 +130,16 @@ int finish_linux(const AddArguments& arguments, const Session& session, const Sc
                  const BuildRequest& request, const std::string& version,
                  const std::vector<BuiltJit>& jits) {
   const auto failed = std::ranges::find_if(jits, &BuiltJit::failed);
-  // JITs without an interpreter can be used.
+  // JITs without an interpreter and without tests can be used.
   const auto lacking = std::ranges::find_if(
-      jits, [](const BuiltJit& j) { return j.plugin.empty() && !j.is_interpreter; });
+      jits, [](const BuiltJit& j) { return j.plugin.empty() && j.kind == BuiltJit::Kind::kJit; });
   const bool named = !arguments.archs.empty();  // then all of them are wanted
   const std::string log = failed == jits.end() ? "" : keep_log(session, request);
   const auto collected = collect(request, jits);
   if (!collected) return unusable(collected.error().str());
   if (*collected == 0 || (named && lacking != jits.end())) {
-    const BuiltJit& jit = failed == jits.end() || failed->is_interpreter ? *lacking : *failed;
+    const bool is_jit = failed != jits.end() && failed->kind == BuiltJit::Kind::kJit;
+    const BuiltJit& jit = is_jit ? *failed : *lacking;
     return unusable(
         fmt::format("{}: nothing was added: {}: {}{}", arguments.what, jit.arch, jit.reason, log));
   }

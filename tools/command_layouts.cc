@@ -28,12 +28,8 @@ nlohmann::ordered_json layout_json(const LayoutRow& row) {
   for (const auto& slot : frame.slots) {
     slots.push_back({{"offset", slot.offset}, {"size", slot.size}, {"saved", slot.saved}});
   }
-  return {{"name", row.name},
-          {"arch", arch_name(row.arch)},
-          {"era", row.era},
-          {"source", row.source},
-          {"known_wrong", row.traits.known_wrong},
-          {"slots", slots}};
+  return {{"name", row.name},     {"arch", arch_name(row.arch)},           {"era", row.era},
+          {"source", row.source}, {"known_wrong", row.traits.known_wrong}, {"slots", slots}};
 }
 
 int draw(const LayoutsArguments& arguments, bool json) {

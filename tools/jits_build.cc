@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "jit_under_test/jit.h"
+#include "jit_under_test/kernel_test_suite.h"
 #include "jit_under_test/second_opinion.h"
 #include "tools/jits_process.h"
 
@@ -47,9 +48,10 @@ BuiltJit read_report_line(const std::string& line, const BuildRequest& request) 
   std::string kind;
   BuiltJit jit;
   words >> kind >> jit.arch;
-  if (kind == "interpreter") {
-    jit.is_interpreter = true;
-    jit.name = std::exchange(jit.arch, "interpreter");
+  if (kind == "interpreter" || kind == "tests") {
+    jit.kind = kind == "tests" ? BuiltJit::Kind::kTests : BuiltJit::Kind::kInterpreter;
+    jit.name = std::exchange(jit.arch, kind);
+    if (jit.name.empty()) jit.reason = "the tree has no lib/test_bpf.c";
     return jit;
   }
   jit.name = fmt::format("linux-{}-{}", request.name, jit.arch);
@@ -107,16 +109,28 @@ Result<std::string> configure(const BuildTools& tools, const BuildRequest& reque
   return read_text(build / "report.txt");
 }
 
+// Empty, or why the plugin is of no use.
+std::string opening_error(const fs::path& plugin, BuiltJit::Kind kind) {
+  const auto error_of = [](const auto& opened) {
+    return opened ? std::string() : opened.error().message;
+  };
+  switch (kind) {
+    case BuiltJit::Kind::kJit:
+      return error_of(jit::open_plugin(plugin.string()));
+    case BuiltJit::Kind::kInterpreter:
+      return error_of(jit::open_interpreter(plugin.string()));
+    case BuiltJit::Kind::kTests:
+      return error_of(jit::open_kernel_tests(plugin.string()));
+  }
+  return {};
+}
+
 // Starts the plugin once, in a process of its own: an edited JIT may do anything.
-std::string why_it_does_not_start(const fs::path& plugin, bool is_interpreter) {
+std::string why_it_does_not_start(const fs::path& plugin, BuiltJit::Kind kind) {
   const Result<std::string> line = call_in_child(
-      [&plugin, is_interpreter] {
-        if (is_interpreter) {
-          const auto opened = jit::open_interpreter(plugin.string());
-          return opened ? std::string(kStarted) : opened.error().message;
-        }
-        const auto opened = jit::open_plugin(plugin.string());
-        return opened ? std::string(kStarted) : opened.error().message;
+      [&plugin, kind] {
+        std::string error = opening_error(plugin, kind);
+        return error.empty() ? std::string(kStarted) : error;
       },
       kSecondsToStart);
   if (!line) return "it does not start: " + line.error().str();
@@ -133,13 +147,12 @@ Result<BuiltJit> build_one(const BuildTools& tools, const BuildRequest& request,
                                    "--parallel", std::to_string(jobs)},
                                   request.log.string());
   if (!status) return std::unexpected(status.error());
-  const fs::path plugin = jit.is_interpreter
-                              ? build / "plugins/interpreters" / ("linux-" + request.name + ".so")
-                              : build / "plugins" / (jit.name + ".so");
+  const std::string file = jit.kind == BuiltJit::Kind::kJit ? jit.name : "linux-" + request.name;
+  const fs::path plugin = build / "plugins" / directory_of(jit.kind) / (file + ".so");
   if (*status != 0 || !fs::exists(plugin, error)) {
     jit.reason = "it does not compile: " + first_error(request, logged);
   } else {
-    jit.reason = why_it_does_not_start(plugin, jit.is_interpreter);
+    jit.reason = why_it_does_not_start(plugin, jit.kind);
   }
   jit.failed = !jit.reason.empty();
   if (!jit.failed) jit.plugin = plugin;
@@ -149,6 +162,18 @@ Result<BuiltJit> build_one(const BuildTools& tools, const BuildRequest& request,
 }
 
 }  // namespace
+
+std::string_view directory_of(BuiltJit::Kind kind) {
+  switch (kind) {
+    case BuiltJit::Kind::kJit:
+      return "";
+    case BuiltJit::Kind::kInterpreter:
+      return "interpreters";
+    case BuiltJit::Kind::kTests:
+      return "tests";
+  }
+  return "";
+}
 
 Result<BuildTools> find_build_tools() {
   BuildTools tools;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/result.h"
@@ -20,11 +22,12 @@ struct BuildRequest {
   std::vector<std::string> archs;  // "x86_64", ...
 };
 
-// One architecture: built when plugin is set, else reason says why not. Or, in the last row, the
-// tree's interpreter, which gives second opinions on all of them.
+// One architecture: built when plugin is set, else reason says why not. Or, in the last rows, what
+// serves all of them: the tree's interpreter, which gives second opinions, and the tree's tests.
 struct BuiltJit {
-  bool is_interpreter = false;
-  std::string arch;  // or "interpreter"
+  enum class Kind : std::uint8_t { kJit, kInterpreter, kTests };
+  Kind kind = Kind::kJit;
+  std::string arch;  // or "interpreter", "tests"
   std::string name;  // "linux-NAME-ARCH"
   std::filesystem::path plugin;
   std::vector<std::string> has, lacks;  // signatures that the tree has and has not
@@ -32,6 +35,9 @@ struct BuiltJit {
   bool failed = false;  // there was something to build and that did not work
   double seconds = 0;
 };
+
+// Where a plugin lies below a directory of plugins: "", "interpreters", "tests".
+[[nodiscard]] std::string_view directory_of(BuiltJit::Kind kind);
 
 struct BuildTools {
   std::string cmake, make, generator, tar;

@@ -123,8 +123,9 @@ void print_summary(const KernelTestReport& report, const Summary& summary) {
              summary.rows.size() - summary.not_applicable, summary.not_applicable);
   print_counts("not applicable", summary.reasons);
   if (summary.oracle_agrees + summary.oracle_undefined > 0) {
-    fmt::print("    the oracle agrees with {}; for it, {} are undefined: only their result counts\n",
-               summary.oracle_agrees, summary.oracle_undefined);
+    fmt::print(
+        "    the oracle agrees with {}; for it, {} are undefined: only their result counts\n",
+        summary.oracle_agrees, summary.oracle_undefined);
   }
   print_counts("undefined     ", summary.undefined);
 }
@@ -197,10 +198,8 @@ void print_json(const KernelTestReport& report) {
                     {"available", false},
                     {"reason", "not of a kernel tree with lib/test_bpf.c"}});
   }
-  const Json out{{"version", 1},
-                 {"command", "test-bpf"},
-                 {"seconds", report.seconds},
-                 {"jits", jits}};
+  const Json out{
+      {"version", 1}, {"command", "test-bpf"}, {"seconds", report.seconds}, {"jits", jits}};
   fmt::print("{}\n", out.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 

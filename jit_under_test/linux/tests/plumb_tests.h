@@ -45,11 +45,11 @@ u64 ktime_get_ns(void);
 u64 ktime_get_boot_fast_ns(void);
 u64 ktime_get_coarse_ns(void);
 u64 get_jiffies_64(void);
-#define do_div(n, base)               \
-  ({                                  \
+#define do_div(n, base)                   \
+  ({                                      \
     u32 plumb_rest = (u32)((n) % (base)); \
-    (n) /= (base);                    \
-    plumb_rest;                       \
+    (n) /= (base);                        \
+    plumb_rest;                           \
   })
 
 /* ---- packets ---- */
@@ -94,6 +94,10 @@ void skb_add_rx_frag(struct sk_buff* skb, int i, struct page* page, int offset, 
                      unsigned int truesize);
 struct page* alloc_page(gfp_t flags);
 #define page_address(page) ((void*)(page)->bytes)
+#define kmap(page) page_address(page)
+#define kunmap(page) \
+  do {               \
+  } while (0)
 #define skb_reset_mac_header(skb) ((void)((skb)->mac_header = (u16)((skb)->data - (skb)->head)))
 #define skb_set_network_header(skb, offset) \
   ((void)((skb)->network_header = (u16)((skb)->data - (skb)->head + (offset))))

@@ -4,10 +4,9 @@
  * Where the test module would run a program, somebody else does: what generate_filter() and
  * prepare_tail_call_tests() make of a table entry is made here, in terms of plugin.h.
  */
-#include "lib/test_bpf.c"
-
 #include "glue/kernel.h"
 #include "jit_under_test/kernel_tests.h"
+#include "lib/test_bpf.c"
 
 _Static_assert(sizeof(struct plumb_insn) == sizeof(struct bpf_insn), "one instruction slot");
 
@@ -17,6 +16,7 @@ struct handle {
   int filled;           /* the fill_helper of this test allocated its instructions; -1: none */
   struct bpf_prog* fp;  /* classic: what became of it */
   struct bpf_insn* own; /* tail calls: a copy with what they refer to */
+  struct sk_buff packets[MAX_SUBTESTS];
 };
 
 char* __bpf_call_base = (char*)plumb_kernel_tests_entry;
@@ -46,6 +46,69 @@ static void set_subtests(const struct bpf_test* from, struct handle* handle,
   }
 }
 
+#if PLUMB_TREE_CLASSIC
+/* What a converted program reads of a packet, pointers left out: nobody could follow them. */
+static void set_packets(struct bpf_test* from, struct handle* handle,
+                        struct plumb_kernel_test* test) {
+  if (context_flags(from->aux) != PLUMB_TEST_PACKET) return;
+  for (u32 i = 0; i < test->subtest_count; i++) {
+    struct sk_buff* skb = generate_test_data(from, (int)i);
+    if (!skb) continue;
+    handle->packets[i] = *skb;
+    handle->packets[i].head = handle->packets[i].data = handle->packets[i].fragment = NULL;
+    handle->packets[i].dev = NULL;
+    handle->subtests[i].context = (const u8*)&handle->packets[i];
+    handle->subtests[i].context_size = sizeof(handle->packets[i]);
+    release_test_data(from, skb);
+  }
+}
+
+static bool is_pointer_in_packet(s16 offset) {
+  return offset == offsetof(struct sk_buff, data) || offset == offsetof(struct sk_buff, dev);
+}
+
+/* Why the converted program cannot be run, or NULL. */
+static const char* not_runnable(const struct bpf_prog* fp) {
+  for (u32 i = 0; i < fp->len; i++) {
+    const struct bpf_insn* insn = &fp->insnsi[i];
+    if (insn->code == (BPF_JMP | BPF_CALL))
+      return "classic BPF that calls functions of the kernel (packet loads, extensions)";
+    if (insn->code == (BPF_LDX | BPF_MEM | BPF_DW) && is_pointer_in_packet(insn->off))
+      return "classic BPF that follows pointers of a packet";
+  }
+  return NULL;
+}
+
+static int get_classic(u32 index, struct handle* handle, struct plumb_kernel_test* test,
+                       char* error, size_t size) {
+  struct bpf_test* from = &tests[index];
+  struct sock_fprog_kern program = {.len = (u16)filter_length((int)index),
+                                    .filter = filter_pointer((int)index)};
+  const int result = bpf_prog_create(&handle->fp, &program);
+  const char* reason;
+  test->flags |= PLUMB_TEST_CLASSIC;
+  if (from->aux & FLAG_EXPECTED_FAIL) {
+    test->flags |= PLUMB_TEST_REJECTED;
+    if (result == from->expected_errcode) return PLUMB_TEST_READY;
+    return say(error, size, PLUMB_TEST_BROKEN, "the kernel's checker should have refused it");
+  }
+  if (result) return say(error, size, PLUMB_TEST_BROKEN, "the kernel's checker refuses it");
+  reason = not_runnable(handle->fp);
+  if (reason) return say(error, size, PLUMB_TEST_NOT_APPLICABLE, reason);
+  set_packets(from, handle, test);
+  test->insns = (const struct plumb_insn*)handle->fp->insnsi;
+  test->insn_count = handle->fp->len;
+  test->stack_depth = handle->fp->aux->stack_depth;
+  return PLUMB_TEST_READY;
+}
+#else
+static int get_classic(u32 index, struct handle* handle, struct plumb_kernel_test* test,
+                       char* error, size_t size) {
+  return say(error, size, PLUMB_TEST_NOT_APPLICABLE,
+             "classic BPF, of which the tree has no converter that we know");
+}
+#endif
+
 static int get_filter(u32 index, struct handle* handle, struct plumb_kernel_test* test, char* error,
                       size_t size) {
   struct bpf_test* from = &tests[index];
@@ -58,9 +121,7 @@ static int get_filter(u32 index, struct handle* handle, struct plumb_kernel_test
   if (from->aux & FLAG_VERIFIER_ZEXT) test->flags |= PLUMB_TEST_ZERO_EXTENDED;
   test->stack_depth = (u32)from->stack_depth;
   set_subtests(from, handle, test);
-  if ((from->aux & TEST_TYPE_MASK) == CLASSIC) {
-    return say(error, size, PLUMB_TEST_NOT_APPLICABLE, "classic BPF");
-  }
+  if ((from->aux & TEST_TYPE_MASK) == CLASSIC) return get_classic(index, handle, test, error, size);
   test->insns = (const struct plumb_insn*)filter_pointer((int)index);
   test->insn_count = (u32)filter_length((int)index);
   return PLUMB_TEST_READY;
@@ -133,6 +194,9 @@ static void release(struct plumb_kernel_test* test) {
     kfree(tests[handle->filled].u.ptr.insns);
     tests[handle->filled].u.ptr.insns = NULL;
   }
+#if PLUMB_TREE_CLASSIC
+  if (handle->fp) bpf_prog_destroy(handle->fp);
+#endif
   kfree(handle->own);
   kfree(handle);
   test->handle = NULL;

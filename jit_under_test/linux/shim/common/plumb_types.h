@@ -284,7 +284,8 @@ struct nsproxy {
   int unused;
 };
 
-/* Of socket buffers only what linux/filter.h, programs that were classic BPF and their tests use. */
+/* Of socket buffers only what linux/filter.h, programs that were classic BPF and their tests use.
+ */
 #define QDISC_CB_PRIV_LEN 20
 struct qdisc_skb_cb {
   u32 pkt_len;
@@ -295,13 +296,19 @@ struct qdisc_skb_cb {
 struct sk_buff {
   u8 *head, *data;
   u32 len, data_len, hash, mark, priority;
-  u16 queue_mapping, protocol, mac_len, vlan_proto, vlan_tci, tc_index;
+  u16 queue_mapping, protocol, mac_len, tc_index;
+  union {
+    u32 vlan_all;
+    struct {
+      u16 vlan_proto, vlan_tci;
+    };
+  };
   struct net_device* dev;
   struct sock* sk;
   char cb[96];
   u8 pkt_type;
   u8 __pkt_type_offset[0], __vlan_present_offset[0];
-  u32 napi_id, vlan_all;
+  u32 napi_id;
   u32 truesize;
   u16 mac_header, network_header; /* offsets from head */
   u8 vlan_present;                /* up to 6.1 */
