@@ -138,12 +138,12 @@ std::string escape(std::string_view text) {
 // ---- SVG ----
 
 constexpr int kColumns = 5;
-constexpr int kColumnWidth = 360;
+constexpr int kColumnWidth = 384;
 constexpr int kHead = 84;
 constexpr int kSlotHeight = 20;
 constexpr int kStackHeight = 64;
 constexpr int kBoxLeft = 76;
-constexpr int kBoxWidth = 150;
+constexpr int kBoxWidth = 176;
 constexpr int kLegend = 40;
 
 std::string_view fill(SlotRole role) {
@@ -260,7 +260,7 @@ std::string legend_svg() {
   std::string out = text_at(8, 24,
                             "Frame layouts. High addresses at the top; a register points at "
                             "the lower edge that it stands beside:");
-  int x = 700;
+  int x = 880;
   for (const Moment moment : {Moment::kEntry, Moment::kBody, Moment::kTailCall}) {
     out += text_at(x, 24, moment_text(moment), fmt::format("fill=\"{}\"", colour(moment)));
     x += 120;
@@ -321,7 +321,7 @@ std::string layouts_svg(std::span<const LayoutRow> rows) {
       "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} "
       "{1}\" font-family=\"monospace\" font-size=\"13\">\n<rect width=\"{0}\" height=\"{1}\" "
       "fill=\"#ffffff\"/>\n{2}{3}</svg>\n",
-      std::max(width, rows.size() > 1 ? 1100 : width), top, rows.size() > 2 ? legend_svg() : "",
+      std::max(width, rows.size() > 2 ? 1300 : width), top, rows.size() > 2 ? legend_svg() : "",
       body);
 }
 

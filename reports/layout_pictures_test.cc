@@ -70,6 +70,10 @@ TEST(LayoutPictures, StandOnOneSheetInsideItsBorders) {
     const int length = to_left ? 0 : characters * size * 6 / 10;
     EXPECT_LE(node.attribute("x").as_int() + length, width) << node.child_value();
     EXPECT_LE(node.attribute("y").as_int(), height) << node.child_value();
+    const pugi::xml_node box = node.previous_sibling();
+    if (std::string(box.name()) != "rect" || box == sheet.first_child()) continue;
+    const int right = box.attribute("x").as_int() + box.attribute("width").as_int();
+    EXPECT_LT(node.attribute("x").as_int() + length, right) << node.child_value();
   }
   for (const LayoutRow& row : layout_table()) {
     EXPECT_TRUE(texts.contains(std::string(row.name))) << row.name;
