@@ -2,7 +2,15 @@
 # Every library comes from the distribution; ./run and ./test install the packages named here.
 
 find_package(PkgConfig REQUIRED)
-find_package(fmt REQUIRED)             # libfmt-dev
+if(PLUMB_STATIC)
+  # A C++ library of the distribution does not link with another standard library than its own.
+  find_path(PLUMB_FMT_INCLUDE fmt/format.h REQUIRED)
+  add_library(fmt::fmt INTERFACE IMPORTED GLOBAL)
+  target_include_directories(fmt::fmt INTERFACE "${PLUMB_FMT_INCLUDE}")
+  target_compile_definitions(fmt::fmt INTERFACE FMT_HEADER_ONLY=1)
+else()
+  find_package(fmt REQUIRED)           # libfmt-dev
+endif()
 find_package(nlohmann_json REQUIRED)   # nlohmann-json3-dev
 find_package(CLI11 REQUIRED)           # libcli11-dev
 find_package(GTest REQUIRED)           # libgtest-dev
@@ -10,6 +18,14 @@ find_package(pugixml REQUIRED)         # libpugixml-dev
 find_package(benchmark REQUIRED)       # libbenchmark-dev
 pkg_check_modules(UNICORN REQUIRED IMPORTED_TARGET unicorn)     # libunicorn-dev
 pkg_check_modules(CAPSTONE REQUIRED IMPORTED_TARGET capstone)   # libcapstone-dev
+if(PLUMB_STATIC)
+  foreach(library unicorn capstone)
+    string(TOUPPER ${library} upper)
+    find_library(PLUMB_STATIC_${upper} lib${library}.a REQUIRED)
+    set_target_properties(PkgConfig::${upper} PROPERTIES
+      INTERFACE_LINK_LIBRARIES "${PLUMB_STATIC_${upper}};-lpthread;-lm")
+  endforeach()
+endif()
 find_package(asmjit REQUIRED)          # libasmjit-dev
 
 # AsmJit's headers are not ours to warn about.

@@ -34,7 +34,9 @@ std::vector<fs::path> case_files(const fs::path& folder) {
 
 std::vector<fs::path> all_files() {
   std::vector<fs::path> files = case_files("corpus/seeds");
-  for (fs::path& path : case_files("corpus/known")) files.push_back(std::move(path));
+  for (const char* folder : {"corpus/known", "corpus/regressions"}) {
+    for (fs::path& path : case_files(folder)) files.push_back(std::move(path));
+  }
   return files;
 }
 
@@ -166,6 +168,17 @@ TEST(Corpus, LeavesOutTheResultOnlyWhereContractsDiffer) {
       results.insert(oracle::run(entry.value, contract).result.bits);
     }
     EXPECT_GT(results.size(), 1u) << entry.path << " could say .expect";
+  }
+}
+
+// Nobody computed by hand what machine-made cases return.
+TEST(Corpus, DistilledCasesAreDefined) {
+  for (const fs::path& path : case_files("corpus/distilled")) {
+    const Result<Case> value = read_case(path.string());
+    ASSERT_TRUE(value.has_value()) << value.error().str();
+    EXPECT_FALSE(value->notes.empty()) << path;
+    const Execution execution = oracle::run(*value, Contract{});
+    EXPECT_TRUE(execution.defined) << path << ": " << execution.undefined_reason;
   }
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/capability.h"
 #include "core/case_text.h"
 #include "core/rng.h"
 #include "fuzz/command_line.h"
@@ -17,11 +18,12 @@
 #include "harness/corpus.h"
 #include "harness/fuzz_input.h"
 #include "harness/minimize.h"
+#include "oracle/validate.h"
 
 namespace plumb::fuzz {
 namespace {
 
-constexpr std::size_t kMaxSize = 16384;
+constexpr harness::InputLimits kLimits{.max_size = 16384};
 
 std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 
@@ -38,7 +40,7 @@ void drive(JitFuzzer& fuzzer, int executions, OnStep on_step) {
   Rng rng(1);
   for (int i = 0; i < executions; ++i) {
     const auto& parent = corpus[rng.below(corpus.size())];
-    const auto text = harness::mutate_input(parent, kMaxSize, rng.next());
+    const auto text = harness::mutate_input(parent, kLimits, rng.next());
     ASSERT_TRUE(text.has_value());
     const auto input = bytes_of(*text);
     const Step step = fuzzer.run(input);
@@ -114,13 +116,13 @@ TEST(Inputs, AnyBytesAreACase) {
 TEST(Inputs, MutationAndCrossoverKeepToTheSizeAndToTheSeed) {
   const auto first = bytes_of(print_case(gen::generate(std::uint64_t{1})));
   const auto second = bytes_of(print_case(gen::generate(std::uint64_t{2})));
-  EXPECT_EQ(harness::mutate_input(first, kMaxSize, 3), harness::mutate_input(first, kMaxSize, 3));
-  EXPECT_NE(harness::mutate_input(first, kMaxSize, 3), harness::mutate_input(first, kMaxSize, 4));
-  EXPECT_EQ(harness::mutate_input(first, 10, 3), std::nullopt);
-  const auto crossed = harness::cross_inputs(first, second, kMaxSize, 5);
+  EXPECT_EQ(harness::mutate_input(first, kLimits, 3), harness::mutate_input(first, kLimits, 3));
+  EXPECT_NE(harness::mutate_input(first, kLimits, 3), harness::mutate_input(first, kLimits, 4));
+  EXPECT_EQ(harness::mutate_input(first, {.max_size = 10}, 3), std::nullopt);
+  const auto crossed = harness::cross_inputs(first, second, kLimits, 5);
   ASSERT_TRUE(crossed.has_value());
-  EXPECT_LE(crossed->size(), kMaxSize);
-  EXPECT_EQ(crossed, harness::cross_inputs(first, second, kMaxSize, 5));
+  EXPECT_LE(crossed->size(), kLimits.max_size);
+  EXPECT_EQ(crossed, harness::cross_inputs(first, second, kLimits, 5));
 }
 
 // A case that no verifier accepts is no ground for mutations: the bytes are entropy then.
@@ -129,7 +131,21 @@ TEST(Inputs, InvalidCasesAreNotBuiltUpon) {
       ".case 1\n.program p\n.function main\n        call f\n        exit\n"
       ".function f\n        call f\n        exit\n");
   ASSERT_TRUE(harness::read_input(input).parsed);
-  EXPECT_TRUE(harness::mutate_input(input, kMaxSize, 1).has_value());
+  EXPECT_TRUE(harness::mutate_input(input, kLimits, 1).has_value());
+}
+
+TEST(Inputs, NeedNothingThatTheJitsLack) {
+  const std::uint64_t tail_call = capability_bit(Capability::kTailCall);
+  const harness::InputLimits limits{.max_size = 16384, .capabilities = ~tail_call};
+  int made = 0;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    const auto text = harness::mutate_input({}, limits, seed);
+    if (!text) continue;
+    ++made;
+    const Case value = harness::read_input(bytes_of(*text)).value;
+    EXPECT_EQ(oracle::required_capabilities(value) & tail_call, 0u);
+  }
+  EXPECT_GE(made, 36);
 }
 
 TEST(Depths, AShareOfTheInputsGoesTheLongWay) {

@@ -18,6 +18,7 @@
 #include "core/case_text.h"
 #include "fuzz/command_line.h"
 #include "fuzz/jit_fuzzer.h"
+#include "fuzz/mutators.h"
 #include "harness/corpus.h"
 
 namespace {
@@ -98,7 +99,12 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
   if (!jits) unusable(jits.error().str());
   auto waivers = harness::read_waivers(target().line.known);
   if (!waivers) unusable(waivers.error().str());
-  for (const auto& jit : *jits) fmt::print(stderr, "plumb: fuzzing {}\n", jit->info().name);
+  std::uint64_t capabilities = 0;
+  for (const auto& jit : *jits) {
+    fmt::print(stderr, "plumb: fuzzing {}\n", jit->info().name);
+    capabilities |= jit->info().capabilities;
+  }
+  fuzz::set_capabilities(capabilities);
   target().fuzzer = std::make_unique<fuzz::JitFuzzer>(*std::move(jits), *std::move(waivers));
   std::atexit(print_funnel);
   fuzz::add_default_flags(argc, argv);

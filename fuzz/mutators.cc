@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // libFuzzer's hooks for inputs that are cases: structural changes first, bytes now and then.
+#include "fuzz/mutators.h"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -21,12 +23,19 @@ constexpr std::uint64_t kBytesPercent = 5;
 // An input that is entropy stays so as often; else it becomes text that can be changed bit by bit.
 constexpr std::uint64_t kStayEntropyPercent = 30;
 
+std::uint64_t& capabilities() {
+  static std::uint64_t of_the_target = static_cast<std::uint64_t>(-1);
+  return of_the_target;
+}
+
 std::size_t put(const std::string& text, std::uint8_t* out) {
   std::memcpy(out, text.data(), text.size());
   return text.size();
 }
 
 }  // namespace
+
+void plumb::fuzz::set_capabilities(std::uint64_t of_the_target) { capabilities() = of_the_target; }
 
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
                                                std::size_t max_size, unsigned int seed);
@@ -37,7 +46,8 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
   if (rng.below(100) < (is_text ? kBytesPercent : kStayEntropyPercent)) {
     return LLVMFuzzerMutate(data, size, max_size);
   }
-  const auto text = plumb::harness::mutate_input({data, size}, max_size, rng.next());
+  const auto text = plumb::harness::mutate_input(
+      {data, size}, {.max_size = max_size, .capabilities = capabilities()}, rng.next());
   return text ? put(*text, data) : LLVMFuzzerMutate(data, size, max_size);
 }
 
@@ -49,8 +59,9 @@ extern "C" std::size_t LLVMFuzzerCustomCrossOver(const std::uint8_t* data1, std:
                                                  const std::uint8_t* data2, std::size_t size2,
                                                  std::uint8_t* out, std::size_t max_out_size,
                                                  unsigned int seed) {
-  const auto text =
-      plumb::harness::cross_inputs({data1, size1}, {data2, size2}, max_out_size, seed);
+  const auto text = plumb::harness::cross_inputs(
+      {data1, size1}, {data2, size2}, {.max_size = max_out_size, .capabilities = capabilities()},
+      seed);
   if (text) return put(*text, out);
   const std::size_t size = std::min(size1, max_out_size);
   std::memcpy(out, data1, size);

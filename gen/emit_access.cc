@@ -31,6 +31,18 @@ void bounded_scalar(Emitter& e, int reg, int most) {
   if (most > 0) e.code.emit(Opcode::kLsh64Imm, reg, 0, 0, 3);
 }
 
+// Puts the same number into memory and into R0; for 32 bits, with something in R0's upper half.
+void make_comparison_hold(Emitter& e, const Address& at, int width) {
+  const std::int32_t value = draw_immediate(e.choices);
+  e.code.emit(width == 64 ? Opcode::kStoreImm64 : Opcode::kStoreImm32, at.reg, 0, at.offset, value);
+  if (width == 64) {
+    e.code.emit(Opcode::kMov64Imm, 0, 0, 0, value);
+  } else {
+    constexpr std::uint64_t kUpper = 0x5eed'0000'0000'0000;
+    e.code.load_imm64(0, kUpper | static_cast<std::uint32_t>(value));
+  }
+}
+
 }  // namespace
 
 void emit_atomic(Emitter& e) {
@@ -46,6 +58,7 @@ void emit_atomic(Emitter& e) {
   {
     const Hold hold(e, src);
     const Address at = find_address(e, Access::kAtomic, info.width / 8);
+    if (exchanges && e.choices.chance(40)) make_comparison_hold(e, at, info.width);
     e.code.emit(info.id, at.reg, src, at.offset);
   }
   e.held = before;

@@ -35,6 +35,10 @@ bool divides(Operation operation) {
          operation == Operation::kSdiv || operation == Operation::kSmod;
 }
 
+bool divides_signed(const OpcodeInfo& info) {
+  return info.operation == Operation::kSdiv || info.operation == Operation::kSmod;
+}
+
 bool shifts(Operation operation) {
   return operation == Operation::kLsh || operation == Operation::kRsh ||
          operation == Operation::kArsh;
@@ -80,8 +84,13 @@ void emit_one_alu(Emitter& e) {
   const bool overwrites = info.operation == Operation::kMov || info.operation == Operation::kMovsx;
   const int src = info.operand == Operand::kReg ? any_scalar(e) : 0;
   const int dst = overwrites ? result_register(e) : scalar_target(e);
-  const std::int32_t immediate =
-      info.operand == Operand::kImm ? draw_immediate_for(e.choices, info) : 0;
+  std::int32_t immediate = info.operand == Operand::kImm ? draw_immediate_for(e.choices, info) : 0;
+  if (divides_signed(info) && info.operand == Operand::kImm && e.choices.chance(30)) {
+    // The one quotient that does not fit.
+    const int sign = info.width - 1;
+    e.code.load_imm64(dst, std::uint64_t{1} << sign);
+    immediate = -1;
+  }
   e.code.emit(info.id, dst, src, 0, immediate);
 }
 

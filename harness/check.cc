@@ -107,7 +107,10 @@ class Checking {
     const CheckRow& row = report_.rows[item];
     const bool ours =
         !blames_the_case(activity) || death == Death{Death::Kind::kExit, kCheckFailedStatus};
-    if (ours) report_.harness_failures.push_back(name_of(item) + ": " + death.str());
+    if (ours) {
+      report_.harness_failures.push_back(
+          fmt::format("{}: {}{}", name_of(item), death.str(), suspicion(options_.interpreters)));
+    }
     report_.rows[item].judgement =
         death_judgement(jits_[row.jit_index]->info(), activity, death.str());
   }

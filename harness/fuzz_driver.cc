@@ -132,8 +132,9 @@ class Fuzzing {
     const bool ours =
         !blames_the_case(activity) || death == Death{Death::Kind::kExit, kCheckFailedStatus};
     if (ours) {
-      report_.harness_failures.push_back(fmt::format("case {} (seed {:#x}): {}", item,
-                                                     nth_seed(options_.seed, item), death.str()));
+      report_.harness_failures.push_back(fmt::format("case {} (seed {:#x}): {}{}", item,
+                                                     nth_seed(options_.seed, item), death.str(),
+                                                     suspicion(options_.interpreters)));
       return;
     }
     FunnelCounts& lost = lost_[jit];

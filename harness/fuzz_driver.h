@@ -46,10 +46,10 @@ struct FuzzOptions {
 struct FuzzFinding {
   Signature signature;
   Verdict verdict = Verdict::kViolation;
-  std::string known;           // name of the waiver that covers it, or empty
-  std::string message;         // one line
-  std::string second_opinion;  // who stands alone; empty: not asked, or not applicable
-  Case value;                  // minimised, unless that did not come to an end
+  std::string known;             // name of the waiver that covers it, or empty
+  std::string message;           // one line
+  std::string second_opinion{};  // who stands alone; empty: not asked, or not applicable
+  Case value;                    // minimised, unless that did not come to an end
   bool minimised = false;
   std::string path;                     // of the case file, or empty
   std::uint64_t cases_until_found = 0;  // counting the one that found it

@@ -16,33 +16,48 @@ namespace {
 
 constexpr int kAttempts = 4;
 constexpr int kMostChanges = 5;
+constexpr int kGenerations = 16;  // until one is a case for the JITs
 constexpr int kCrossPercent = 12;
-
-bool is_valid(const Case& value) { return !oracle::validate(value).has_value(); }
 
 bool is_defined(const Case& value) { return oracle::run(value, Contract{}).defined; }
 
-std::optional<std::string> text_within(const Case& value, std::size_t max_size) {
+// What the JITs can run, and a verifier would let them.
+gen::CaseCheck check_for(const InputLimits& limits) {
+  return [&limits](const Case& value) {
+    return (oracle::required_capabilities(value) & ~limits.capabilities) == 0 &&
+           !oracle::validate(value).has_value();
+  };
+}
+
+std::optional<std::string> text_within(const Case& value, const InputLimits& limits) {
   std::string text = print_case(value);
-  if (text.size() > max_size) return std::nullopt;
+  if (text.size() > limits.max_size) return std::nullopt;
   return text;
 }
 
-// Cases from files may hold what no verifier accepts; the mutations need one that does.
-Case mutable_case(std::span<const std::uint8_t> bytes) {
-  FuzzInput input = read_input(bytes);
-  if (input.parsed && !is_valid(input.value)) return gen::generate(bytes);
-  return std::move(input.value);
+Case generated_case(gen::ChoiceStream& choices, const gen::CaseCheck& accept) {
+  Case value = gen::generate(choices.word());
+  for (int i = 0; i < kGenerations && !accept(value); ++i) value = gen::generate(choices.word());
+  return value;
 }
 
-std::optional<Case> change(const Case& value, gen::ChoiceStream& choices) {
+// Cases from files may hold what no verifier accepts; the mutations need one that does.
+Case mutable_case(std::span<const std::uint8_t> bytes, gen::ChoiceStream& choices,
+                  const gen::CaseCheck& accept) {
+  FuzzInput input = read_input(bytes);
+  return accept(input.value) ? std::move(input.value) : generated_case(choices, accept);
+}
+
+std::optional<Case> change(const Case& value, gen::ChoiceStream& choices,
+                           const gen::CaseCheck& accept) {
   if (choices.chance(kCrossPercent)) {
-    return gen::cross(value, gen::generate(choices.word()), choices, is_valid);
+    const Case other = generated_case(choices, accept);
+    return gen::cross(value, other, choices, accept);
   }
   Case changed = value;
   bool any = false;
   for (int count = choices.range(1, kMostChanges); count > 0; --count) {
-    auto next = gen::mutate(changed, choices, is_valid);
+    auto next = gen::mutate(changed, choices, accept);
     if (!next) continue;
     changed = *std::move(next);
     any = true;
@@ -59,28 +74,30 @@ FuzzInput read_input(std::span<const std::uint8_t> bytes) {
   return {.value = gen::generate(bytes), .parsed = false};
 }
 
-std::optional<std::string> mutate_input(std::span<const std::uint8_t> bytes, std::size_t max_size,
-                                        std::uint64_t seed) {
-  const Case value = mutable_case(bytes);
+std::optional<std::string> mutate_input(std::span<const std::uint8_t> bytes,
+                                        const InputLimits& limits, std::uint64_t seed) {
   gen::ChoiceStream choices(seed);
+  const gen::CaseCheck accept = check_for(limits);
+  const Case value = mutable_case(bytes, choices, accept);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const auto changed = change(value, choices);
+    const auto changed = change(value, choices, accept);
     if (!changed || !is_defined(*changed)) continue;
-    if (auto text = text_within(*changed, max_size)) return text;
+    if (auto text = text_within(*changed, limits)) return text;
   }
   return std::nullopt;
 }
 
 std::optional<std::string> cross_inputs(std::span<const std::uint8_t> first,
-                                        std::span<const std::uint8_t> second, std::size_t max_size,
-                                        std::uint64_t seed) {
-  const Case one = mutable_case(first);
-  const Case two = mutable_case(second);
+                                        std::span<const std::uint8_t> second,
+                                        const InputLimits& limits, std::uint64_t seed) {
   gen::ChoiceStream choices(seed);
+  const gen::CaseCheck accept = check_for(limits);
+  const Case one = mutable_case(first, choices, accept);
+  const Case two = mutable_case(second, choices, accept);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const auto crossed = gen::cross(one, two, choices, is_valid);
+    const auto crossed = gen::cross(one, two, choices, accept);
     if (!crossed || !is_defined(*crossed)) continue;
-    if (auto text = text_within(*crossed, max_size)) return text;
+    if (auto text = text_within(*crossed, limits)) return text;
   }
   return std::nullopt;
 }

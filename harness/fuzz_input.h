@@ -19,14 +19,22 @@ struct FuzzInput {
 };
 [[nodiscard]] FuzzInput read_input(std::span<const std::uint8_t> bytes);
 
+// What a made input has to keep to.
+struct InputLimits {
+  std::size_t max_size = 0;                                     // bytes of text
+  std::uint64_t capabilities = static_cast<std::uint64_t>(-1);  // that a JIT has (capability.h)
+};
+
 // Another input like it: the case changed by a few structural mutations, or crossed with a new one.
-// What the oracle does not define is tried again. Nothing when no attempt fits into max_size bytes.
+// What the oracle does not define is tried again. Nothing when no attempt keeps to the limits.
 [[nodiscard]] std::optional<std::string> mutate_input(std::span<const std::uint8_t> bytes,
-                                                      std::size_t max_size, std::uint64_t seed);
+                                                      const InputLimits& limits,
+                                                      std::uint64_t seed);
 
 // A case made of both.
 [[nodiscard]] std::optional<std::string> cross_inputs(std::span<const std::uint8_t> first,
                                                       std::span<const std::uint8_t> second,
-                                                      std::size_t max_size, std::uint64_t seed);
+                                                      const InputLimits& limits,
+                                                      std::uint64_t seed);
 
 }  // namespace plumb::harness

@@ -15,18 +15,18 @@ namespace plumb::harness {
 
 struct KillOptions {
   std::uint64_t seed = 1;
-  std::uint64_t runs = 20'000;  // cases for each defect, at most
-  std::uint64_t at_least = 100; // go on so far when it is caught earlier: what else notices it?
+  std::uint64_t runs = 20'000;   // cases for each defect, at most
+  std::uint64_t at_least = 100;  // go on so far when it is caught earlier: what else notices it?
 };
 
 // One seeded defect in one layout.
 struct KillRow {
   const jit::reference::DefectInfo* defect = nullptr;
   std::string layout;
-  std::uint64_t cases = 0;       // judged
-  std::uint64_t compared = 0;    // of those
-  std::uint64_t needed = 0;      // until an expected invariant led; 0: none ever did
-  std::string caught_by;         // that invariant
+  std::uint64_t cases = 0;     // judged
+  std::uint64_t compared = 0;  // of those
+  std::uint64_t needed = 0;    // until an expected invariant led; 0: none ever did
+  std::string caught_by;       // that invariant
   struct Cell {
     std::uint64_t led = 0;   // cases whose finding it names
     std::uint64_t seen = 0;  // cases that it does not hold in

@@ -10,8 +10,8 @@
 
 #include "core/edit.h"
 #include "core/opcode.h"
-#include "core/stack_depth.h"
 #include "core/reduce.h"
+#include "core/stack_depth.h"
 
 namespace plumb::harness {
 namespace {

@@ -243,6 +243,10 @@ std::string_view alone_name(Alone alone) {
   return "?";
 }
 
+std::string_view suspicion(InterpreterList interpreters) {
+  return interpreters.empty() ? "" : " (try without second opinions: they run in that process)";
+}
+
 std::string opinion_text(const SecondOpinion& opinion) {
   const bool given = opinion.status == SecondOpinion::Status::kAgrees ||
                      opinion.status == SecondOpinion::Status::kDisagrees;

@@ -64,6 +64,10 @@ struct Consultation {
 // Of an opinion that was given: who stands alone, if anybody. Else nothing.
 [[nodiscard]] std::string opinion_text(const SecondOpinion& opinion);
 
+// Said behind the death of a process that is nobody's fault, as far as one can see. The interpreter
+// runs in that process: one that writes where it should not may be the reason.
+[[nodiscard]] std::string_view suspicion(InterpreterList interpreters);
+
 // Asks the interpreter about the case.
 [[nodiscard]] Consultation consult(jit::Interpreter& interpreter, const Compared& compared);
 

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -86,6 +88,17 @@ Result<std::vector<harness::NamedCase>> read_cases(const std::vector<std::string
   return cases;
 }
 
+// A corpus may lack a part; one that lacks all of them is said to be unreadable.
+std::vector<std::string> regression_corpus() {
+  std::vector<std::string> paths;
+  for (const char* directory :
+       {"corpus/seeds", "corpus/known", "corpus/regressions", "corpus/distilled"}) {
+    std::error_code error;
+    if (std::filesystem::is_directory(directory, error)) paths.emplace_back(directory);
+  }
+  return paths.empty() ? std::vector<std::string>{"corpus/seeds"} : paths;
+}
+
 // What is wrong beside findings: expectations, stale waivers, our own failures. On stderr.
 void complain(const harness::CheckReport& report, const std::vector<harness::NamedCase>& cases) {
   for (const auto& unexpected : report.unexpected) {
@@ -165,9 +178,7 @@ void add_check_commands(CLI::App& app, Session& session) {
   add_options(*replay, *replayed);
   replay->callback([replayed, &session] {
     session.action = [replayed, &session] {
-      if (replayed->paths.empty()) {
-        replayed->paths = {"corpus/seeds", "corpus/known", "corpus/regressions"};
-      }
+      if (replayed->paths.empty()) replayed->paths = regression_corpus();
       return check(*replayed, session, "replay");
     };
   });

@@ -77,9 +77,11 @@ void print_entry(const nlohmann::ordered_json& jit) {
 int print_contracts(const Session& session) {
   std::vector<jit::JitInfo> infos;
   auto jits = nlohmann::ordered_json::array();
-  for (const jit::JitEntry& entry : jit::find_jits(session.plugin_directory)) {
+  std::vector<jit::JitEntry> entries = jit::find_jits(session.plugin_directory);
+  for (jit::JitEntry& entry : jit::built_in_jits()) entries.push_back(std::move(entry));
+  for (const jit::JitEntry& entry : entries) {
     if (!entry.available) continue;
-    const auto opened = jit::open_plugin(entry.path);
+    const auto opened = jit::open_jit(entry);
     if (!opened) {
       fmt::print(stderr, "plumb: {}: not available: {}\n", entry.name, opened.error().message);
       continue;
@@ -89,7 +91,6 @@ int print_contracts(const Session& session) {
     jits.push_back(
         {{"name", info.name}, {"arch", arch_name(info.arch)}, {"contract", contract_json(info)}});
   }
-  if (infos.empty()) return unusable("no JIT plugins in " + session.plugin_directory);
   if (session.json) {
     fmt::print("{}\n", jits.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {

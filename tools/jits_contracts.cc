@@ -93,7 +93,10 @@ std::string cell_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) return value.dump();
   std::string text;
-  for (const Json& part : value) text += (text.empty() ? "" : " ") + part.get<std::string>();
+  for (const Json& part : value) {
+    if (!text.empty()) text += ' ';
+    text += part.get<std::string>();
+  }
   return text;
 }
 

@@ -15,11 +15,10 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <system_error>
 #include <thread>
 
-#include "core/check.h"
+#include "harness/corpus.h"
 
 namespace plumb::tools {
 namespace {
@@ -57,6 +56,28 @@ std::uint64_t executions_told(const std::string& log) {
     if (line.starts_with("#")) told = std::strtoull(line.c_str() + 1, nullptr, 10);
   }
   return told;
+}
+
+std::size_t case_files_in(const std::string& directory) {
+  std::error_code error;
+  std::size_t count = 0;
+  for (const auto& file : fs::directory_iterator(directory, error)) {
+    count += file.path().extension() == harness::kCaseEnding;
+  }
+  return count;
+}
+
+// Of the processes that have ended; libFuzzer starts new ones all the time.
+harness::FuzzProgress progress_of(const std::string& log, const std::string& funnel,
+                                  const LibfuzzerOptions& options, double seconds) {
+  harness::FuzzProgress progress{.seconds = seconds, .generated = executions_told(log)};
+  std::ifstream file(funnel);
+  for (std::string line; std::getline(file, line);) {
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (json.is_object()) progress.compared += json["funnel"].value("compared", std::uint64_t{0});
+  }
+  progress.findings = case_files_in(options.out);
+  return progress;
 }
 
 pid_t start(const std::vector<std::string>& command, const std::string& log) {
@@ -113,7 +134,7 @@ std::vector<std::string> command_for(const std::string& target, const std::strin
 
 // Waits for the target and tells how it goes.
 Result<void> watch(pid_t child, const std::string& target, const std::string& log,
-                   const LibfuzzerOptions& options) {
+                   const std::string& funnel, const LibfuzzerOptions& options) {
   const Clock::time_point begin = Clock::now();
   int status = 0;
   while (true) {
@@ -121,9 +142,7 @@ Result<void> watch(pid_t child, const std::string& target, const std::string& lo
     if (ended == child) break;
     if (ended < 0 && errno != EINTR)
       return fail(fmt::format("{}: {}", target, std::strerror(errno)));
-    if (options.on_progress) {
-      options.on_progress({.seconds = since(begin), .generated = executions_told(log)});
-    }
+    if (options.on_progress) options.on_progress(progress_of(log, funnel, options, since(begin)));
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
@@ -133,6 +152,8 @@ Result<void> watch(pid_t child, const std::string& target, const std::string& lo
 }  // namespace
 
 std::string target_name(const jit::JitInfo& info) {
+  // One target has all layouts of all architectures.
+  if (info.family == "reference") return "fuzz_reference";
   return fmt::format("fuzz_{}_{}", info.family, arch_name(info.arch));
 }
 
@@ -163,7 +184,7 @@ Result<LibfuzzerRun> run_libfuzzer(harness::JitList jits, const LibfuzzerOptions
     fs::remove(funnel, error);
     const pid_t child = start(command_for(target, list, options, funnel), stem + ".log");
     if (child < 0) return fail(fmt::format("{}: {}", target, std::strerror(errno)));
-    if (Result<void> ended = watch(child, target, stem + ".log", options); !ended) {
+    if (Result<void> ended = watch(child, target, stem + ".log", funnel, options); !ended) {
       return std::unexpected(ended.error());
     }
     add_funnels(funnel, run.jits);

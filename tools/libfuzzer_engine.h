@@ -31,7 +31,7 @@ struct LibfuzzerRun {
   double seconds = 0;
 };
 
-// The target of a JIT: fuzz_<family>_<arch>.
+// The target of a JIT: fuzz_<family>_<arch>, or fuzz_reference.
 [[nodiscard]] std::string target_name(const jit::JitInfo& info);
 
 // Runs each target that the JITs need, in libFuzzer's fork mode: what kills a process is kept as an

@@ -64,6 +64,7 @@ int run(int argc, char** argv) {
   add_triage_command(app, session);
   add_explain_command(app, session);
   add_defects_command(app, session);
+  add_layouts_command(app, session);
   add_gen_command(app, session);
   add_test_bpf_command(app, session);
   try {

@@ -21,7 +21,7 @@ struct FindingReport {
   std::uint64_t cases_until_found = 0;
   std::uint64_t count = 1;  // cases that showed this signature
   std::string message;
-  std::string second_opinion;  // who stands alone; empty: not asked, or not applicable
+  std::string second_opinion{};  // who stands alone; empty: not asked, or not applicable
 };
 
 struct JitReport {

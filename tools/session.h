@@ -38,5 +38,6 @@ void add_triage_command(CLI::App& app, Session& session);
 void add_explain_command(CLI::App& app, Session& session);
 void add_test_bpf_command(CLI::App& app, Session& session);
 void add_defects_command(CLI::App& app, Session& session);
+void add_layouts_command(CLI::App& app, Session& session);
 
 }  // namespace plumb::tools

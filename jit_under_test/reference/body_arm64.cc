@@ -198,8 +198,7 @@ void EmitterArm64::sign_extend(const OpcodeInfo& info, const Insn& insn) {
 
 // The processor divides as RFC 9669 section 4.1 wants it: by zero gives 0.
 void EmitterArm64::divide(const OpcodeInfo& info, const Insn& insn) {
-  const bool is_signed =
-      info.operation == Operation::kSdiv || info.operation == Operation::kSmod;
+  const bool is_signed = info.operation == Operation::kSdiv || info.operation == Operation::kSmod;
   const bool is_modulo = info.operation == Operation::kMod || info.operation == Operation::kSmod;
   const Gp dst = reg(insn.dst, info.width);
   const Gp src = operand(info, insn);

@@ -219,8 +219,7 @@ void EmitterX86::shift(const OpcodeInfo& info, const Insn& insn) {
 
 // RFC 9669, section 4.1: x / 0 = 0, x % 0 = x; the smallest number / -1 is itself, % -1 is 0.
 void EmitterX86::divide(const OpcodeInfo& info, const Insn& insn) {
-  const bool is_signed =
-      info.operation == Operation::kSdiv || info.operation == Operation::kSmod;
+  const bool is_signed = info.operation == Operation::kSdiv || info.operation == Operation::kSmod;
   const bool is_modulo = info.operation == Operation::kMod || info.operation == Operation::kSmod;
   const Gp dst = reg(insn.dst, info.width);
   const Gp divisor = sized(kR11, info.width);
@@ -360,8 +359,9 @@ void EmitterX86::atomic(const OpcodeInfo& info, const Insn& insn) {
       return;
     case Operation::kCmpxchg:
       a_.lock().cmpxchg(at, src, sized(0, info.width));
-      // Where the comparison holds, the processor leaves the upper half as it was.
-      if (info.width == 32 && !has(Defect::kCmpxchg32KeepsUpper)) a_.mov(x86::eax, x86::eax);
+      // Where the comparison holds, the processor leaves the upper half as it was. The emulator
+      // clears it (its locked form writes eax always), so no run shows what this line is for.
+      if (info.width == 32) a_.mov(x86::eax, x86::eax);
       return;
     default:
       return atomic_loop(info, insn);

@@ -51,8 +51,8 @@ void Emitter::emit_slot(std::size_t index, EmittedFunction& out) {
   PLUMB_CHECK(info != nullptr);
   if (info->operation == Operation::kExit) return exit();
   if (info->operation == Operation::kCallHelper && insns[index].immediate == kTailCallHelper) {
-    const auto site = std::ranges::find(facts().tail_calls, static_cast<int>(index),
-                                        &TailCallSite::slot);
+    const auto site =
+        std::ranges::find(facts().tail_calls, static_cast<int>(index), &TailCallSite::slot);
     PLUMB_CHECK(site != facts().tail_calls.end());
     return tail_call(*site);
   }

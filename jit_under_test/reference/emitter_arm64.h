@@ -7,8 +7,8 @@
 
 namespace plumb::jit::reference {
 
-// arm64. BPF registers as in the kernel: R0 x7, R1 ... R5 x0 ... x4, R6 ... R9 x19 ... x22, R10 x25;
-// x26 carries the tail-call count; x10, x11, x12 are scratch.
+// arm64. BPF registers as in the kernel: R0 x7, R1 ... R5 x0 ... x4, R6 ... R9 x19 ... x22, R10
+// x25; x26 carries the tail-call count; x10, x11, x12 are scratch.
 class EmitterArm64 final : public Emitter {
  public:
   EmitterArm64(const CompileUnit& unit, const FunctionUnit& function, asmjit::a64::Assembler& a)

@@ -7,8 +7,8 @@
 
 namespace plumb::jit::reference {
 
-// x86-64. BPF registers as in the kernel since 3.16: R0 rax, R1 ... R5 rdi rsi rdx rcx r8, R6 ... R9
-// rbx r13 r14 r15; r10 and r11 are scratch.
+// x86-64. BPF registers as in the kernel since 3.16: R0 rax, R1 ... R5 rdi rsi rdx rcx r8, R6 ...
+// R9 rbx r13 r14 r15; r10 and r11 are scratch.
 class EmitterX86 final : public Emitter {
  public:
   EmitterX86(const CompileUnit& unit, const FunctionUnit& function, asmjit::x86::Assembler& a)

@@ -53,7 +53,7 @@ void EmitterArm64::step(const Step& step) {
       a_.nop();
       return;
     case StepKind::kSaveLink:
-      a_.mov(x9, x30);
+      a_.add(x9, x30, 0);  // as the kernel spells a move
       a_.nop();
       return;
     case StepKind::kLandingPad:
@@ -73,7 +73,7 @@ void EmitterArm64::step(const Step& step) {
       a_.mov(gp(step.a), sp);
       return;
     case StepKind::kAllocate:
-      if (step.value != 0) a_.sub(sp, sp, step.value);
+      a_.sub(sp, sp, step.value);
       return;
     case StepKind::kShift:
       step.value < 0 ? a_.sub(gp(step.a), gp(step.a), -step.value)
@@ -107,7 +107,7 @@ void EmitterArm64::undo(const Step& step) {
     case StepKind::kPush:
       return pop_pair(step.a, step.b);
     case StepKind::kAllocate:
-      if (step.value != 0) a_.add(sp, sp, step.value);
+      a_.add(sp, sp, step.value);
       return;
     case StepKind::kShift:
       step.value < 0 ? a_.add(gp(step.a), gp(step.a), -step.value)
@@ -189,8 +189,7 @@ void EmitterArm64::load_target(const Label& out) {
   a_.ldr(x11, a64::ptr(x11, x2, a64::lsl(3)));
   if (!has(Defect::kNoNullTest)) a_.cbz(x11, out);
   if (has(Defect::kCountsOnlySuccesses)) a_.add(x26, x26, 1);
-  const bool counts =
-      traits().counter == Counter::kReference && !has(Defect::kCountsEmptySlots);
+  const bool counts = traits().counter == Counter::kReference && !has(Defect::kCountsEmptySlots);
   if (counts) a_.str(x12, a64::ptr(x26));
 }
 

@@ -67,9 +67,8 @@ class Builder {
   [[nodiscard]] int frame_pointer() const { return is_arm64() ? kFp : kRbp; }
 
   [[nodiscard]] int stack_size() const {
-    const bool fixed =
-        traits_.fixed_stack == FixedStack::kAlways ||
-        (traits_.fixed_stack == FixedStack::kWithTailCalls && facts_.has_tail_call);
+    const bool fixed = traits_.fixed_stack == FixedStack::kAlways ||
+                       (traits_.fixed_stack == FixedStack::kWithTailCalls && facts_.has_tail_call);
     const int depth = fixed ? kMaxStackDepth : facts_.stack_depth;
     return round_up(depth, traits_.alignment);
   }
@@ -217,8 +216,8 @@ void Builder::push_count_by_reference() {
 }
 
 void Builder::point_r10() {
-  const bool unused = row_.traits.counter == Counter::kReference &&
-                      (facts_.used >> kFramePointerRegister & 1) == 0;
+  const bool unused =
+      row_.traits.counter == Counter::kReference && (facts_.used >> kFramePointerRegister & 1) == 0;
   frame_.r10 = sp_;
   if (unused || (has(Defect::kSubprogramKeepsR10) && !facts_.is_main)) return;
   step({.kind = StepKind::kPointAtSp, .a = traits_.r10});
@@ -240,7 +239,8 @@ void Builder::expand(const RecipeLine& line) {
     case kPatchSite:
       return step({.kind = is_arm64() ? StepKind::kSaveLink : StepKind::kNop, .value = 5});
     case kLandingPad: {
-      const bool missing = has(behind_entry_ ? Defect::kNoPadAtTailCallEntry : Defect::kNoPadAtEntry);
+      const bool missing =
+          has(behind_entry_ ? Defect::kNoPadAtTailCallEntry : Defect::kNoPadAtEntry);
       if (missing) return step({.kind = StepKind::kNop, .value = 4});
       return step({.kind = StepKind::kLandingPad, .value = behind_entry_ ? 2 : 1});
     }
@@ -297,8 +297,7 @@ void Builder::expand(const RecipeLine& line) {
       slot(facts_.is_main ? SlotRole::kCount : SlotRole::kCountAddress, sp_,
            facts_.is_main ? kXzr : kCountX26);
       step({.kind = StepKind::kPush, .a = facts_.is_main ? kXzr : kCountX26, .b = kCountX26});
-      if ((facts_.is_main && !has(Defect::kMainLeavesCount)) ||
-          has(Defect::kSubprogramOwnsCount)) {
+      if ((facts_.is_main && !has(Defect::kMainLeavesCount)) || has(Defect::kSubprogramOwnsCount)) {
         step({.kind = StepKind::kPointAtSp, .a = kCountX26});
       }
       return;

@@ -69,22 +69,22 @@ struct LayoutRow {
 
 // One step of one function's prologue. Registers are hardware numbers, 31 is arm64's xzr.
 enum class StepKind : std::uint8_t {
-  kNop,              // value bytes
-  kSaveLink,         // arm64's patch site: mov x9, lr; nop
-  kLandingPad,       // value: 1 at the entry, 2 at the tail-call entry
+  kNop,         // value bytes
+  kSaveLink,    // arm64's patch site: mov x9, lr; nop
+  kLandingPad,  // value: 1 at the entry, 2 at the tail-call entry
   kSignReturn,
-  kClearCount,       // value: bytes
+  kClearCount,  // value: bytes
   kEntry,
-  kPush,             // a; arm64: a at the lower address, b above
+  kPush,  // a; arm64: a at the lower address, b above
   kPushZero,
-  kPointAtSp,        // a = sp
-  kAllocate,         // sp -= value
-  kShift,            // a += value
-  kStore,            // [frame pointer + value] = a
-  kStoreZero,        // [frame pointer + value] = 0, through rax
-  kCountByReference, // see kPushCountByReference; in a main function
-  kFrameBase,        // x27 = x25 - value
-  kPrivate,          // r9 = private stack
+  kPointAtSp,         // a = sp
+  kAllocate,          // sp -= value
+  kShift,             // a += value
+  kStore,             // [frame pointer + value] = a
+  kStoreZero,         // [frame pointer + value] = 0, through rax
+  kCountByReference,  // see kPushCountByReference; in a main function
+  kFrameBase,         // x27 = x25 - value
+  kPrivate,           // r9 = private stack
 };
 struct Step {
   StepKind kind;
@@ -99,7 +99,7 @@ enum class SlotRole : std::uint8_t {
   kReturnAddress,
   kFramePointer,  // the caller's, or the first of a double frame
   kSaved,
-  kCount,         // the upper half counts where it is a value up to 6.11
+  kCount,  // the upper half counts where it is a value up to 6.11
   kCountAddress,
   kPadding,
   kBpfStack,
@@ -125,11 +125,11 @@ struct FrameLayout {
   int frame_pointer = 0;    // value of the frame pointer in the body
   int r10_register = 0;
   int r10_bias = 0;
-  std::optional<int> r10;   // R10; none: not on this stack
-  int stack_size = 0;       // bytes of BPF stack
-  std::optional<int> count; // slot of the count, or of its address
-  bool keeps_count = false; // has to pass the count on
-  int first_pop = 0;        // index in prologue of the first step behind the tail-call entry
+  std::optional<int> r10;    // R10; none: not on this stack
+  int stack_size = 0;        // bytes of BPF stack
+  std::optional<int> count;  // slot of the count, or of its address
+  bool keeps_count = false;  // has to pass the count on
+  int first_pop = 0;         // index in prologue of the first step behind the tail-call entry
 };
 
 struct FrameRequest {

@@ -26,9 +26,9 @@ constexpr std::uint64_t kLastArena = 0x7e00'0000;
 constexpr std::uint64_t kArenaStep = 0x100'0000;
 // Behind the last slot: what misses the bound check by one jumps to nowhere.
 constexpr int kPoison = 0x6b;
-constexpr int kTrapX86 = 0xcc;                      // int3
-constexpr std::uint32_t kTrapArm64 = 0xd4200000;    // brk #0
-constexpr std::uint64_t kPrivateGuard = 8;          // bytes on each side of a private stack
+constexpr int kTrapX86 = 0xcc;                    // int3
+constexpr std::uint32_t kTrapArm64 = 0xd4200000;  // brk #0
+constexpr std::uint64_t kPrivateGuard = 8;        // bytes on each side of a private stack
 
 std::uint64_t round_to_page(std::uint64_t size) {
   return (size + guest::kPage - 1) & ~(guest::kPage - 1);
@@ -385,11 +385,11 @@ std::vector<std::vector<FrameLayout>> frames_of(const Case& value, const LayoutR
     const bool tail_calls = std::ranges::any_of(facts, &FunctionFacts::has_tail_call);
     auto& of_program = frames.emplace_back();
     for (const FunctionFacts& f : facts) {
-      of_program.push_back(compute_frame(
-          {.row = &row,
-           .facts = &f,
-           .defect = std::nullopt,
-           .is_private = !tail_calls && wants_private_stack(row, f)}));
+      of_program.push_back(
+          compute_frame({.row = &row,
+                         .facts = &f,
+                         .defect = std::nullopt,
+                         .is_private = !tail_calls && wants_private_stack(row, f)}));
     }
   }
   return frames;

@@ -51,6 +51,16 @@ expect 2 1 minimize "$seed" --jit linux-6.12-x86_64 -o "$scratch/no/such/dir/x.b
 expect 2 1 minimize "$seed" --jit linux-6.12-x86_64 -o "$scratch/conforms.bpf"
 [ ! -e "$scratch/conforms.bpf" ] || { echo "a conforming case was minimised to something"; failed=1; }
 expect 0 1 check "$seed" --jit linux-6.12-x86_64
+expect 2 3 triage
+expect 2 1 triage no-such-dir --jit linux-6.12-x86_64
+expect 2 1 triage "$scratch" --jit no-such-jit
+expect 0 0 triage "$seed" --jit linux-6.12-x86_64
+expect 2 3 fuzz --jit linux-6.12-x86_64 --runs 1 --engine no-such-engine --out "$scratch/f"
+expect 2 1 fuzz --jit linux-6.12-x86_64 --runs 1 --engine libfuzzer --targets /nowhere --out "$scratch/f"
+expect 2 1 fuzz --jit linux-6.12-x86_64 --runs 1 --corpus "$scratch/c" --out "$scratch/f"
+
+expect 0 0 replay --jit linux-6.12-x86_64 --depth fast
+grep -q 'second opinions: .* given' "$scratch/out" || { echo "replay asks nobody"; failed=1; }
 
 # The kernel's own tests.
 expect 0 0 test-bpf --jit linux-6.12-x86_64 --suite test_tail_calls

@@ -4,7 +4,9 @@
 # tree, one at a time (jit_under_test/linux/edits/ARCH.txt); each must be caught. Minutes per
 # architecture, so not part of the tests; `--smoke` (one tree, unedited) is.
 #   tree_edits.sh PLUMB TREE ARCH [RUNS [NAME...]]   which edits are caught, by what, how soon;
-#                                                    RUNS 0: only whether they apply and compile
+#                                                    RUNS 0: only whether they apply and compile.
+#                                                    ARCH interpreter: edits of the interpreter,
+#                                                    caught by its second opinions
 #   tree_edits.sh PLUMB TREE --smoke                 add, check one case, remove
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -101,10 +103,13 @@ if [ "$arch" = --smoke ]; then
   exit 0
 fi
 
+jit=$arch
+second_opinion=()
 case $arch in
   x86_64) file=arch/x86/net/bpf_jit_comp.c ;;
   arm64) file=arch/arm64/net/bpf_jit_comp.c ;;
   riscv64) file=arch/riscv/net/bpf_jit_comp64.c ;;
+  interpreter) file=kernel/bpf/core.c jit=x86_64 second_opinion=(--second-opinion) ;;
   *) fail "no edits for $arch" ;;
 esac
 # A copy whose files are links, but for the edited one.
@@ -121,12 +126,12 @@ line_number() {
 
 # fuzzed TREE: adds it and fuzzes; the report is in $scratch/report.
 fuzzed() {
-  plumb jits add "linux=$1" --name edited --arch "$arch" --source . --force \
+  plumb jits add "linux=$1" --name edited --arch "$jit" --source . --force \
     >"$scratch/added" 2>&1 || { cat "$scratch/added"; return 1; }
   [ "$runs" != 0 ] || return 0
   local status=0
-  plumb fuzz --jit "linux-edited-$arch" --runs "$runs" --seed 1 --out "$scratch/out" \
-    >"$scratch/report" 2>"$scratch/errors" || status=$?
+  plumb fuzz --jit "linux-edited-$jit" --runs "$runs" --seed 1 --out "$scratch/out" \
+    "${second_opinion[@]}" >"$scratch/report" 2>"$scratch/errors" || status=$?
   [ $status -le 1 ] || { echo "status $status: $(head -3 "$scratch/errors")"; return 1; }
 }
 # What the tree shows without an edit is no edit's doing.

@@ -251,7 +251,7 @@ endfunction()
 # Kernel code computes with misaligned pointers, calls through other types and shifts into the sign
 # bit by design, and says so with its own compiler flags.
 set(PLUMB_LINUX_KERNEL_FLAGS "")
-if(PLUMB_SANITIZE)
+if(PLUMB_SANITIZE OR PLUMB_FUZZ)
   set(PLUMB_LINUX_KERNEL_FLAGS -fno-sanitize=alignment,shift,pointer-overflow)
   if(CMAKE_C_COMPILER_ID MATCHES "Clang")
     list(APPEND PLUMB_LINUX_KERNEL_FLAGS -fno-sanitize=function)
@@ -261,4 +261,8 @@ endif()
 set(PLUMB_LINUX_WERROR "")
 if(PLUMB_WERROR)
   set(PLUMB_LINUX_WERROR -Werror)
+endif()
+# The JIT files come in by #include from a system directory: without this they have no coverage.
+if(PLUMB_COVERAGE)
+  list(APPEND PLUMB_LINUX_KERNEL_FLAGS "SHELL:-mllvm -system-headers-coverage")
 endif()

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "harness/triage.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+
+#include "core/case_text.h"
+#include "gen/generate.h"
+#include "harness/fake_jit.h"
+#include "harness/minimize.h"
+
+namespace plumb::harness {
+namespace {
+
+namespace fs = std::filesystem;
+using Status = jit::LoadOutcome::Status;
+
+class Artefacts : public testing::Test {
+ protected:
+  void SetUp() override { fs::create_directories(directory_); }
+  void TearDown() override { fs::remove_all(directory_); }
+  void put(const std::string& name, const std::string& bytes) const {
+    std::ofstream(directory_ / name, std::ios::binary) << bytes;
+  }
+  [[nodiscard]] std::vector<std::string> paths() const { return {directory_.string()}; }
+
+  fs::path directory_ = fs::temp_directory_path() / ("plumb-triage-" + std::to_string(getpid()));
+};
+
+const std::string kHead = ".case 1\n.program p\n.function main\n";
+const std::string kPlain = kHead + " r0 = 7\n exit\n";
+const std::string kDivides = kHead + " r0 = 7\n r0 /= 3\n exit\n";
+const std::string kDividesMore = kHead + " r0 = 7\n r0 += 1\n r0 /= 3\n exit\n";
+const std::string kMultiplies = kHead + " r0 = 7\n r0 *= 3\n exit\n";
+
+std::vector<std::unique_ptr<jit::Jit>> jit_that(FakeJit::Behaviour behaviour) {
+  std::vector<std::unique_ptr<jit::Jit>> jits;
+  jits.push_back(std::make_unique<FakeJit>(std::move(behaviour)));
+  return jits;
+}
+
+// Refuses divisions, and says itself that it broke on multiplications; all else is not for it.
+Status picky(const Case& value) {
+  if (contains(value, Operation::kDiv)) return Status::kRefused;
+  return contains(value, Operation::kMul) ? Status::kBroken : Status::kNotApplicable;
+}
+
+TEST_F(Artefacts, AreCasesTextOrEntropyAndLogsAreNone) {
+  put("a.bpf", kPlain);
+  put("crash-1", kDivides);
+  put("crash-2", "no case at all");
+  put("fuzz.log", "log");
+  put("a.txt", "report");
+  const auto cases = read_artefacts(paths());
+  ASSERT_TRUE(cases.has_value());
+  ASSERT_EQ(cases->size(), 3u);
+  EXPECT_EQ((*cases)[0].name, "a");
+  EXPECT_EQ((*cases)[1].value, *parse_case(kDivides));
+  const std::string entropy = "no case at all";
+  EXPECT_EQ((*cases)[2].value,
+            gen::generate(std::vector<std::uint8_t>(entropy.begin(), entropy.end())));
+}
+
+TEST_F(Artefacts, ACaseFileThatDoesNotParseIsAnError) {
+  put("a.bpf", "no case at all");
+  EXPECT_FALSE(read_artefacts(paths()).has_value());
+  EXPECT_FALSE(read_artefact((directory_ / "missing").string()).has_value());
+}
+
+TEST_F(Artefacts, AreGroupedBySignatureWithTheSmallestOfEach) {
+  put("a", kDividesMore);
+  put("b", kDivides);
+  put("c", kMultiplies);
+  put("d", kPlain);
+  const auto cases = read_artefacts(paths());
+  const auto jits = jit_that(picky);
+  const Triage result = triage(*cases, jits, {});
+  ASSERT_EQ(result.rows.size(), 2u);
+  EXPECT_EQ(result.rows[0].signature.str(), "jit-accepts.fake.x86_64.-");
+  EXPECT_EQ(result.rows[0].count, 2u);
+  EXPECT_TRUE((*cases)[result.rows[0].smallest].path.ends_with("/b"));
+  EXPECT_EQ(result.rows[1].signature.str(), "jit-survives.fake.x86_64.-");
+  EXPECT_EQ(result.silent, std::vector<std::size_t>{3});
+  EXPECT_EQ(result.status(), 1);
+  const Case small = minimised_case(result.rows[0], *cases, jits);
+  EXPECT_TRUE(contains(small, Operation::kDiv));
+  EXPECT_LE(case_size(small), case_size((*cases)[1].value));
+}
+
+TEST_F(Artefacts, WhatWaiversCoverIsNoFinding) {
+  put("a", kDivides);
+  const auto cases = read_artefacts(paths());
+  const auto jits = jit_that(picky);
+  CheckOptions options;
+  options.waivers = {
+      {.name = "known",
+       .waiver = {.signature = "jit-accepts.fake.x86_64.-", .jits = "*", .reason = "r"}}};
+  const Triage result = triage(*cases, jits, options);
+  ASSERT_EQ(result.rows.size(), 1u);
+  EXPECT_EQ(result.rows[0].known, "known");
+  EXPECT_EQ(result.status(), 0);
+}
+
+TEST_F(Artefacts, WhatKillsItsProcessIsASignatureLikeAnyOther) {
+  put("a", kDivides);
+  put("b", kDividesMore);
+  const auto cases = read_artefacts(paths());
+  const auto jits = jit_that([](const Case& value) {
+    if (contains(value, Operation::kDiv)) kill(getpid(), SIGKILL);
+    return Status::kNotApplicable;
+  });
+  const Triage result = triage(*cases, jits, {});
+  ASSERT_EQ(result.rows.size(), 1u);
+  EXPECT_EQ(result.rows[0].signature.str(), "jit-survives.fake.x86_64.-");
+  EXPECT_EQ(result.rows[0].count, 2u);
+  // It cannot be made smaller in a process that it kills: the case stays as it is.
+  EXPECT_EQ(minimised_case(result.rows[0], *cases, jits).programs, (*cases)[0].value.programs);
+}
+
+}  // namespace
+}  // namespace plumb::harness
