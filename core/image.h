@@ -38,7 +38,7 @@ struct NativeFunction {
   std::uint32_t stack_size = 0;                  // bytes of BPF stack in the frame, rounded
   bool tail_call_reachable = false;
   // Native register that holds R10 in this function, where it differs from Image::registers.
-  std::optional<std::uint8_t> r10_register = {};
+  std::optional<std::uint8_t> r10_register = std::nullopt;
   // Offset at which the code of each BPF slot begins, and one more: where the body ends. Before
   // insn_offsets[0] is the prologue; the epilogue stands at the exit instructions or behind the
   // end.

@@ -34,7 +34,10 @@ std::uint64_t round_to_page(std::uint64_t size) {
   return (size + guest::kPage - 1) & ~(guest::kPage - 1);
 }
 
-void* host(std::uint64_t address) { return reinterpret_cast<void*>(address); }
+void* host(std::uint64_t address) {
+  // Guest addresses of the arena are host addresses. NOLINTNEXTLINE(performance-no-int-to-ptr)
+  return reinterpret_cast<void*>(address);
+}
 
 template <typename T>
 void put(std::uint64_t address, T value) {
@@ -232,6 +235,7 @@ void ReferenceJit::fill_slots(const Case& value, const CompileUnit& unit,
 LoadOutcome ReferenceJit::load(const Case& value) {
   using Status = LoadOutcome::Status;
   std::vector<std::vector<FunctionFacts>> facts;
+  facts.reserve(value.programs.size());
   for (const Program& program : value.programs) facts.push_back(analyse(program));
   if (const char* reason = not_applicable(value, row_.traits, facts)) {
     return {.status = Status::kNotApplicable, .reason = reason, .image = nullptr};
