@@ -38,6 +38,7 @@ expect 0 0 gen --seed 3
 expect 0 0 jits
 expect 0 0 jits --contracts
 grep -q '^JIT  *empty slot' "$scratch/out" || { echo "no table of contracts"; failed=1; }
+expect 0 0 jits --contracts --plugins "$scratch"
 expect 2 3 frobnicate
 expect 2 3 check
 expect 2 1 check no-such-file.bpf --jit all
