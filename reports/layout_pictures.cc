@@ -91,6 +91,7 @@ std::map<int, std::vector<Pointer>> pointers_of(const FrameLayout& frame) {
 
 std::vector<Line> lines_of(const FrameLayout& frame) {
   std::vector<Line> lines;
+  lines.reserve(frame.slots.size());
   for (const Slot& slot : frame.slots) {
     lines.push_back({.offset = slot.offset,
                      .text = slot_text(slot, frame.row->arch),

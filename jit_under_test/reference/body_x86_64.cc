@@ -11,9 +11,7 @@ namespace plumb::jit::reference {
 using namespace asmjit;  // NOLINT: registers are named as in assembly
 using x86::cl;
 using x86::r10;
-using x86::r10d;
 using x86::r11;
-using x86::r11d;
 using x86::r9;
 using x86::rax;
 using x86::rbp;
@@ -321,6 +319,7 @@ void EmitterX86::store(const OpcodeInfo& info, const Insn& insn) {
     return;
   }
   std::int64_t value = insn.immediate;
+  // NOLINTNEXTLINE(bugprone-signed-char-misuse): the sign is meant to go with it
   if (width == 8) value = static_cast<std::int8_t>(value);
   if (width == 16) value = static_cast<std::int16_t>(value);
   if (has(Defect::kStoreImm64Zeroes) && width == 64) {

@@ -46,7 +46,7 @@ struct LayoutTraits {
   int alignment = 8;                 // of the BPF stack's size
   bool loads_target_in_rax = false;  // up to 5.9 tail calls find their target in rax, later in rcx
   // What is wrong with the layout itself; corpus/known has the cases. Empty: it is sound.
-  std::string_view known_wrong = "";
+  std::string_view known_wrong = {};
 };
 
 enum class LayoutId : std::uint8_t {
