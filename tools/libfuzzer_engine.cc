@@ -91,6 +91,7 @@ pid_t start(const std::vector<std::string>& command, const std::string& log) {
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const std::string& part : command) arguments.push_back(const_cast<char*>(part.c_str()));
   arguments.push_back(nullptr);
   execv(arguments[0], arguments.data());
