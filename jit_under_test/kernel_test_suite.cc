@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "jit_under_test/kernel_tests.h"
+#include "jit_under_test/library.h"
 
 namespace plumb::jit {
 namespace {
@@ -22,11 +23,6 @@ static_assert(kKernelSuites.size() == PLUMB_SUITE_COUNT);
 
 constexpr std::array<std::string_view, kKernelSuites.size()> kSuiteNames{
     "test_bpf", "test_tail_calls", "test_skb_segment"};
-
-struct Unloader {
-  void operator()(void* handle) const { dlclose(handle); }
-};
-using Library = std::unique_ptr<void, Unloader>;
 
 KernelTest::Context context_of(std::uint32_t flags) {
   if ((flags & PLUMB_TEST_STATE) != 0) return KernelTest::Context::kState;
@@ -133,16 +129,9 @@ std::optional<KernelSuite> parse_kernel_suite(std::string_view name) {
 }
 
 Result<std::unique_ptr<KernelTests>> open_kernel_tests(const std::string& path) {
-  const std::string file = path.find('/') == std::string::npos ? "./" + path : path;
-  Library library(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL));
-  if (library == nullptr) {
-    const char* reason = dlerror();
-    return std::unexpected(Error{.file = path,
-                                 .line = 0,
-                                 .column = 0,
-                                 .message = reason != nullptr ? reason : "cannot be loaded"});
-  }
-  Result<std::unique_ptr<KernelTests>> tests = open_library(std::move(library));
+  Result<Library> library = load_library(path);
+  if (!library) return std::unexpected(library.error());
+  Result<std::unique_ptr<KernelTests>> tests = open_library(*std::move(library));
   if (!tests) tests.error().file = path;
   return tests;
 }

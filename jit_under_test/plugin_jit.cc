@@ -15,6 +15,7 @@
 #include "jit_under_test/arena.h"
 #include "jit_under_test/image_reader.h"
 #include "jit_under_test/jit.h"
+#include "jit_under_test/library.h"
 #include "jit_under_test/plugin.h"
 #include "jit_under_test/request.h"
 
@@ -27,11 +28,6 @@ static_assert(static_cast<int>(Arch::kRiscv64) == PLUMB_ARCH_RISCV64);
 static_assert(static_cast<int>(LandingPad::kEndbr64) == PLUMB_LANDING_PAD_ENDBR64);
 static_assert(static_cast<int>(LandingPad::kBti) == PLUMB_LANDING_PAD_BTI);
 static_assert(guest::kPage == PLUMB_PER_CPU_SIZE);
-
-struct Unloader {
-  void operator()(void* handle) const { dlclose(handle); }
-};
-using Library = std::unique_ptr<void, Unloader>;
 
 // A plugin's state is one per process, so it can be open once: its entry is in the list meanwhile.
 class OpenMark {
@@ -232,17 +228,9 @@ Result<std::unique_ptr<Jit>> open_library(Library library) {
 }  // namespace
 
 Result<std::unique_ptr<Jit>> open_plugin(const std::string& path) {
-  // A path without a slash would make dlopen search the system's directories.
-  const std::string file = path.find('/') == std::string::npos ? "./" + path : path;
-  Library library(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL));
-  if (library == nullptr) {
-    const char* reason = dlerror();
-    return std::unexpected(Error{.file = path,
-                                 .line = 0,
-                                 .column = 0,
-                                 .message = reason != nullptr ? reason : "cannot be loaded"});
-  }
-  Result<std::unique_ptr<Jit>> jit = open_library(std::move(library));
+  Result<Library> library = load_library(path);
+  if (!library) return std::unexpected(library.error());
+  Result<std::unique_ptr<Jit>> jit = open_library(*std::move(library));
   if (!jit) jit.error().file = path;
   return jit;
 }

@@ -15,17 +15,13 @@
 #include "core/check.h"
 #include "core/helper_model.h"
 #include "jit_under_test/interpreter.h"
+#include "jit_under_test/library.h"
 #include "jit_under_test/request.h"
 
 namespace plumb::jit {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Unloader {
-  void operator()(void* handle) const { dlclose(handle); }
-};
-using Library = std::unique_ptr<void, Unloader>;
 
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
@@ -207,14 +203,9 @@ bool speaks_of(const InterpreterInfo& interpreter, std::string_view jit) {
 }
 
 Result<std::unique_ptr<Interpreter>> open_interpreter(const std::string& path) {
-  const std::string file = path.find('/') == std::string::npos ? "./" + path : path;
-  Library library(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL));
-  Result<std::unique_ptr<Interpreter>> interpreter = fail("cannot be loaded");
-  if (library == nullptr) {
-    if (const char* reason = dlerror(); reason != nullptr) interpreter = fail(reason);
-  } else {
-    interpreter = open_library(std::move(library));
-  }
+  Result<Library> library = load_library(path);
+  if (!library) return std::unexpected(library.error());
+  Result<std::unique_ptr<Interpreter>> interpreter = open_library(*std::move(library));
   if (!interpreter) interpreter.error().file = path;
   return interpreter;
 }
