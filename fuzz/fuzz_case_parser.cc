@@ -17,6 +17,7 @@
 
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  plumb::abort_on_failed_checks();
   plumb::fuzz::add_default_flags(argc, argv);
   return 0;
 }

@@ -149,6 +149,7 @@ void check_image(const Image& image, const Case& value) {
 
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  abort_on_failed_checks();
   fuzz::add_default_flags(argc, argv);
   return 0;
 }
