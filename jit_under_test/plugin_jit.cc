@@ -55,12 +55,12 @@ class OpenMark {
   const plumb_plugin* plugin_;
 };
 
-// Where arenas lie when the wanted place is taken: multiples of 16 MiB from 1 GiB to below 2 GiB.
+// Where arenas lie when the wanted place is taken: multiples of 16 MiB up to 2 GiB.
 // Nothing reaches the last 16 MiB, which AddressSanitizer's shadow (from 0x7fff8000 on) would make
 // a place in some builds and not in others. What JITs look at when they load such an address are
 // its 16-bit parts and its low 12 bits: the upper part is never all zeros or ones, the lower one is
 // the offset in the arena. So a load has as many instructions wherever the arena lies.
-constexpr std::uint64_t kFirstPlace = 0x4000'0000;
+constexpr std::uint64_t kFirstPlace = 0x1000'0000;
 constexpr std::uint64_t kPlacesEnd = 0x7f00'0000;
 constexpr std::uint64_t kPlaceStep = 0x100'0000;
 

@@ -14,8 +14,8 @@ set(PLUMB_LINUX_ARENAS
 set(PLUMB_LINUX_ARENA_SIZE 0x2000000)
 set(PLUMB_LINUX_VARIANT_ARENA_SIZE 0x1000000)
 # All may be open at once, each in places of 16 MiB of its own. The last 16 MiB below 2 GiB are none
-# (kPlacesEnd in jit_under_test/plugin_jit.cc): AddressSanitizer's shadow begins at 0x7fff8000.
-math(EXPR PLUMB_LINUX_PLACES "(0x7f000000 - 0x40000000) / ${PLUMB_LINUX_VARIANT_ARENA_SIZE}")
+# (jit_under_test/plugin_jit.cc): AddressSanitizer's shadow begins at 0x7fff8000.
+math(EXPR PLUMB_LINUX_PLACES "(0x7f000000 - 0x10000000) / ${PLUMB_LINUX_VARIANT_ARENA_SIZE}")
 
 # What differs between architectures: the kernel's name of it, and its kernel files. JIT files that
 # are not listed are included by the shim's jit.c.
@@ -124,7 +124,9 @@ function(plumb_linux_plugin)
 
   set(info PLUMB_TREE_VERSION="${version}" PLUMB_TREE_ORIGIN="${ARG_ORIGIN}"
            PLUMB_ARENA_BASE=${arena})
-  plumb_linux_module(${ARG_NAME} NAME ${ARG_NAME} OBJECTS ${ARG_NAME}-kernel ${ARG_NAME}-jit
+  # The JIT in front: of a function that core.c has a weak definition of, the linker keeps the
+  # coverage mapping that it sees first.
+  plumb_linux_module(${ARG_NAME} NAME ${ARG_NAME} OBJECTS ${ARG_NAME}-jit ${ARG_NAME}-kernel
                      ARENA_SIZE ${PLUMB_LINUX_ARENA_SIZE}
                      DEFINITIONS ${info} PLUMB_SWITCHES=PLUMB_SWITCH_NONE)
 
@@ -157,7 +159,7 @@ function(plumb_linux_plugin)
       set(switches PLUMB_SWITCH_NONE)
     endif()
     plumb_linux_module(${ARG_NAME}--${variant} NAME ${ARG_NAME}:${variant}
-                       OBJECTS ${ARG_NAME}-kernel ${objects}
+                       OBJECTS ${objects} ${ARG_NAME}-kernel
                        ARENA_SIZE ${PLUMB_LINUX_VARIANT_ARENA_SIZE}
                        DEFINITIONS ${info} PLUMB_SWITCHES=${switches})
   endforeach()
@@ -169,7 +171,7 @@ function(plumb_linux_read_variants out arch)
   set(names "")
   file(STRINGS "${PLUMB_LINUX_DIR}/shim/${arch}/variants.txt" lines REGEX "^[^#]")
   foreach(line IN LISTS lines)
-    if(NOT line MATCHES "^([a-z+-]+) *\\|([A-Z0-9_ ]*)\\|([A-Z0-9_ ]*)\\| *(.+)$")
+    if(NOT line MATCHES "^([a-z0-9+-]+) *\\|([A-Z0-9_ ]*)\\|([A-Z0-9_ ]*)\\| *(.+)$")
       message(FATAL_ERROR "shim/${arch}/variants.txt: not NAME | CONFIG | switches | needs: ${line}")
     endif()
     set(name "${CMAKE_MATCH_1}")
