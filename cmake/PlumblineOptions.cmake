@@ -16,6 +16,8 @@ set(PLUMB_FUZZ_ENGINE "" CACHE STRING
 option(PLUMB_STATIC "Link Unicorn and Capstone statically, use fmt without its library" OFF)
 option(PLUMB_COVERAGE "Instrument for source coverage (Clang only)" OFF)
 option(PLUMB_WERROR "Turn warnings into errors" ON)
+set(PLUMB_COLD_FLAGS "" CACHE STRING
+    "Options for code whose speed does not matter, tests and the command line: building it takes the longest")
 option(PLUMB_LINUX "Build the kernel JIT plugins from the linux-source packages" ON)
 
 # What every target of ours is compiled with. Kernel files are not ours: they get none of it.

@@ -18,6 +18,7 @@ function(plumb_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE plumb_flags ${ARG_LINK} GTest::gtest_main)
+  target_compile_options(${name} PRIVATE ${PLUMB_COLD_FLAGS})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
 endfunction()
 
@@ -26,6 +27,7 @@ function(plumb_tool name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE plumb_flags ${ARG_LINK})
+  target_compile_options(${name} PRIVATE ${PLUMB_COLD_FLAGS})
 endfunction()
 
 # plumb_fuzz_target(NAME SOURCES fuzz_x.cc ... [LINK libs ...]): only with PLUMB_FUZZ.

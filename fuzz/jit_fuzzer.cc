@@ -6,9 +6,8 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "harness/finding_files.h"
 #include "harness/fuzz_input.h"
-#include "harness/minimize.h"
+#include "harness/minimize_isolated.h"
 #include "oracle/oracle.h"
 
 namespace plumb::fuzz {
@@ -17,6 +16,10 @@ namespace {
 // One input in so many goes the long way.
 constexpr std::uint32_t kFullEvery = 32;
 constexpr std::size_t kMinimizeAttempts = 4'000;
+
+std::string one_line(const nlohmann::json& object) {
+  return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
 
 }  // namespace
 
@@ -56,17 +59,28 @@ Step JitFuzzer::run(std::span<const std::uint8_t> input) {
   return step;
 }
 
+Case JitFuzzer::annotated(std::span<const std::uint8_t> input, const NewFinding& finding) const {
+  Case value = harness::read_input(input).value;
+  annotate(value, finding, "");
+  return value;
+}
+
 Case JitFuzzer::minimised(std::span<const std::uint8_t> input, const NewFinding& finding) {
   const Case value = harness::read_input(input).value;
   const auto still_shows = [&](const Case& candidate) {
     return harness::shows(candidate, *jits_[finding.jit], finding.depth, finding.signature, judge_);
   };
   Case small = harness::minimize(value, still_shows, {.max_attempts = kMinimizeAttempts}).value;
-  small.notes = {
-      fmt::format("{} on {}", finding.signature.str(), jits_[finding.jit]->info().name),
-      finding.message,
-      fmt::format("Found by libFuzzer after {} executions, minimised.", finding.executions)};
+  annotate(small, finding, ", minimised");
   return small;
+}
+
+void JitFuzzer::annotate(Case& value, const NewFinding& finding, const char* how) const {
+  value.notes = {fmt::format("{} on {}", finding.signature.str(), jits_[finding.jit]->info().name),
+                 finding.message,
+                 fmt::format("Found by libFuzzer after {} executions{}.", finding.executions, how)};
+  value.waivers.clear();
+  value.expectation = {};
 }
 
 std::string funnel_text(const JitFuzzer& fuzzer, double seconds) {
@@ -95,9 +109,15 @@ std::string funnel_lines(const JitFuzzer& fuzzer) {
       line["funnel"][std::string(name)] = count;
     }
     line["undefined"] = fuzzer.funnel(i).undefined;
-    text += line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    text += one_line(line);
   }
   return text;
+}
+
+std::string finding_line(const JitFuzzer& fuzzer, const NewFinding& finding) {
+  return one_line({{"jit", fuzzer.jits()[finding.jit]->info().name},
+                   {"finding", finding.signature.str()},
+                   {"executions", finding.executions}});
 }
 
 }  // namespace plumb::fuzz

@@ -43,7 +43,11 @@ class JitFuzzer {
 
   [[nodiscard]] Step run(std::span<const std::uint8_t> input);
 
-  // The smallest case that still shows the finding; the input is the one that showed it.
+  // The case of the input that showed the finding, with notes that tell of it.
+  [[nodiscard]] Case annotated(std::span<const std::uint8_t> input,
+                               const NewFinding& finding) const;
+
+  // The smallest case that still shows it.
   [[nodiscard]] Case minimised(std::span<const std::uint8_t> input, const NewFinding& finding);
 
   [[nodiscard]] const Jits& jits() const { return jits_; }
@@ -52,6 +56,8 @@ class JitFuzzer {
   [[nodiscard]] const harness::Funnel& funnel(std::size_t jit) const { return funnels_[jit]; }
 
  private:
+  void annotate(Case& value, const NewFinding& finding, const char* how) const;
+
   Jits jits_;
   std::vector<harness::NamedWaiver> waivers_;
   harness::Judge judge_;
@@ -68,7 +74,9 @@ class JitFuzzer {
 // The funnels as people read them, a JIT after the other.
 [[nodiscard]] std::string funnel_text(const JitFuzzer& fuzzer, double seconds);
 
-// A line of JSON per JIT: what `plumb fuzz --engine libfuzzer` adds up.
+// What `plumb fuzz --engine libfuzzer` reads: a line of JSON per JIT at the end of a process, one
+// per finding when it is found.
 [[nodiscard]] std::string funnel_lines(const JitFuzzer& fuzzer);
+[[nodiscard]] std::string finding_line(const JitFuzzer& fuzzer, const NewFinding& finding);
 
 }  // namespace plumb::fuzz

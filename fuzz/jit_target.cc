@@ -43,20 +43,27 @@ Target& target() {
   std::_Exit(2);
 }
 
-void print_funnel() {
-  const std::chrono::duration<double> seconds = Clock::now() - target().begin;
-  fmt::print(stderr, "{}", fuzz::funnel_text(*target().fuzzer, seconds.count()));
+double seconds_so_far() {
+  return std::chrono::duration<double>(Clock::now() - target().begin).count();
+}
+
+// Appended in one write: several processes share the file.
+void append_to_log(const std::string& lines) {
   if (target().line.funnel.empty()) return;
-  // Appended in one write: several processes share the file.
   std::FILE* file = std::fopen(target().line.funnel.c_str(), "ab");
   if (file == nullptr) return;
-  const std::string lines = fuzz::funnel_lines(*target().fuzzer);
   std::setvbuf(file, nullptr, _IOFBF, lines.size() + 1);
   std::fwrite(lines.data(), 1, lines.size(), file);
   std::fclose(file);
 }
 
-// <signature>.bpf; what an earlier run left there stays, for it is the same finding.
+void print_funnel() {
+  fmt::print(stderr, "{}", fuzz::funnel_text(*target().fuzzer, seconds_so_far()));
+  append_to_log(fuzz::funnel_lines(*target().fuzzer));
+}
+
+// <signature>.bpf; what an earlier run left there stays, for it is the same finding. Written as it
+// is before it is minimised: a smaller case may kill the process.
 std::string write_finding(std::span<const std::uint8_t> input, const fuzz::NewFinding& finding) {
   namespace fs = std::filesystem;
   std::error_code error;
@@ -64,24 +71,26 @@ std::string write_finding(std::span<const std::uint8_t> input, const fuzz::NewFi
   const fs::path path =
       fs::path(target().line.out) / (finding.signature.str() + std::string(harness::kCaseEnding));
   if (fs::exists(path, error)) return path.string();
-  const Case small = target().fuzzer->minimised(input, finding);
-  const auto written = harness::write_file(path.string(), print_case(small));
+  const auto write = [&](const Case& value) {
+    return harness::write_file(path.string(), print_case(value));
+  };
+  auto written = write(target().fuzzer->annotated(input, finding));
+  if (written) written = write(target().fuzzer->minimised(input, finding));
   return written ? path.string() : written.error().str();
 }
 
 // False: it is known, or the run goes on.
 bool report(std::span<const std::uint8_t> input, const fuzz::NewFinding& finding) {
   const std::string& jit = target().fuzzer->jits()[finding.jit]->info().name;
+  append_to_log(fuzz::finding_line(*target().fuzzer, finding));
   if (!finding.known.empty()) {
     fmt::print(stderr, "plumb: known finding {} on {}: {} (waived by {})\n",
                finding.signature.str(), jit, finding.message, finding.known);
     return false;
   }
-  const std::string path = write_finding(input, finding);
-  const std::chrono::duration<double> seconds = Clock::now() - target().begin;
-  fmt::print(stderr, "plumb: finding {} on {}: {} (execution {}, {:.1f} s; minimised: {})\n",
-             finding.signature.str(), jit, finding.message, finding.executions, seconds.count(),
-             path);
+  fmt::print(stderr, "plumb: finding {} on {}: {} (execution {}, {:.1f} s)\n",
+             finding.signature.str(), jit, finding.message, finding.executions, seconds_so_far());
+  fmt::print(stderr, "plumb: minimised: {}\n", write_finding(input, finding));
   return !target().line.keep_going;
 }
 

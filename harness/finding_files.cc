@@ -3,31 +3,26 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include "core/case_text.h"
 #include "harness/corpus.h"
 #include "harness/isolate.h"
-#include "harness/minimize.h"
+#include "harness/minimize_isolated.h"
 
 namespace plumb::harness {
 namespace {
 
 using nlohmann::json;
 
-// A finding that kills its process is tried in a fresh one each time: fewer tries.
-constexpr std::size_t kIsolatedAttempts = 300;
-constexpr std::size_t kHangAttempts = 60;  // each that holds lasts to the limit
-constexpr double kSecondsPerTry = 2.0;
-constexpr double kSecondsToMinimise = 120.0;
+constexpr double kSecondsToDescribe = 20.0;
 
-// What a child says about a finding: the case that is left, its message and its report.
+// What a child says about a finding.
 struct Described {
-  std::string case_text;
   std::string message;
   std::string report;
 };
@@ -40,85 +35,50 @@ std::string plain_report(const Judgement& judgement) {
   return text;
 }
 
-Described describe(const Case& value, jit::Jit& jit, const FuzzFinding& finding,
-                   const FuzzOptions& options) {
+Described describe(jit::Jit& jit, const FuzzFinding& finding, const FuzzOptions& options) {
   Judge judge(options.make_machine);
   judge.ask(options.interpreters);
-  const Trial trial = judge.examine(value, jit, finding.depth);
-  Described described{.case_text = print_case(value), .message = finding.message, .report = {}};
+  const Trial trial = judge.examine(finding.value, jit, finding.depth);
+  Described described{.message = finding.message, .report = {}};
   if (!trial.judgement.violations.empty()) {
     described.message = trial.judgement.violations[0].message;
   }
-  described.report = options.describe && trial.image ? options.describe(value, trial)
+  described.report = options.describe && trial.image ? options.describe(finding.value, trial)
                                                      : plain_report(trial.judgement);
   return described;
 }
 
-// In a child: the minimiser runs the JIT and the emulator on thousands of odd cases.
-std::string minimise_and_describe(const Case& value, jit::Jit& jit, const FuzzFinding& finding,
-                                  const FuzzOptions& options) {
-  Judge judge(options.make_machine);
-  judge.ask(options.interpreters);
-  const Minimised small =
-      minimize(value,
-               [&](const Case& candidate) {
-                 return shows(candidate, jit, finding.depth, finding.signature, judge);
-               },
-               {.max_attempts = options.minimize_attempts});
-  const Described described = describe(small.value, jit, finding, options);
-  return json{described.case_text, described.message, described.report}.dump(
-      -1, ' ', false, json::error_handler_t::replace);
-}
-
-bool dies(const Case& value, jit::Jit& jit, const FuzzFinding& finding,
-          const FuzzOptions& options) {
-  const double seconds = std::min(kSecondsPerTry, options.seconds_per_case);
-  const IsolatedResult result = run_isolated(seconds, [&](std::atomic<Activity>& activity) {
-    Judge judge(options.make_machine);
-    judge.ask(options.interpreters);
-    judge.show_activity(&activity);
-    return std::string(shows(value, jit, finding.depth, finding.signature, judge) ? "x" : "");
-  });
-  if (!result.died) return !result.output.empty();
-  return death_judgement(jit.info(), result.activity, {}).signature == finding.signature;
-}
-
-void minimise_crash(FuzzFinding& finding, jit::Jit& jit, const FuzzOptions& options,
-                    std::string& report) {
-  const auto holds = [&](const Case& candidate) { return dies(candidate, jit, finding, options); };
-  report = finding.message + "\n";
-  if (!holds(finding.value)) {
-    finding.message += " (only behind other cases: alone, the case runs)";
-    return;
-  }
-  const bool hangs = finding.message == Death{Death::Kind::kTimeout, 0}.str();
-  const std::size_t attempts =
-      std::min(hangs ? kHangAttempts : kIsolatedAttempts, options.minimize_attempts);
-  const Minimised small = minimize(finding.value, holds, {.max_attempts = attempts});
-  finding.value = small.value;
-  finding.minimised = true;
-}
-
-void minimise_finding(FuzzFinding& finding, jit::Jit& jit, const FuzzOptions& options,
-                      std::string& report) {
-  if (finding.verdict == Verdict::kCrash) return minimise_crash(finding, jit, options, report);
-  const IsolatedResult result = run_isolated(kSecondsToMinimise, [&](std::atomic<Activity>&) {
-    return minimise_and_describe(finding.value, jit, finding, options);
+// In a child: making the report runs the JIT and the emulator again. The message alone where that
+// does not come to an end.
+Described describe_isolated(jit::Jit& jit, const FuzzFinding& finding, const FuzzOptions& options) {
+  const IsolatedResult result = run_isolated(kSecondsToDescribe, [&](std::atomic<Activity>&) {
+    const Described described = describe(jit, finding, options);
+    return json{described.message, described.report}.dump(-1, ' ', false,
+                                                          json::error_handler_t::replace);
   });
   const json parts = json::parse(result.output, nullptr, false);
-  if (result.died || !parts.is_array() || parts.size() != 3) {
-    report = finding.message + "\n";
-    return;
+  if (result.died || !parts.is_array() || parts.size() != 2) {
+    return {.message = finding.message, .report = finding.message + "\n"};
   }
-  const Result<Case> small = parse_case(parts[0].get<std::string>());
-  if (!small) {
-    report = finding.message + "\n";
-    return;
-  }
-  finding.value = *small;
-  finding.message = parts[1];
-  finding.minimised = true;
-  report = parts[2];
+  return {.message = parts[0], .report = parts[1]};
+}
+
+// Returns the report.
+std::string minimise_finding(FuzzFinding& finding, jit::Jit& jit, const FuzzOptions& options) {
+  const IsolatedMinimised small =
+      minimize_isolated(finding.value, jit, finding.signature, finding.verdict,
+                        {.depth = finding.depth,
+                         .max_attempts = options.minimize_attempts,
+                         .seconds_per_case = options.seconds_per_case,
+                         .make_machine = options.make_machine,
+                         .interpreters = options.interpreters});
+  finding.value = small.result.value;
+  finding.minimised = small.minimised;
+  if (!small.alone) finding.message += " (only behind other cases: alone, the case shows nothing)";
+  if (finding.verdict == Verdict::kCrash || !small.minimised) return finding.message + "\n";
+  Described described = describe_isolated(jit, finding, options);
+  finding.message = std::move(described.message);
+  return std::move(described.report);
 }
 
 // The case file tells where it comes from.
@@ -146,12 +106,6 @@ void write(FuzzReport& report, FuzzFinding& finding, const std::string& stem,
 
 }  // namespace
 
-bool shows(const Case& value, jit::Jit& jit, Depth depth, const Signature& signature,
-           Judge& judge) {
-  const Outcome outcome = judge.judge(value, jit, depth);
-  return is_finding(outcome.judgement) && outcome.judgement.signature == signature;
-}
-
 void write_findings(FuzzReport& report, JitList jits, const FuzzOptions& options) {
   namespace fs = std::filesystem;
   if (!options.out_directory.empty()) {
@@ -165,8 +119,7 @@ void write_findings(FuzzReport& report, JitList jits, const FuzzOptions& options
   for (std::size_t i = 0; i < jits.size(); ++i) {
     for (FuzzFinding& finding : report.jits[i].findings) {
       finding.value = gen::generate(finding.case_seed, options.shape);
-      std::string text;
-      minimise_finding(finding, *jits[i], options, text);
+      const std::string text = minimise_finding(finding, *jits[i], options);
       if (options.out_directory.empty()) continue;
       std::string name = finding.signature.str();
       if (!taken.insert(name).second) name += "." + report.jits[i].name;

@@ -9,9 +9,4 @@ namespace plumb::harness {
 // report <signature>.txt there (with the JIT's name behind the signature where two JITs share one).
 void write_findings(FuzzReport& report, JitList jits, const FuzzOptions& options);
 
-// The predicate "judging still gives this signature". For findings that kill their process, each
-// try costs a process of its own.
-[[nodiscard]] bool shows(const Case& value, jit::Jit& jit, Depth depth, const Signature& signature,
-                         Judge& judge);
-
 }  // namespace plumb::harness

@@ -14,17 +14,13 @@
 #include <utility>
 
 #include "core/case_text.h"
-#include "harness/finding_files.h"
 #include "harness/fuzz_input.h"
-#include "harness/isolate.h"
-#include "harness/minimize.h"
+#include "harness/minimize_isolated.h"
 
 namespace plumb::harness {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr double kSecondsToMinimise = 120.0;
 
 bool is_no_artefact(const fs::path& path) {
   const std::string ending = path.extension().string();
@@ -82,6 +78,7 @@ class Grouping {
  private:
   void begin(const CheckRow& row) {
     rows_.push_back({.signature = row.judgement.signature,
+                     .verdict = row.judgement.verdict,
                      .jits = {jits_[row.jit_index]->info().name},
                      .known = row.known,
                      .message = message_of(row.judgement),
@@ -145,18 +142,9 @@ Triage triage(std::span<const NamedCase> cases, JitList jits, const CheckOptions
 }
 
 Case minimised_case(const TriageRow& row, std::span<const NamedCase> cases, JitList jits) {
-  const Case& value = cases[row.smallest].value;
   jit::Jit& jit = *jits[row.jit_index];
-  const IsolatedResult result =
-      run_isolated(kSecondsToMinimise, [&](std::atomic<Activity>& activity) {
-        Judge judge;
-        judge.show_activity(&activity);
-        return print_case(minimize(value, [&](const Case& candidate) {
-                            return shows(candidate, jit, Depth::kFull, row.signature, judge);
-                          }).value);
-      });
-  Result<Case> small = parse_case(result.output);
-  Case out = !result.died && small ? *std::move(small) : value;
+  Case out =
+      minimize_isolated(cases[row.smallest].value, jit, row.signature, row.verdict).result.value;
   out.waivers.clear();
   out.expectation = {};
   out.notes = {fmt::format("{} on {}", row.signature.str(), jit.info().name), row.message};

@@ -23,6 +23,7 @@ namespace plumb::harness {
 // What a number of artefacts have in common.
 struct TriageRow {
   Signature signature;
+  Verdict verdict = Verdict::kViolation;
   std::vector<std::string> jits;  // that showed it
   std::string known;              // the waiver's name, or empty
   std::string message;            // of the smallest case
@@ -44,7 +45,7 @@ struct Triage {
 [[nodiscard]] Triage triage(std::span<const NamedCase> cases, JitList jits,
                             const CheckOptions& options);
 
-// The case that is left of the row's smallest when it is minimised, in a child process; that case
+// The case that is left of the row's smallest when it is minimised, in child processes; that case
 // itself where minimising does not come to an end.
 [[nodiscard]] Case minimised_case(const TriageRow& row, std::span<const NamedCase> cases,
                                   JitList jits);

@@ -126,18 +126,20 @@ bool complain_about_zero_stages(const std::string& jit, const std::vector<std::s
 
 // What lies in the directory of findings, judged here, with the plugins of this build.
 void add_findings(const harness::Triage& triage, const std::vector<harness::NamedCase>& cases,
-                  std::vector<JitReport>& jits) {
+                  const LibfuzzerRun& run, std::vector<JitReport>& jits) {
   for (const harness::TriageRow& row : triage.rows) {
     for (JitReport& jit : jits) {
       if (std::ranges::find(row.jits, jit.name) == row.jits.end()) continue;
-      jit.findings.push_back({.signature = row.signature.str(),
-                              .invariant = row.signature.invariant,
-                              .known = row.known,
-                              .path = cases[row.smallest].path,
-                              .cases_until_found = 0,
-                              .count = row.count,
-                              .message = row.message,
-                              .second_opinion = {}});
+      const auto found = run.found_after.find({jit.name, row.signature.str()});
+      jit.findings.push_back(
+          {.signature = row.signature.str(),
+           .invariant = row.signature.invariant,
+           .known = row.known,
+           .path = cases[row.smallest].path,
+           .cases_until_found = found == run.found_after.end() ? 0 : found->second,
+           .count = row.count,
+           .message = row.message,
+           .second_opinion = {}});
     }
   }
 }
@@ -165,7 +167,7 @@ int fuzz_with_libfuzzer(const FuzzArguments& arguments, const Session& session,
   const harness::Triage triage = harness::triage(*artefacts, jits, check);
   Report report{
       .command = "fuzz", .seed = arguments.seed, .seconds = run->seconds, .jits = run->jits};
-  add_findings(triage, *artefacts, report.jits);
+  add_findings(triage, *artefacts, *run, report.jits);
   print_report(session, report);
   bool empty = false;
   for (const JitReport& jit : report.jits) {

@@ -7,9 +7,7 @@
 #include "core/case_text.h"
 #include "harness/check.h"
 #include "harness/corpus.h"
-#include "harness/finding_files.h"
-#include "harness/judge.h"
-#include "harness/minimize.h"
+#include "harness/minimize_isolated.h"
 #include "harness/triage.h"
 #include "tools/second_opinions.h"
 #include "tools/session.h"
@@ -49,17 +47,22 @@ int minimize_file(const MinimizeArguments& arguments, const Session& session) {
                                 verdict_name(first.verdict), jit.info().name));
   }
   const Signature wanted = first.signature;
-  harness::Judge judge;
-  if (wanted.invariant == harness::kSecondOpinion) judge.ask(*interpreters);
-  const harness::Minimised small = harness::minimize(*value, [&](const Case& candidate) {
-    return harness::shows(candidate, jit, Depth::kFull, wanted, judge);
-  });
-  Case out = small.value;
+  const bool is_opinion = wanted.invariant == harness::kSecondOpinion;
+  const harness::IsolatedMinimised small = harness::minimize_isolated(
+      *value, jit, wanted, first.verdict,
+      {.interpreters =
+           is_opinion ? harness::InterpreterList(*interpreters) : harness::InterpreterList()});
+  if (!small.minimised) {
+    fmt::print(stderr, "plumb: {}: {} comes and goes: not minimised\n", arguments.file,
+               wanted.str());
+    return kStatusHarnessFailed;
+  }
+  Case out = small.result.value;
   out.notes = {fmt::format("{} on {}", wanted.str(), jit.info().name)};
   const auto written = harness::write_file(arguments.out, print_case(out));
   if (!written) return unusable(written.error().str());
   fmt::print("{}: {} instructions outside the exits, {} attempts, signature {}\n", arguments.out,
-             harness::instructions_without_exits(out), small.attempts, wanted.str());
+             harness::instructions_without_exits(out), small.result.attempts, wanted.str());
   return kStatusConforms;
 }
 

@@ -30,21 +30,39 @@ double since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-// Adds what the processes of a target appended: one line of JSON per process and JIT.
-void add_funnels(const std::string& path, std::vector<JitReport>& reports) {
+// The lines that the processes of a target appended; one of a process that died while it wrote is
+// none.
+std::vector<nlohmann::json> lines_of(const std::string& path) {
+  std::vector<nlohmann::json> lines;
   std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    const auto json = nlohmann::json::parse(line, nullptr, false);
-    if (!json.is_object()) continue;  // of a process that died while it wrote
-    const auto report = std::ranges::find(reports, json.value("jit", ""), &JitReport::name);
-    if (report == reports.end()) continue;
-    harness::Funnel more;
+  for (std::string text; std::getline(file, text);) {
+    nlohmann::json line = nlohmann::json::parse(text, nullptr, false);
+    if (line.is_object()) lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+void add_funnel(const nlohmann::json& line, harness::Funnel& funnel) {
+  harness::Funnel more;
 #define PLUMB_FUNNEL(name, required, sentence) \
-  more.counts.name = json["funnel"].value(#name, std::uint64_t{0});
+  more.counts.name = line["funnel"].value(#name, std::uint64_t{0});
 #include "harness/funnel.inc"
-    for (const auto& [reason, count] : json["undefined"].items())
-      more.undefined[reason] += count.get<std::uint64_t>();
-    report->funnel.merge(more);
+  for (const auto& [reason, count] : line["undefined"].items())
+    more.undefined[reason] += count.get<std::uint64_t>();
+  funnel.merge(more);
+}
+
+// In the order in which they were written: a finding came after what the processes before it did,
+// and after what its own had done.
+void add_lines(const std::string& path, LibfuzzerRun& run) {
+  for (const nlohmann::json& line : lines_of(path)) {
+    const auto report = std::ranges::find(run.jits, line.value("jit", ""), &JitReport::name);
+    if (report == run.jits.end()) continue;
+    if (line.contains("funnel")) add_funnel(line, report->funnel);
+    if (!line.contains("finding")) continue;
+    run.found_after.try_emplace(
+        {report->name, line.value("finding", "")},
+        report->funnel.counts.generated + line.value("executions", std::uint64_t{0}));
   }
 }
 
@@ -71,10 +89,9 @@ std::size_t case_files_in(const std::string& directory) {
 harness::FuzzProgress progress_of(const std::string& log, const std::string& funnel,
                                   const LibfuzzerOptions& options, double seconds) {
   harness::FuzzProgress progress{.seconds = seconds, .generated = executions_told(log)};
-  std::ifstream file(funnel);
-  for (std::string line; std::getline(file, line);) {
-    const auto json = nlohmann::json::parse(line, nullptr, false);
-    if (json.is_object()) progress.compared += json["funnel"].value("compared", std::uint64_t{0});
+  for (const nlohmann::json& line : lines_of(funnel)) {
+    if (line.contains("funnel"))
+      progress.compared += line["funnel"].value("compared", std::uint64_t{0});
   }
   progress.findings = case_files_in(options.out);
   return progress;
@@ -188,7 +205,7 @@ Result<LibfuzzerRun> run_libfuzzer(harness::JitList jits, const LibfuzzerOptions
     if (Result<void> ended = watch(child, target, stem + ".log", funnel, options); !ended) {
       return std::unexpected(ended.error());
     }
-    add_funnels(funnel, run.jits);
+    add_lines(funnel, run);
   }
   run.seconds = since(begin);
   fs::remove(options.out + "/no-waivers", error);

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/result.h"
@@ -28,6 +30,9 @@ struct LibfuzzerOptions {
 
 struct LibfuzzerRun {
   std::vector<JitReport> jits;  // with their funnels
+  // JIT, signature -> inputs until it was found, of the processes that had ended before and of the
+  // one that found it.
+  std::map<std::pair<std::string, std::string>, std::uint64_t> found_after;
   double seconds = 0;
 };
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # check_build.sh refuses what it has to: a target without instrumentation, one that needs a library,
-# one that dies, one that is not there.
+# one that dies, one that is not there, one that reads what the runner lacks.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 scratch=$(mktemp -d)
@@ -22,6 +22,7 @@ cat >"$scratch/target.c" <<'C'
 #include <stdint.h>
 #include <stdlib.h>
 #include <stdio.h>
+#include <unistd.h>
 #ifdef NAMES_JIT
 int LLVMFuzzerInitialize(int* argc, char*** argv) {
   (void)argc, (void)argv;
@@ -31,6 +32,9 @@ int LLVMFuzzerInitialize(int* argc, char*** argv) {
 #endif
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (DIES) abort();
+#ifdef READS
+  if (access(READS, R_OK) != 0) abort();
+#endif
   volatile uint8_t sum = 0;
   for (size_t i = 0; i < size; ++i) sum ^= data[i];
   return 0;
@@ -53,5 +57,13 @@ for ending in .options .dict _seed_corpus.zip; do : >"$scratch/out/plain_jit$end
 mkdir "$scratch/out/plugins"
 $compiler -shared -fPIC -DDIES=0 "$scratch/target.c" -o "$scratch/out/plugins/some-jit.so"
 refused plain_jit 'code of some-jit is not instrumented'
+# Reads a file that is on this machine, but not in OUT. Without a bare root directory nobody can tell.
+$compiler "${sanitize[@]}" -DDIES=0 "-DREADS=\"$here/check_build_test.sh\"" -fsanitize=fuzzer "$scratch/target.c" -o "$scratch/out/reads"
+for ending in .options .dict _seed_corpus.zip; do : >"$scratch/out/reads$ending"; done
+if [[ $("$here/check_build.sh" "$scratch/out" address dies || true) == *"in a bare root directory"* ]]; then
+  refused reads 'reads: does not run'
+else
+  echo "not tried here (no right to make a root directory): a target that reads what is not in OUT"
+fi
 rm "$scratch/out/uninstrumented.dict"
 refused uninstrumented 'no dictionary'
