@@ -13,9 +13,10 @@ set(PLUMB_LINUX_ARENAS
     =0x70000000 =0x74000000 =0x78000000)
 set(PLUMB_LINUX_ARENA_SIZE 0x2000000)
 set(PLUMB_LINUX_VARIANT_ARENA_SIZE 0x1000000)
-# All may be open at once, each in places of 16 MiB of its own. The last 16 MiB below 2 GiB are none
-# (jit_under_test/plugin_jit.cc): AddressSanitizer's shadow begins at 0x7fff8000.
-math(EXPR PLUMB_LINUX_PLACES "(0x7f000000 - 0x10000000) / ${PLUMB_LINUX_VARIANT_ARENA_SIZE}")
+# All may be open at once, each in places of 16 MiB of its own (jit_under_test/arena.cc). The last
+# 16 MiB below 2 GiB are none: AddressSanitizer's shadow begins at 0x7fff8000. The 32 places from
+# 0x10000000 on are left to the reference JITs and to trees that are added later.
+math(EXPR PLUMB_LINUX_PLACES "(0x7f000000 - 0x30000000) / ${PLUMB_LINUX_VARIANT_ARENA_SIZE}")
 
 # What differs between architectures: the kernel's name of it, and its kernel files. JIT files that
 # are not listed are included by the shim's jit.c.
