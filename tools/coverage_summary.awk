@@ -92,20 +92,25 @@ function end_function(name) {
   }
 }
 
-function report(file,   i, name, text, in_run, short, lines, reached) {
+function report(file,   i, name, text, in_run, outside, short, lines, reached) {
   frame_rows = other_rows = never = name = left = ""
   all = missed = 0
   for (i = 1; (getline text < file) > 0; i++) {
     if ((file, i) in function_at) {
       end_function(name)
       name = function_at[file, i]
+      outside = 0
       all = missed = in_run = 0
       left = ""
     }
+    # Behind the end of a function: macros.
+    if (outside && name != "") { end_function(name); name = "" }
+    outside = text ~ /^}/
     if (!((file, i) in runs)) continue
     all++
     lines++
     if (runs[file, i]) { reached++; in_run = 0; continue }
+    if (name == "") continue
     missed++
     left = left " " i
     if (!in_run && name ~ frame) judge_run(name, i, text)
