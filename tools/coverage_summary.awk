@@ -49,8 +49,9 @@ keep && /^DA:/ {
 keep && /^BRDA:/ {
   split(substr($0, 6), part, ",")
   key = file SUBSEP part[1] SUBSEP part[2] SUBSEP part[3]
-  if (!(key in taken)) branches[file]++
-  if (part[4] > 0 && !taken[key]) reached_branches[file]++
+  line = file SUBSEP part[1]
+  if (!(key in taken)) { branches[file]++; line_branches[line]++ }
+  if (part[4] > 0 && !taken[key]) { reached_branches[file]++; line_reached_branches[line]++ }
   taken[key] += part[4] > 0
 }
 
@@ -83,8 +84,9 @@ function end_function(name) {
   if (name ~ frame) {
     frames++
     full += missed == 0
-    frame_rows = frame_rows sprintf("    %-32s %4d of %4d  %s\n", name, all - missed, all, \
-                                    missed ? reasons[name] : "")
+    frame_rows = frame_rows sprintf("    %-28s %3d of %3d, %3d of %3d  %s%s\n", name, all - missed, \
+                                    all, ways_reached, ways, missed ? reasons[name] : "", \
+                                    one_way ? " (one way only:" one_way ")" : "")
   } else if (missed == all) {
     never = never sprintf(" %s(%d)", name, all)
   } else if (missed) {
@@ -100,8 +102,8 @@ function report(file,   i, name, text, in_run, outside, short, lines, reached) {
       end_function(name)
       name = function_at[file, i]
       outside = 0
-      all = missed = in_run = 0
-      left = ""
+      all = missed = in_run = ways = ways_reached = 0
+      left = one_way = ""
     }
     # Behind the end of a function: macros.
     if (outside && name != "") { end_function(name); name = "" }
@@ -109,7 +111,14 @@ function report(file,   i, name, text, in_run, outside, short, lines, reached) {
     if (!((file, i) in runs)) continue
     all++
     lines++
-    if (runs[file, i]) { reached++; in_run = 0; continue }
+    ways += line_branches[file, i]
+    ways_reached += line_reached_branches[file, i]
+    if (runs[file, i]) {
+      if (line_reached_branches[file, i] < line_branches[file, i]) one_way = one_way " " i
+      reached++
+      in_run = 0
+      continue
+    }
     if (name == "") continue
     missed++
     left = left " " i
@@ -123,7 +132,7 @@ function report(file,   i, name, text, in_run, outside, short, lines, reached) {
   printf "  %s: lines %.1f %% (%d of %d), branches %.1f %% (%d of %d)\n", short, percent(reached, lines),
          reached, lines, percent(reached_branches[file], branches[file]), reached_branches[file],
          branches[file]
-  if (frame_rows) printf "  frame functions: lines reached, and why the others are not\n%s", frame_rows
+  if (frame_rows) printf "  frame functions: lines and branches reached, and why the other lines are not\n%s", frame_rows
   if (other_rows) printf "  other functions that are entered\n%s", other_rows
   if (never) printf "  never entered (lines):%s\n", never
 }
