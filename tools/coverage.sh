@@ -60,6 +60,16 @@ while read -r number; do
   status=1
 done < <(grep -nvE '^(#|[[:space:]]*$)' "$accepted" | cut -d: -f1 |
   grep -vxFf <(sort -u "$profiles/used")) >>"$report/summary.txt"
+{
+  echo '<!doctype html><meta charset="utf-8"><title>Linux JITs: coverage</title>'
+  for page in "$report"/*/index.html; do
+    name=$(basename "$(dirname "$page")")
+    printf '<a href="./%s/index.html">%s</a>\n' "$name" "$name"
+  done
+  echo '<pre>'
+  sed 's/&/\&amp;/g; s/</\&lt;/g' "$report/summary.txt"
+  echo '</pre>'
+} >"$report/index.html"
 cat "$report/summary.txt"
-say "HTML: $report/*/index.html"
+say "HTML: $report/index.html"
 exit $status
