@@ -27,7 +27,7 @@ by_libfuzzer() {
   while [ -z "$line" ]; do
     local running=1
     kill -0 $target 2>/dev/null || running=0
-    line=$(grep -m1 -E "^plumb: finding ($4)\." "$log" || true)
+    line=$(grep -m1 -E "^plumb: finding ($4)\." "$log" 2>/dev/null || true)
     [ $running = 1 ] || break
     sleep 0.05
   done
