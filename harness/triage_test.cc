@@ -121,5 +121,23 @@ TEST_F(Artefacts, WhatKillsItsProcessIsASignatureLikeAnyOther) {
   EXPECT_EQ(minimised_case(result.rows[0], *cases, jits).programs, (*cases)[0].value.programs);
 }
 
+TEST_F(Artefacts, WhatHangsIsASignatureLikeAnyOther) {
+  put("a", kDivides);
+  put("b", kDividesMore);
+  const auto cases = read_artefacts(paths());
+  const auto jits = jit_that([](const Case& value) {
+    while (contains(value, Operation::kDiv)) pause();
+    return Status::kNotApplicable;
+  });
+  CheckOptions options;
+  options.seconds_per_case = 0.3;
+  const Triage result = triage(*cases, jits, options);
+  ASSERT_EQ(result.rows.size(), 1u);
+  EXPECT_EQ(result.rows[0].signature.str(), "jit-survives.fake.x86_64.-");
+  EXPECT_EQ(result.rows[0].message, "does not end");
+  EXPECT_EQ(result.rows[0].count, 2u);
+  EXPECT_TRUE(result.harness_failures.empty());
+}
+
 }  // namespace
 }  // namespace plumb::harness
