@@ -35,9 +35,9 @@ JitFuzzer make_fuzzer(const std::string& jits, std::vector<harness::NamedWaiver>
 
 // Mutates from an empty corpus on, as the custom mutator does; what was compared is built upon.
 template <typename OnStep>
-void drive(JitFuzzer& fuzzer, int executions, OnStep on_step) {
+void drive(JitFuzzer& fuzzer, int executions, OnStep on_step, std::uint64_t seed = 1) {
   std::vector<std::vector<std::uint8_t>> corpus{{}};
-  Rng rng(1);
+  Rng rng(seed);
   for (int i = 0; i < executions; ++i) {
     const auto& parent = corpus[rng.below(corpus.size())];
     const auto text = harness::mutate_input(parent, kLimits, rng.next());
@@ -51,19 +51,24 @@ void drive(JitFuzzer& fuzzer, int executions, OnStep on_step) {
 
 TEST(Funnel, StaysAboveItsFloors) {
   JitFuzzer fuzzer = make_fuzzer("linux-6.12-x86_64");
-  drive(fuzzer, 600, [](const Step& step, const auto&) {
-    EXPECT_TRUE(step.findings.empty()) << step.findings[0].signature.str();
-    return true;
-  });
+  // What one corpus holds is much alike, so its shares are luck (helper calls: 9 to 65 % of 600
+  // inputs, by the seed): many small ones, each from its own beginning.
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const auto on_step = [](const Step& step, const auto&) {
+      EXPECT_TRUE(step.findings.empty()) << step.findings[0].signature.str();
+      return true;
+    };
+    drive(fuzzer, 30, on_step, seed);
+  }
   fmt::print("{}", funnel_text(fuzzer, 0));
   const harness::FunnelCounts& counts = fuzzer.funnel(0).counts;
   EXPECT_EQ(counts.generated, 600u);
   EXPECT_GE(100 * counts.compared, 95 * counts.generated);
-  EXPECT_GE(100 * counts.with_subprogram_call, 40 * counts.compared);
-  EXPECT_GE(100 * counts.with_tail_call, 20 * counts.compared);
-  EXPECT_GE(100 * counts.with_tail_call_refused, counts.compared);
+  EXPECT_GE(100 * counts.with_subprogram_call, 25 * counts.compared);
+  EXPECT_GE(100 * counts.with_tail_call, 15 * counts.compared);
+  EXPECT_GE(100 * counts.with_tail_call_refused, 4 * counts.compared);
   EXPECT_GE(100 * counts.with_stack_pointer_argument, 2 * counts.compared);
-  EXPECT_GE(100 * counts.with_helper_call, 30 * counts.compared);
+  EXPECT_GE(100 * counts.with_helper_call, 12 * counts.compared);
 }
 
 // Linux 6.1 counts tail calls by value: every subprogram gets a count of its own.

@@ -8,6 +8,7 @@
 #include "core/edit.h"
 #include "core/helper_model.h"
 #include "core/reduce.h"
+#include "core/stack_depth.h"
 #include "gen/emitter.h"
 #include "gen/mutation.h"
 
@@ -39,6 +40,38 @@ bool insert_call_of(Mutation& m, const Spot& spot, int callee, const PointFacts&
   body->push_back(call_function(callee));
   const auto code = saving(m, function_at(m, spot), spot.point(), spot.point().live, *body);
   return code && insert(m, spot, *code);
+}
+
+// An access with R10 as its base.
+bool uses_frame(const Insn& insn, const OpcodeInfo& info) {
+  const bool loads = info.operation == Operation::kLoad || info.operation == Operation::kLoadSigned;
+  const bool stores = info.operation == Operation::kStore || is_atomic(info.operation);
+  return (loads || stores) && (loads ? insn.src : insn.dst) == kFramePointerRegister;
+}
+
+// Accesses by R10 below the new depth move up together, onto what lies above. What has its address
+// taken stays: the code does not show how long it is. False: no room.
+bool move_up(std::vector<Insn>& insns, int depth) {
+  const std::vector<bool> starts = instruction_starts(insns);
+  int lowest = -depth;
+  int step = 1;  // the widest of them: they stay aligned, and no object is torn
+  for (std::size_t slot = 0; slot < insns.size(); ++slot) {
+    if (!starts[slot] || insns[slot].offset >= -depth) continue;
+    const OpcodeInfo& info = *decode(insns[slot]);
+    if (!uses_frame(insns[slot], info)) continue;
+    lowest = std::min<int>(lowest, insns[slot].offset);
+    step = std::max(step, info.width / 8);
+  }
+  const int limit = -(depth / step * step);
+  const int distance = (-depth - lowest + step - 1) / step * step;
+  for (std::size_t slot = 0; slot < insns.size(); ++slot) {
+    if (!starts[slot] || insns[slot].offset >= limit) continue;
+    const OpcodeInfo& info = *decode(insns[slot]);
+    if (!uses_frame(insns[slot], info)) continue;
+    insns[slot].offset = static_cast<std::int16_t>(insns[slot].offset + distance);
+    if (insns[slot].offset + info.width / 8 > 0) return false;
+  }
+  return infer_stack_depth(insns) <= -limit;
 }
 
 // ---- split ----
@@ -187,6 +220,18 @@ bool mutate_grow_stack(Mutation& m) {
       m.choices.chance(70) ? m.choices.range(1, std::min(most, 40)) : m.choices.range(1, most);
   function.stack_depth += more;
   return true;
+}
+
+bool mutate_shrink_stack(Mutation& m) {
+  const std::size_t program = m.choices.below(m.value.programs.size());
+  std::vector<Function*> deep;
+  for (Function& function : m.value.programs[program].functions) {
+    if (function.stack_depth > 0) deep.push_back(&function);
+  }
+  if (deep.empty()) return false;
+  Function& function = *deep[m.choices.below(deep.size())];
+  function.stack_depth -= m.choices.range(1, std::min(function.stack_depth, 40));
+  return move_up(function.insns, function.stack_depth);
 }
 
 bool mutate_insert_helper(Mutation& m) {

@@ -69,6 +69,19 @@ std::vector<std::size_t> straight_row(const Spot& spot, const std::vector<Insn>&
   return row;
 }
 
+// Is there another store of that width to that place?
+bool is_stored_twice(const std::vector<Insn>& insns, const Insn& store) {
+  const std::vector<bool> starts = instruction_starts(insns);
+  int count = 0;
+  for (std::size_t slot = 0; slot < insns.size(); ++slot) {
+    if (!starts[slot]) continue;
+    const OpcodeInfo& info = *decode(insns[slot]);
+    count += info.operation == Operation::kStore && info.width == decode(store)->width &&
+             insns[slot].dst == store.dst && insns[slot].offset == store.offset;
+  }
+  return count > 1;
+}
+
 bool touches_memory(const OpcodeInfo& info) {
   const Operation operation = info.operation;
   return operation == Operation::kLoad || operation == Operation::kLoadSigned ||
@@ -201,6 +214,38 @@ bool mutate_remove_dead(Mutation& m) {
   });
   if (!spot) return false;
   const auto slots = static_cast<std::size_t>(slot_count(insn_at(m, *spot)));
+  return replace(m, *spot, slots, {});
+}
+
+bool mutate_remove_live(Mutation& m) {
+  // The types behind the row are those before it: numbers stay numbers, and what is read back from
+  // the stack was most likely written elsewhere too.
+  const auto can_go = [&m](const Spot& at, std::size_t slot, const Insn& insn) {
+    const std::vector<Insn>& insns = m.value.programs[at.program].functions[at.function].insns;
+    const OpcodeInfo& info = *decode(insn);
+    const std::size_t next = slot + static_cast<std::size_t>(slot_count(insn));
+    if (next >= insns.size()) return false;
+    if (info.operation == Operation::kStore) {
+      return insn.dst != kFramePointerRegister || is_stored_twice(insns, insn);
+    }
+    const std::uint32_t results = written_registers(insn);
+    const bool loads = info.operation == Operation::kLoad;
+    if ((!is_alu(info.operation) && !loads) || bounds(info.operation)) return false;
+    const std::uint32_t before = at.point(slot).holding(Holds::kScalar);
+    const std::uint32_t after = at.point(next).holding(Holds::kScalar);
+    return results != 0 && (results & ~(before & after)) == 0;
+  };
+  const auto spot = pick_spot(m, [&](const Spot& at, const Insn& insn, const OpcodeInfo&) {
+    return can_go(at, at.slot, insn);
+  });
+  if (!spot) return false;
+  const std::vector<Insn>& insns = function_at(m, *spot).insns;
+  const auto row = straight_row(*spot, insns, 1 + m.choices.below(4));
+  std::size_t slots = 0;
+  for (const std::size_t slot : row) {
+    if (!can_go(*spot, slot, insns[slot])) break;
+    slots += static_cast<std::size_t>(slot_count(insns[slot]));
+  }
   return replace(m, *spot, slots, {});
 }
 

@@ -108,6 +108,23 @@ TEST(Check, AJitThatDiesIsAFinding) {
   EXPECT_EQ(report.status(), 1);
 }
 
+// In load, before any of its code runs; the cases behind it are judged.
+TEST(Check, AJitThatHangsIsAFinding) {
+  const std::vector<NamedCase> cases{named("", " r0 = 8\n exit\n"), named("")};
+  const auto jits = jits_that([first = cases[0].value](const Case& value) {
+    while (value == first) pause();
+    return Status::kRefused;
+  });
+  CheckOptions options;
+  options.seconds_per_case = 0.3;
+  const CheckReport report = check_cases(cases, jits, options);
+  EXPECT_EQ(report.rows[0].judgement.signature.str(), "jit-survives.fake.x86_64.-");
+  EXPECT_EQ(report.rows[0].judgement.reason, "does not end");
+  EXPECT_EQ(report.rows[1].judgement.verdict, Verdict::kRefused);
+  EXPECT_TRUE(report.harness_failures.empty());
+  EXPECT_EQ(report.status(), 1);
+}
+
 TEST(Check, OurOwnDeathIsNotTheJits) {
   const CheckReport report = check_one(named(""), [](const Case&) {
     _exit(3);  // as PLUMB_CHECK does

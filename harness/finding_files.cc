@@ -3,9 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <system_error>
 #include <utility>
 
@@ -90,41 +90,61 @@ Case annotated(const FuzzFinding& finding, const std::string& jit, std::uint64_t
   return value;
 }
 
-void write(FuzzReport& report, FuzzFinding& finding, const std::string& stem,
-           const std::string& jit, const std::string& text) {
+// Path without ending. What JITs of one family and architecture find may have one signature; the
+// name does not depend on which of them was the first to find it.
+std::string stem_of(JitList jits, std::size_t jit, const Signature& signature,
+                    const FuzzOptions& options) {
+  const jit::JitInfo& info = jits[jit]->info();
+  const bool first = std::ranges::none_of(jits.first(jit), [&](const auto& other) {
+    return other->info().family == info.family && other->info().arch == info.arch;
+  });
+  const std::string name = signature.str() + (first ? "" : "." + info.name);
+  return (std::filesystem::path(options.out_directory) / name).string();
+}
+
+bool write(FuzzReport& report, const std::string& path, const std::string& contents) {
+  const auto written = write_file(path, contents);
+  if (!written) add_failure(report, written.error().str());
+  return written.has_value();
+}
+
+void write_case(FuzzReport& report, const std::string& jit, const std::string& stem,
+                FuzzFinding& finding) {
   const std::string path = stem + std::string(kCaseEnding);
-  for (const auto& [file, contents] :
-       {std::pair{path, print_case(annotated(finding, jit, report.seed))},
-        std::pair{stem + ".txt", text}}) {
-    if (const auto written = write_file(file, contents); !written) {
-      report.harness_failures.push_back(written.error().str());
-      return;
-    }
-  }
-  finding.path = path;
+  if (write(report, path, print_case(annotated(finding, jit, report.seed)))) finding.path = path;
 }
 
 }  // namespace
 
-void write_findings(FuzzReport& report, JitList jits, const FuzzOptions& options) {
-  namespace fs = std::filesystem;
-  if (!options.out_directory.empty()) {
-    std::error_code error;
-    fs::create_directories(options.out_directory, error);
-    if (error) {
-      report.harness_failures.push_back(options.out_directory + ": " + error.message());
-    }
+void add_failure(FuzzReport& report, std::string failure) {
+  auto& failures = report.harness_failures;
+  if (std::ranges::find(failures, failure) == failures.end()) {
+    failures.push_back(std::move(failure));
   }
-  std::set<std::string> taken;
+}
+
+void make_findings_directory(FuzzReport& report, const FuzzOptions& options) {
+  if (options.out_directory.empty()) return;
+  std::error_code error;
+  std::filesystem::create_directories(options.out_directory, error);
+  if (error) add_failure(report, options.out_directory + ": " + error.message());
+}
+
+void write_at_once(FuzzReport& report, JitList jits, std::size_t jit, FuzzFinding& finding,
+                   const FuzzOptions& options) {
+  if (options.out_directory.empty()) return;
+  write_case(report, report.jits[jit].name, stem_of(jits, jit, finding.signature, options),
+             finding);
+}
+
+void write_findings(FuzzReport& report, JitList jits, const FuzzOptions& options) {
   for (std::size_t i = 0; i < jits.size(); ++i) {
     for (FuzzFinding& finding : report.jits[i].findings) {
-      finding.value = gen::generate(finding.case_seed, options.shape);
       const std::string text = minimise_finding(finding, *jits[i], options);
       if (options.out_directory.empty()) continue;
-      std::string name = finding.signature.str();
-      if (!taken.insert(name).second) name += "." + report.jits[i].name;
-      write(report, finding, (fs::path(options.out_directory) / name).string(), report.jits[i].name,
-            text);
+      const std::string stem = stem_of(jits, i, finding.signature, options);
+      write_case(report, report.jits[i].name, stem, finding);
+      write(report, stem + ".txt", text);
     }
   }
 }

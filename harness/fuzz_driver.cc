@@ -12,6 +12,7 @@
 #include "harness/finding_files.h"
 #include "harness/fuzz_worker.h"
 #include "harness/isolate.h"
+#include "harness/wire.h"
 
 namespace plumb::harness {
 namespace {
@@ -37,6 +38,7 @@ class Fuzzing {
   }
 
   FuzzReport run() {
+    make_findings_directory(report_, options_);
     run_cases();
     report_.seconds = elapsed();
     for (std::size_t i = 0; i < jits_.size(); ++i) {
@@ -54,8 +56,9 @@ class Fuzzing {
  private:
   void run_cases() {
     run_isolated(
-        {.items = options_.runs > 0 ? options_.runs : std::numeric_limits<std::uint64_t>::max(),
+        {.items = item_count(),
          .jobs = jobs_,
+         .group = jits_.size(),
          .seconds_per_item = options_.seconds_per_case,
          .work =
              [this](std::uint64_t item, unsigned job, std::atomic<Activity>& activity) {
@@ -63,12 +66,19 @@ class Fuzzing {
                if (!worker) {
                  worker = std::make_unique<FuzzWorker>(jits_, options_, funnels_, job);
                }
-               return worker->run(item, activity);
+               return worker->run(fuzz_item(item, jits_.size()), activity);
              },
          .on_result = [this](std::uint64_t item, std::string_view bytes) { accept(item, bytes); },
          .on_death = [this](std::uint64_t item, Activity activity,
                             const Death& death) { bury(item, activity, death); },
          .on_tick = [this] { return tick(); }});
+  }
+
+  [[nodiscard]] std::uint64_t item_count() const {
+    constexpr auto kEndless = std::numeric_limits<std::uint64_t>::max();
+    return options_.runs == 0 || options_.runs > kEndless / jits_.size()
+               ? kEndless
+               : options_.runs * jits_.size();
   }
 
   [[nodiscard]] double elapsed() const {
@@ -88,26 +98,25 @@ class Fuzzing {
       }
       options_.on_progress(progress);
     }
+    if (options_.should_stop && options_.should_stop()) return false;
     return options_.seconds <= 0 || elapsed() < options_.seconds;
   }
 
   void accept(std::uint64_t item, std::string_view bytes) {
-    const auto findings = unpack_findings(bytes);
-    if (findings.empty()) {
-      report_.harness_failures.push_back(fmt::format("case {}: no readable finding", item));
-    }
-    for (const WorkerFinding& finding : findings) add(item, finding);
+    const FuzzItem where = fuzz_item(item, jits_.size());
+    if (const auto judgement = unpack(bytes)) return add(where, *judgement);
+    report_.harness_failures.push_back(
+        fmt::format("case {} on {}: no readable finding", where.number, name_of(where)));
   }
 
-  void add(std::uint64_t item, const WorkerFinding& found) {
-    auto& findings = report_.jits[found.jit].findings;
-    const Signature& signature = found.judgement.signature;
+  void add(const FuzzItem& where, const Judgement& judgement) {
+    auto& findings = report_.jits[where.jit].findings;
+    const Signature& signature = judgement.signature;
     auto it = std::ranges::find(findings, signature, &FuzzFinding::signature);
     if (it == findings.end()) {
-      const NamedWaiver* waiver =
-          find_waiver(options_.waivers, signature, report_.jits[found.jit].name);
+      const NamedWaiver* waiver = find_waiver(options_.waivers, signature, name_of(where));
       it = findings.insert(it, FuzzFinding{.signature = signature,
-                                           .verdict = found.judgement.verdict,
+                                           .verdict = judgement.verdict,
                                            .known = waiver != nullptr ? waiver->name : "",
                                            .message = {},
                                            .second_opinion = {},
@@ -117,41 +126,51 @@ class Fuzzing {
     }
     ++it->count;
     // With several jobs, results do not come in the order of the cases.
-    if (it->cases_until_found != 0 && it->cases_until_found <= item + 1) return;
-    it->cases_until_found = item + 1;
-    it->case_seed = nth_seed(options_.seed, item);
-    it->depth = found.depth;
-    it->message = found.judgement.violations[0].message;
-    it->second_opinion = opinion_text(found.judgement.opinion);
+    if (it->cases_until_found != 0 && it->cases_until_found <= where.number + 1) return;
+    it->cases_until_found = where.number + 1;
+    it->case_seed = nth_seed(options_.seed, where.number);
+    it->value = fuzz_case(options_, where.number);
+    it->depth = fuzz_depth(options_, where.number);
+    it->message = judgement.violations[0].message;
+    it->second_opinion = opinion_text(judgement.opinion);
+    write_at_once(report_, jits_, where.jit, *it, options_);
   }
 
   void bury(std::uint64_t item, Activity activity, const Death& death) {
-    const auto job = static_cast<unsigned>(item % jobs_);
-    const std::size_t jit = funnels_.current_jit(job);
-    const bool compiling = activity == Activity::kCompiling;
+    const FuzzItem where = fuzz_item(item, jits_.size());
     const bool ours =
         !blames_the_case(activity) || death == Death{Death::Kind::kExit, kCheckFailedStatus};
-    if (ours) {
-      report_.harness_failures.push_back(fmt::format("case {} (seed {:#x}): {}{}", item,
-                                                     nth_seed(options_.seed, item), death.str(),
-                                                     suspicion(options_.interpreters)));
-      return;
-    }
-    FunnelCounts& lost = lost_[jit];
+    if (ours) return blame_us(where, activity, death);
+    count_lost(where, activity);
+    add(where, death_judgement(jits_[where.jit]->info(), activity, death.str()));
+  }
+
+  void blame_us(const FuzzItem& where, Activity activity, const Death& death) {
+    // The generator knows no JITs: it fails for all of them, which is told once.
+    const bool generating = activity == Activity::kGenerating;
+    add_failure(report_, fmt::format("case {} (seed {:#x}){}: {}{}", where.number,
+                                     nth_seed(options_.seed, where.number),
+                                     generating ? std::string() : " on " + name_of(where),
+                                     death.str(), suspicion(options_.interpreters)));
+  }
+
+  // What the process that died would have counted.
+  void count_lost(const FuzzItem& where, Activity activity) {
+    FunnelCounts& lost = lost_[where.jit];
     ++lost.generated;
     ++lost.defined;
     ++lost.applicable;
-    lost.compiled += !compiling;
+    lost.compiled += activity != Activity::kCompiling;
     if (activity == Activity::kAsking) {
       ++lost.ran;
       ++lost.compared;
       ++lost.opinion_asked;
       ++lost.opinion_given;
     }
-    const Depth depth = fuzz_depth(options_, item);
-    add(item, {.jit = jit,
-               .depth = depth,
-               .judgement = death_judgement(jits_[jit]->info(), activity, death.str())});
+  }
+
+  [[nodiscard]] const std::string& name_of(const FuzzItem& where) const {
+    return report_.jits[where.jit].name;
   }
 
   JitList jits_;
@@ -178,6 +197,7 @@ int FuzzReport::status() const {
 
 FuzzReport fuzz(JitList jits, const FuzzOptions& options) {
   PLUMB_CHECK(options.runs > 0 || options.seconds > 0);
+  PLUMB_CHECK(!jits.empty());
   return Fuzzing(jits, options).run();
 }
 

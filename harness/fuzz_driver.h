@@ -35,10 +35,12 @@ struct FuzzOptions {
   std::vector<NamedWaiver> waivers;
   std::uint64_t full_every = 64;  // every so many cases one at full depth; 0: none
   std::size_t minimize_attempts = 20'000;
-  double seconds_per_case = 10.0;  // longer is a hang
+  double seconds_per_case = 10.0;  // under one JIT; longer is a hang
   Judge::MachineFactory make_machine = machine::make_machine;
   InterpreterList interpreters;  // asked for a second opinion; outlive the run
   std::function<void(const FuzzProgress&)> on_progress;
+  // Asked about ten times a second. True: no new cases; what was found is minimised and reported.
+  std::function<bool()> should_stop;
   // The report beside a finding's case, made in a child process.
   std::function<std::string(const Case&, const Trial&)> describe;
 };
@@ -79,7 +81,9 @@ struct FuzzReport {
 
 // Generates, judges, and tells what it found. Case n is gen::generate(nth_seed(seed, n)) whatever
 // the number of jobs; all JITs get the same cases. Cases run in child processes: one that kills or
-// stops its process is a finding (or a failure of the harness), and the run goes on behind it.
+// stops its process is a finding (or a failure of the harness), and the run goes on behind it, with
+// the next JIT. A case that shows something new is written at once; the minimised one replaces it
+// at the end.
 [[nodiscard]] FuzzReport fuzz(JitList jits, const FuzzOptions& options);
 
 }  // namespace plumb::harness

@@ -7,6 +7,8 @@
 
 #include <csignal>
 #include <filesystem>
+#include <iterator>
+#include <optional>
 
 #include "core/case_text.h"
 #include "core/rng.h"
@@ -86,6 +88,51 @@ TEST(FuzzDriver, ACaseThatKillsItsProcessIsAFindingAndTheRunGoesOn) {
   EXPECT_TRUE(jit.findings[0].minimised);
   EXPECT_TRUE(contains(jit.findings[0].value, Operation::kXchg));
   EXPECT_TRUE(report.harness_failures.empty());
+}
+
+// Between two JITs that survive: one that dies of its cases, and one that hangs in few.
+std::vector<std::unique_ptr<jit::Jit>> jits_of_which_some_die() {
+  auto jits = jits_that(refuses_exchanges);
+  jits.push_back(std::make_unique<FakeJit>(
+      [](const Case& value) {
+        if (contains(value, Operation::kXchg)) raise(SIGKILL);
+        return Status::kNotApplicable;
+      },
+      "dying"));
+  jits.push_back(std::make_unique<FakeJit>(
+      [](const Case& value) {
+        while (contains(value, Operation::kCmpxchg) && contains(value, Operation::kXchg)) pause();
+        return Status::kNotApplicable;
+      },
+      "hanging"));
+  jits.push_back(std::make_unique<FakeJit>(refuses_exchanges, "behind"));
+  return jits;
+}
+
+TEST(FuzzDriver, AJitThatDiesTakesNoCaseFromTheOthers) {
+  const auto jits = jits_of_which_some_die();
+  FuzzOptions options = options_for(100);
+  options.seconds_per_case = 0.3;
+  options.minimize_attempts = 0;
+  std::vector<FuzzReport> reports;
+  for (const unsigned jobs : {1u, 3u}) {
+    options.jobs = jobs;
+    reports.push_back(fuzz(jits, options));
+  }
+  for (const FuzzReport& report : reports) {
+    EXPECT_TRUE(report.harness_failures.empty());
+    for (std::size_t i = 0; i < jits.size(); ++i) {
+      const JitFuzzReport& jit = report.jits[i];
+      EXPECT_EQ(jit.funnel, reports[0].jits[i].funnel) << jit.name;
+      EXPECT_EQ(jit.funnel.counts.generated, 100u) << jit.name;
+      ASSERT_EQ(jit.findings.size(), 1u) << jit.name;
+      EXPECT_EQ(jit.findings[0].count, reports[0].jits[i].findings[0].count) << jit.name;
+      EXPECT_EQ(jit.findings[0].cases_until_found,
+                reports[0].jits[i].findings[0].cases_until_found);
+      if (jit.name == "hanging") continue;
+      EXPECT_EQ(jit.findings[0].count, report.jits[0].findings[0].count) << jit.name;
+    }
+  }
 }
 
 // Unicorn ends the process on a few encodings.
@@ -176,6 +223,46 @@ TEST(FuzzDriver, WritesEachFindingOnce) {
   for (const auto& entry : fs::directory_iterator(directory)) files += entry.is_regular_file();
   EXPECT_EQ(files, 4u);
   fs::remove_all(directory);
+}
+
+// What is killed from outside has told what it found; what is asked to stop minimises it too.
+TEST(FuzzDriver, WritesACaseAtOnceAndStopsInOrderWhenAsked) {
+  const fs::path directory = fs::temp_directory_path() / fmt::format("plumb-stop-{}", getpid());
+  const auto jits = jits_that(refuses_exchanges);
+  FuzzOptions options = options_for(0);
+  options.seconds = 30;
+  options.out_directory = directory.string();
+  const std::string path = (directory / "jit-accepts.fake.x86_64.-.bpf").string();
+  std::optional<Case> early;
+  options.should_stop = [&] {
+    if (const auto written = read_case(path)) early = *written;
+    return early.has_value();
+  };
+  const FuzzReport report = fuzz(jits, options);
+  ASSERT_TRUE(early.has_value());
+  EXPECT_FALSE(early->notes.empty());
+  early->notes.clear();
+  const FuzzFinding& finding = report.jits[0].findings.at(0);
+  EXPECT_EQ(*early, gen::generate(finding.case_seed));
+  EXPECT_TRUE(finding.minimised);
+  EXPECT_LT(instructions_without_exits(finding.value), instructions_without_exits(*early));
+  const auto late = read_case(path);
+  ASSERT_TRUE(late.has_value());
+  EXPECT_EQ(late->programs, finding.value.programs);
+  EXPECT_EQ(report.status(), 1);
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory), {}), 2);
+  fs::remove_all(directory);
+}
+
+TEST(FuzzDriver, ADirectoryThatCannotBeWrittenIsToldOnce) {
+  const auto jits = jits_that(refuses_exchanges);
+  FuzzOptions options = options_for(300);
+  options.minimize_attempts = 0;
+  options.out_directory = "/dev/null/findings";
+  const FuzzReport report = fuzz(jits, options);
+  EXPECT_EQ(report.jits[0].findings.size(), 1u);
+  EXPECT_EQ(report.harness_failures.size(), 3u);  // the directory, the case, the report
+  EXPECT_EQ(report.status(), 3);
 }
 
 TEST(FuzzDriver, ReportsProgress) {

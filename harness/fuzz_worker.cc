@@ -3,31 +3,15 @@
 
 #include <algorithm>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "core/rng.h"
 #include "harness/wire.h"
 #include "oracle/oracle.h"
 
 namespace plumb::harness {
-namespace {
 
-using nlohmann::json;
-
-}  // namespace
-
-std::vector<WorkerFinding> unpack_findings(std::string_view bytes) {
-  std::vector<WorkerFinding> findings;
-  const json packed = json::parse(bytes, nullptr, false);
-  if (!packed.is_array()) return findings;
-  for (const json& row : packed) {
-    auto judgement = unpack(row[2].get<std::string>());
-    if (!judgement) continue;
-    findings.push_back({.jit = row[0],
-                        .depth = static_cast<Depth>(row[1].get<int>()),
-                        .judgement = *std::move(judgement)});
-  }
-  return findings;
+FuzzItem fuzz_item(std::uint64_t item, std::size_t jits) {
+  return {.number = item / jits, .jit = static_cast<std::size_t>(item % jits)};
 }
 
 SharedFunnels::SharedFunnels(unsigned jobs, std::size_t jits)
@@ -35,8 +19,7 @@ SharedFunnels::SharedFunnels(unsigned jobs, std::size_t jits)
       jits_(jits),
       counts_(jobs * jits),
       reasons_(jobs * jits * kReasons),
-      no_opinions_(jobs * jits * kReasons),
-      current_jit_(jobs) {}
+      no_opinions_(jobs * jits * kReasons) {}
 
 void SharedFunnels::count(unsigned job, std::size_t jit, const Outcome& outcome,
                           const Execution& execution) {
@@ -99,37 +82,37 @@ FuzzWorker::FuzzWorker(JitList jits, const FuzzOptions& options, SharedFunnels& 
   judge_.ask(options.interpreters);
 }
 
-const Execution& FuzzWorker::execution_for(std::size_t jit, const Case& value) {
+void FuzzWorker::generate(std::uint64_t number) {
+  if (number_ == number) return;
+  value_ = fuzz_case(options_, number);
+  number_ = number;
+  std::ranges::fill(executions_, std::nullopt);
+}
+
+const Execution& FuzzWorker::execution_for(std::size_t jit) {
   auto& execution = executions_[contract_of_[jit]];
-  if (!execution) execution = oracle::run(value, jits_[jit]->info().contract);
+  if (!execution) execution = oracle::run(value_, jits_[jit]->info().contract);
   return *execution;
 }
 
-std::string FuzzWorker::run(std::uint64_t item, std::atomic<Activity>& activity) {
+std::string FuzzWorker::run(const FuzzItem& item, std::atomic<Activity>& activity) {
   judge_.show_activity(&activity);
   activity = Activity::kGenerating;
-  const Case value = fuzz_case(options_, item);
-  const Depth depth = fuzz_depth(options_, item);
-  std::ranges::fill(executions_, std::nullopt);
-  json findings = json::array();
-  for (std::size_t i = 0; i < jits_.size(); ++i) {
-    funnels_.enter(job_, i);
-    activity = Activity::kInterpreting;
-    const Execution& execution = execution_for(i, value);
-    const Outcome outcome = judge_.judge(value, execution, *jits_[i], depth);
-    funnels_.count(job_, i, outcome, execution);
-    if (!is_finding(outcome.judgement)) continue;
-    findings.push_back({i, static_cast<int>(depth), pack(outcome.judgement)});
-  }
-  return findings.empty() ? std::string() : findings.dump();
+  generate(item.number);
+  activity = Activity::kInterpreting;
+  const Execution& execution = execution_for(item.jit);
+  const Outcome outcome =
+      judge_.judge(value_, execution, *jits_[item.jit], fuzz_depth(options_, item.number));
+  funnels_.count(job_, item.jit, outcome, execution);
+  return is_finding(outcome.judgement) ? pack(outcome.judgement) : std::string();
 }
 
-Case fuzz_case(const FuzzOptions& options, std::uint64_t item) {
-  return gen::generate(nth_seed(options.seed, item), options.shape);
+Case fuzz_case(const FuzzOptions& options, std::uint64_t number) {
+  return gen::generate(nth_seed(options.seed, number), options.shape);
 }
 
-Depth fuzz_depth(const FuzzOptions& options, std::uint64_t item) {
-  const bool full = options.full_every > 0 && item % options.full_every == options.full_every - 1;
+Depth fuzz_depth(const FuzzOptions& options, std::uint64_t number) {
+  const bool full = options.full_every > 0 && number % options.full_every == options.full_every - 1;
   return full ? Depth::kFull : Depth::kFast;
 }
 

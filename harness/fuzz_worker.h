@@ -15,24 +15,19 @@
 
 namespace plumb::harness {
 
-// What a worker says about one case under one JIT.
-struct WorkerFinding {
+// Items of the loop: one case under one JIT, all JITs of a case in a row. A JIT that kills its
+// process takes nothing away from the others.
+struct FuzzItem {
+  std::uint64_t number = 0;  // of the case
   std::size_t jit = 0;
-  Depth depth = Depth::kFast;
-  Judgement judgement;
 };
-
-// Some findings as bytes on the pipe. A single byte-string may hold several.
-[[nodiscard]] std::vector<WorkerFinding> unpack_findings(std::string_view bytes);
+[[nodiscard]] FuzzItem fuzz_item(std::uint64_t item, std::size_t jits);
 
 // Counters that workers keep where their parent sees them, so that none is lost when one dies.
 class SharedFunnels {
  public:
   SharedFunnels(unsigned jobs, std::size_t jits);
   void count(unsigned job, std::size_t jit, const Outcome& outcome, const Execution& execution);
-  // Which JIT the job is at.
-  void enter(unsigned job, std::size_t jit) { current_jit_[job] = static_cast<std::uint32_t>(jit); }
-  [[nodiscard]] std::size_t current_jit(unsigned job) const { return current_jit_[job]; }
   [[nodiscard]] Funnel sum(std::size_t jit) const;
   [[nodiscard]] FunnelCounts counts(std::size_t jit) const;
 
@@ -52,18 +47,18 @@ class SharedFunnels {
   SharedArray<FunnelCounts> counts_;
   SharedArray<Reason> reasons_;      // why undefined
   SharedArray<Reason> no_opinions_;  // why no second opinion
-  SharedArray<std::atomic<std::uint32_t>> current_jit_;
 };
 
 // Judges cases in one process.
 class FuzzWorker {
  public:
   FuzzWorker(JitList jits, const FuzzOptions& options, SharedFunnels& funnels, unsigned job);
-  // Findings of the case, packed; empty when there are none.
-  [[nodiscard]] std::string run(std::uint64_t item, std::atomic<Activity>& activity);
+  // The judgement, packed, where it is a finding; else empty.
+  [[nodiscard]] std::string run(const FuzzItem& item, std::atomic<Activity>& activity);
 
  private:
-  [[nodiscard]] const Execution& execution_for(std::size_t jit, const Case& value);
+  void generate(std::uint64_t number);
+  [[nodiscard]] const Execution& execution_for(std::size_t jit);
 
   JitList jits_;
   const FuzzOptions& options_;
@@ -71,10 +66,12 @@ class FuzzWorker {
   unsigned job_;
   Judge judge_;
   std::vector<std::size_t> contract_of_;  // by JIT: index of its contract among the different ones
-  std::vector<std::optional<Execution>> executions_;  // by contract, of the case at hand
+  std::optional<std::uint64_t> number_;   // of the case at hand
+  Case value_;
+  std::vector<std::optional<Execution>> executions_;  // of it, by contract
 };
 
-[[nodiscard]] Case fuzz_case(const FuzzOptions& options, std::uint64_t item);
-[[nodiscard]] Depth fuzz_depth(const FuzzOptions& options, std::uint64_t item);
+[[nodiscard]] Case fuzz_case(const FuzzOptions& options, std::uint64_t number);
+[[nodiscard]] Depth fuzz_depth(const FuzzOptions& options, std::uint64_t number);
 
 }  // namespace plumb::harness

@@ -52,11 +52,17 @@ bool write_all(int descriptor, const void* data, std::size_t size) {
   return true;
 }
 
+void become_child_of(pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(1);  // it ended before that
+  for (const int number : {SIGINT, SIGTERM}) signal(number, SIG_IGN);
+}
+
 // One process at a time that works on the items of one job.
 class Job {
  public:
   Job(const IsolatedLoop& loop, unsigned number, Progress& progress)
-      : loop_(loop), number_(number), progress_(progress), next_(number) {}
+      : loop_(loop), number_(number), progress_(progress), next_(number * loop.group) {}
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
   Job(Job&& other) = delete;
@@ -66,16 +72,17 @@ class Job {
   [[nodiscard]] int descriptor() const { return descriptor_; }
 
   void start() {
-    if (next_ >= loop_.items || progress_.stop.load()) return;
+    if (is_done(next_)) return;
     int ends[2];
     PLUMB_CHECK(pipe(ends) == 0);
     progress_.item = next_;
     progress_.activity = Activity::kIdle;
+    const pid_t parent = getpid();
     child_ = fork();
     PLUMB_CHECK(child_ >= 0);
     if (child_ == 0) {
       close(ends[0]);
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      become_child_of(parent);
       run_items(ends[1]);
     }
     close(ends[1]);
@@ -108,9 +115,18 @@ class Job {
   }
 
  private:
+  // Nothing is begun from here on: a group that was begun is done to its end.
+  [[nodiscard]] bool is_done(std::uint64_t next) const {
+    return next >= loop_.items || (next % loop_.group == 0 && progress_.stop.load());
+  }
+
+  [[nodiscard]] std::uint64_t next_after(std::uint64_t item) const {
+    const std::uint64_t next = item + 1;
+    return next % loop_.group == 0 ? next + (loop_.jobs - 1) * loop_.group : next;
+  }
+
   [[noreturn]] void run_items(int descriptor) {
-    for (std::uint64_t item = next_; item < loop_.items && !progress_.stop.load();
-         item += loop_.jobs) {
+    for (std::uint64_t item = next_; !is_done(item); item = next_after(item)) {
       progress_.item = item;
       ++progress_.begun;
       const std::string result = loop_.work(item, number_, progress_.activity);
@@ -150,7 +166,7 @@ class Job {
     if (timed_out) death = {.kind = Death::Kind::kTimeout, .number = 0};
     const std::uint64_t item = progress_.item;
     loop_.on_death(item, progress_.activity, death);
-    next_ = item + loop_.jobs;
+    next_ = next_after(item);
     start();
   }
 
@@ -198,7 +214,8 @@ std::string Death::str() const {
 }
 
 std::uint64_t run_isolated(const IsolatedLoop& loop) {
-  const unsigned count = loop.jobs == 0 ? 1 : loop.jobs;
+  PLUMB_CHECK(loop.jobs > 0 && loop.group > 0);
+  const unsigned count = loop.jobs;
   const SharedArray<Progress> progress(count);
   std::vector<std::unique_ptr<Job>> jobs;
   for (unsigned i = 0; i < count; ++i) {

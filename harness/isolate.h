@@ -25,10 +25,12 @@ struct Death {
 inline constexpr int kCheckFailedStatus = 3;
 
 // Work on numbered items, in child processes: an item that kills its process costs a fork and is
-// reported; the others go on.
+// reported; the others go on. SIGINT and SIGTERM pass the children by: a terminal and timeout(1)
+// send them to the whole process group, and the parent decides. No child outlives its parent.
 struct IsolatedLoop {
   std::uint64_t items = 0;         // how many; UINT64_MAX: until on_tick says stop
-  unsigned jobs = 1;               // processes at a time; job j does items j, j + jobs, ...
+  unsigned jobs = 1;               // processes at a time; job j does groups j, j + jobs, ...
+  std::uint64_t group = 1;         // so many items in a row are done by one job, all or none
   double seconds_per_item = 10.0;  // longer is a hang
 
   // In the child. What it returns is sent to on_result unless it is empty. The cell says what is
@@ -38,7 +40,7 @@ struct IsolatedLoop {
   // In the parent.
   std::function<void(std::uint64_t item, std::string_view result)> on_result;
   std::function<void(std::uint64_t item, Activity activity, const Death& death)> on_death;
-  // In the parent, about ten times a second. False: no new items.
+  // In the parent, about ten times a second. False: no new groups.
   std::function<bool()> on_tick;
 };
 

@@ -2,11 +2,14 @@
 #include "harness/isolate.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdlib>
 #include <map>
+#include <tuple>
 
 namespace plumb::harness {
 namespace {
@@ -90,6 +93,87 @@ TEST(Isolate, StopsWhenToldTo) {
                               .on_tick = [&] { return ++ticks < 3; }});
   EXPECT_GT(log.begun, 2u);
   EXPECT_LT(log.begun, 10'000u);
+}
+
+TEST(Isolate, ADeathCostsOneItemOfItsGroup) {
+  for (const unsigned jobs : {1u, 2u, 5u}) {
+    const Log log = run_logged({.items = 12,
+                                .jobs = jobs,
+                                .group = 3,
+                                .seconds_per_item = 10,
+                                .work =
+                                    [](std::uint64_t item, unsigned job, std::atomic<Activity>&) {
+                                      if (item == 4 || item == 5 || item == 9) raise(SIGKILL);
+                                      return std::to_string(job);
+                                    },
+                                .on_result = {},
+                                .on_death = {},
+                                .on_tick = {}});
+    EXPECT_EQ(log.deaths.size(), 3u);
+    EXPECT_EQ(log.results.size(), 9u);
+    for (const auto& [item, job] : log.results) {
+      EXPECT_EQ(job, std::to_string(item / 3 % jobs)) << item;
+    }
+  }
+}
+
+TEST(Isolate, StopsBetweenGroups) {
+  const Log log = run_logged({.items = ~std::uint64_t{0},
+                              .jobs = 2,
+                              .group = 7,
+                              .seconds_per_item = 10,
+                              .work =
+                                  [](std::uint64_t item, unsigned, std::atomic<Activity>&) {
+                                    usleep(1000);
+                                    if (item % 7 == 2) raise(SIGKILL);
+                                    return std::string("x");
+                                  },
+                              .on_result = {},
+                              .on_death = {},
+                              .on_tick = [ticks = 0]() mutable { return ++ticks < 3; }});
+  std::map<std::uint64_t, int> items_of_group;
+  for (const auto& row : log.results) ++items_of_group[row.first / 7];
+  for (const auto& row : log.deaths) ++items_of_group[row.first / 7];
+  EXPECT_FALSE(items_of_group.empty());
+  for (const auto& [group, items] : items_of_group) EXPECT_EQ(items, 7) << group;
+}
+
+// A terminal sends them to all processes; the parent decides.
+TEST(Isolate, RequestsToStopPassTheChildrenBy) {
+  const IsolatedResult result = run_isolated(10, [](std::atomic<Activity>&) {
+    raise(SIGINT);
+    raise(SIGTERM);
+    return std::string("still here");
+  });
+  EXPECT_FALSE(result.died);
+  EXPECT_EQ(result.output, "still here");
+}
+
+TEST(Isolate, NoChildOutlivesItsParent) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const pid_t parent = fork();
+  ASSERT_GE(parent, 0);
+  if (parent == 0) {
+    close(ends[0]);
+    std::ignore = run_isolated(600, [&](std::atomic<Activity>&) -> std::string {
+      const pid_t self = getpid();
+      if (write(ends[1], &self, sizeof(self)) != sizeof(self)) _exit(1);
+      while (true) pause();
+    });
+    _exit(0);
+  }
+  close(ends[1]);
+  pid_t child = 0;
+  ASSERT_EQ(read(ends[0], &child, sizeof(child)), sizeof(child)) << "it never began";
+  kill(parent, SIGKILL);
+  EXPECT_EQ(waitpid(parent, nullptr, 0), parent);
+  // The pipe ends with the last process that holds its other end.
+  pollfd end{.fd = ends[0], .events = POLLIN, .revents = 0};
+  const bool gone = poll(&end, 1, 20'000) == 1;
+  EXPECT_TRUE(gone) << "a child is left";
+  if (!gone) kill(child, SIGKILL);
+  close(ends[0]);
 }
 
 TEST(Isolate, CarriesLargeResults) {

@@ -17,6 +17,7 @@
 #include "tools/report_json.h"
 #include "tools/second_opinions.h"
 #include "tools/session.h"
+#include "tools/stop_signal.h"
 
 namespace plumb::tools {
 namespace {
@@ -192,6 +193,8 @@ int fuzz(const FuzzArguments& arguments, const Session& session) {
     return fuzz_with_libfuzzer(arguments, session, *jits, *options);
   }
   if (!arguments.corpus.empty()) return unusable("--corpus is for --engine libfuzzer");
+  catch_stop_signals();
+  options->should_stop = stop_was_asked_for;
   const harness::FuzzReport fuzzed = harness::fuzz(*jits, *options);
   line.finish();
   print_report(session, to_report(fuzzed));
