@@ -154,6 +154,7 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
     keep->run = run;
     keep->image = std::move(loaded.image);
   }
+  doing(Activity::kCompiling);  // the JIT again: it unloads
   loaded.image.reset();
   doing(Activity::kIdle);
   return outcome;
