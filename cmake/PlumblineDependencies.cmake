@@ -12,10 +12,12 @@ else()
   find_package(fmt REQUIRED)           # libfmt-dev
 endif()
 find_package(nlohmann_json REQUIRED)   # nlohmann-json3-dev
-find_package(CLI11 REQUIRED)           # libcli11-dev
-find_package(GTest REQUIRED)           # libgtest-dev
-find_package(pugixml REQUIRED)         # libpugixml-dev
-find_package(benchmark REQUIRED)       # libbenchmark-dev
+if(NOT PLUMB_ONLY_FUZZ)
+  find_package(CLI11 REQUIRED)         # libcli11-dev
+  find_package(GTest REQUIRED)         # libgtest-dev, libgmock-dev
+  find_package(pugixml REQUIRED)       # libpugixml-dev
+  find_package(benchmark REQUIRED)     # libbenchmark-dev
+endif()
 pkg_check_modules(UNICORN REQUIRED IMPORTED_TARGET unicorn)     # libunicorn-dev
 pkg_check_modules(CAPSTONE REQUIRED IMPORTED_TARGET capstone)   # libcapstone-dev
 if(PLUMB_STATIC)

@@ -13,6 +13,7 @@ option(PLUMB_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitize
 option(PLUMB_FUZZ "Instrument for libFuzzer and build the fuzz targets (Clang only)" OFF)
 set(PLUMB_FUZZ_ENGINE "" CACHE STRING
     "With PLUMB_FUZZ: what targets link, with all flags coming from outside (OSS-Fuzz)")
+option(PLUMB_ONLY_FUZZ "The fuzz targets alone: no tests, no command line, fewer packages" OFF)
 option(PLUMB_STATIC "Link Unicorn and Capstone statically, use fmt without its library" OFF)
 option(PLUMB_COVERAGE "Instrument for source coverage (Clang only)" OFF)
 option(PLUMB_WERROR "Turn warnings into errors" ON)

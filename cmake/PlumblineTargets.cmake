@@ -16,6 +16,12 @@ endfunction()
 # runs from the project's root, so that fixtures are named relative to it.
 function(plumb_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  if(PLUMB_ONLY_FUZZ)
+    # Never built, but there: folders set properties of their tests.
+    add_library(${name} OBJECT EXCLUDE_FROM_ALL ${ARG_SOURCES})
+    add_test(NAME ${name} COMMAND ${name})
+    return()
+  endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE plumb_flags ${ARG_LINK} GTest::gtest_main)
   target_compile_options(${name} PRIVATE ${PLUMB_COLD_FLAGS})

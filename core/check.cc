@@ -7,10 +7,21 @@
 #include <cstdlib>
 
 namespace plumb {
+namespace {
+
+bool& aborts() {
+  static bool value = false;
+  return value;
+}
+
+}  // namespace
+
+void abort_on_failed_checks() { aborts() = true; }
 
 void check_failed(const char* file, int line, std::string_view condition) {
   fmt::print(stderr, "plumb: internal error at {}:{}: {}\n", file, line, condition);
   std::fflush(nullptr);
+  if (aborts()) std::abort();
   std::_Exit(3);
 }
 

@@ -8,6 +8,10 @@ namespace plumb {
 // Prints one line to stderr and ends the process with status 3: the harness itself is wrong.
 [[noreturn]] void check_failed(const char* file, int line, std::string_view condition);
 
+// From here on check_failed() aborts: a fuzzing engine sees signals, not exit statuses, and keeps
+// the input of those.
+void abort_on_failed_checks();
+
 }  // namespace plumb
 
 // Stays on in release builds. For our own errors only: bad input is a Result, a wrong JIT a

@@ -3,6 +3,8 @@
 
 #include <array>
 #include <limits>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "core/insn_mistake.h"
@@ -37,10 +39,11 @@ RowsByFirst rows_by_first() {
   return rows;
 }
 
-// Holds a line against one template.
+// Holds a line against one template. Most lines match some template, and the mistakes of the others
+// are of no interest: only with farthest are they written down.
 class Matcher {
  public:
-  Matcher(const OpcodeInfo& info, Cursor cursor, Farthest& farthest)
+  Matcher(const OpcodeInfo& info, Cursor cursor, Farthest* farthest)
       : info_(info), cursor_(cursor), farthest_(farthest) {}
 
   [[nodiscard]] std::optional<ParsedInsn> match();
@@ -58,13 +61,18 @@ class Matcher {
   bool set_register(std::optional<unsigned>& field, unsigned number, char bank, std::size_t column);
 
   bool missing(const Element& element) {
+    if (farthest_ == nullptr) return false;
     cursor_.skip_blanks();
-    farthest_.expected(cursor_.column(), element);
+    farthest_->expected(cursor_.column(), element);
     return false;
   }
-  bool mistake(std::size_t column, std::string message) {
+  template <typename... Arguments>
+  bool mistake(std::size_t column, fmt::format_string<Arguments...> message,
+               Arguments&&... arguments) {
+    if (farthest_ == nullptr) return false;
     cursor_.skip_blanks();
-    farthest_.mistake(cursor_.column(), column, std::move(message));
+    farthest_->mistake(cursor_.column(), column,
+                       fmt::format(message, std::forward<Arguments>(arguments)...));
     return false;
   }
   std::size_t begin_operand() {
@@ -74,7 +82,7 @@ class Matcher {
 
   const OpcodeInfo& info_;
   Cursor cursor_;
-  Farthest& farthest_;
+  Farthest* farthest_;
   std::optional<unsigned> dst_;
   std::optional<unsigned> src_;
   std::int16_t offset_ = 0;
@@ -88,8 +96,7 @@ std::optional<ParsedInsn> Matcher::match() {
     if (!match_element(element)) return std::nullopt;
   }
   if (!cursor_.at_end()) {
-    mistake(cursor_.column(),
-            fmt::format("expected the end of the line, found {}", cursor_.found()));
+    mistake(cursor_.column(), "expected the end of the line, found {}", cursor_.found());
     return std::nullopt;
   }
   const Insn insn = make_insn(info_.id, static_cast<std::uint8_t>(dst_.value_or(0)),
@@ -125,11 +132,10 @@ bool Matcher::match_element(const Element& element) {
 bool Matcher::set_register(std::optional<unsigned>& field, unsigned number, char bank,
                            std::size_t column) {
   if (number >= static_cast<unsigned>(kRegisterCount)) {
-    return mistake(column, fmt::format("there is no such register; {0}0 ... {0}10 exist", bank));
+    return mistake(column, "there is no such register; {0}0 ... {0}10 exist", bank);
   }
   if (field && *field != number) {
-    return mistake(column, fmt::format("expected {}{} here too: both must be the same register",
-                                       bank, *field));
+    return mistake(column, "expected {}{} here too: both must be the same register", bank, *field);
   }
   field = number;
   return true;
@@ -155,15 +161,14 @@ bool Matcher::match_memory(const Element& element) {
   const std::size_t sign_column = begin_operand();
   const bool plus = cursor_.take_sign("+");
   if (!plus && !cursor_.take_sign("-")) {
-    return mistake(sign_column,
-                   fmt::format("expected '+' or '-' and an offset, found {}", cursor_.found()));
+    return mistake(sign_column, "expected '+' or '-' and an offset, found {}", cursor_.found());
   }
   const std::size_t number_column = begin_operand();
   const std::optional<Number> number = cursor_.take_number();
   if (!number || number->negative) {
     return mistake(number_column, "expected an offset: a number without a second sign");
   }
-  if (!number->flaw.empty()) return mistake(number_column, std::string(number->flaw));
+  if (!number->flaw.empty()) return mistake(number_column, "{}", number->flaw);
   if (number->magnitude > (plus ? 0x7fffu : 0x8000u)) {
     return mistake(number_column, "the offset does not fit 16 bits (-32768 ... 32767)");
   }
@@ -175,7 +180,7 @@ bool Matcher::match_immediate(const Element& element) {
   const std::size_t column = begin_operand();
   const std::optional<Number> number = cursor_.take_number();
   if (!number) return missing(element);
-  if (!number->flaw.empty()) return mistake(column, std::string(number->flaw));
+  if (!number->flaw.empty()) return mistake(column, "{}", number->flaw);
   if (!number->fits(std::numeric_limits<std::int32_t>::min(),
                     std::numeric_limits<std::uint32_t>::max())) {
     return mistake(column, "the number does not fit 32 bits ('r1 = NUMBER ll' takes 64)");
@@ -194,14 +199,14 @@ bool Matcher::match_target(const Element& element) {
   const std::optional<Number> number = cursor_.take_number();
   if (!number) return missing(element);
   if (plus && number->negative) return mistake(column, "expected an offset with one sign");
-  if (!number->flaw.empty()) return mistake(column, std::string(number->flaw));
+  if (!number->flaw.empty()) return mistake(column, "{}", number->flaw);
   const bool wide = element.text == "O";
   const std::int64_t least =
       wide ? std::numeric_limits<std::int32_t>::min() : std::numeric_limits<std::int16_t>::min();
   const std::uint64_t greatest =
       wide ? std::numeric_limits<std::int32_t>::max() : std::numeric_limits<std::int16_t>::max();
   if (!number->fits(least, greatest)) {
-    return mistake(column, fmt::format("the jump's offset does not fit {} bits", wide ? 32 : 16));
+    return mistake(column, "the jump's offset does not fit {} bits", wide ? 32 : 16);
   }
   if (wide) {
     immediate_ = static_cast<std::int32_t>(number->bits());
@@ -227,7 +232,7 @@ bool Matcher::match_wide(const Element& element) {
   const std::optional<Number> number = cursor_.take_number();
   if (!number) return missing(element);
   if (!cursor_.take_word("ll")) return missing({Element::Kind::kWord, "ll"});
-  if (!number->flaw.empty()) return mistake(column, std::string(number->flaw));
+  if (!number->flaw.empty()) return mistake(column, "{}", number->flaw);
   if (!number->fits(std::numeric_limits<std::int64_t>::min(),
                     std::numeric_limits<std::uint64_t>::max())) {
     return mistake(column, "the number does not fit 64 bits");
@@ -246,14 +251,13 @@ bool Matcher::match_symbol(const Element& element) {
     const std::size_t number_column = begin_operand();
     const std::optional<Number> number = cursor_.take_number();
     if (!number || number->negative) return mistake(number_column, "expected an offset");
-    if (!number->flaw.empty()) return mistake(number_column, std::string(number->flaw));
+    if (!number->flaw.empty()) return mistake(number_column, "{}", number->flaw);
     reference_.offset = number->magnitude;
     reference_.has_offset = true;
   }
   if (cursor_.take_word("ll")) return true;
-  return mistake(column, fmt::format("{0} is no operand here; an array, region or function is "
-                                     "written 'NAME ll'",
-                                     quoted(*name)));
+  return mistake(column, "{} is no operand here; an array, region or function is written 'NAME ll'",
+                 quoted(*name));
 }
 
 }  // namespace
@@ -261,17 +265,18 @@ bool Matcher::match_symbol(const Element& element) {
 Read<ParsedInsn> parse_insn(Cursor& cursor) {
   static const RowsByFirst kRows = rows_by_first();
   cursor.skip_blanks();
-  Farthest farthest;
   const auto first = static_cast<unsigned char>(cursor.peek());
-  if (first < kRows.size()) {
-    for (const OpcodeInfo* info : kRows[first]) {
-      Matcher matcher(*info, cursor, farthest);
-      if (std::optional<ParsedInsn> parsed = matcher.match()) {
-        cursor = matcher.cursor();
-        return *parsed;
-      }
+  std::span<const OpcodeInfo* const> rows;
+  if (first < kRows.size()) rows = kRows[first];
+  for (const OpcodeInfo* info : rows) {
+    Matcher matcher(*info, cursor, nullptr);
+    if (std::optional<ParsedInsn> parsed = matcher.match()) {
+      cursor = matcher.cursor();
+      return *parsed;
     }
   }
+  Farthest farthest;
+  for (const OpcodeInfo* info : rows) (void)Matcher(*info, cursor, &farthest).match();
   return std::unexpected(farthest.report(cursor));
 }
 

@@ -14,8 +14,11 @@ namespace plumb::fuzz {
 // Writes what is left of the input when it is minimised, as <signature>.bpf in the directory, which
 // is made if need be. A file of that name stays where it shows the finding, or is another JIT's
 // (its notes say so); this JIT's is <signature>.<jit>.bpf then. Any other one is from a run whose
-// finding is gone, and is replaced. Returns the file's path. The JIT runs in child processes only;
-// each begins with in_child, where it is given.
+// finding is gone, and is replaced. Returns the file's path.
+//
+// All of it happens in a child process, and in children of that one: parsing, printing and the JIT
+// on thousands of cases would pass for what the engine's input covers. The child begins with
+// in_child, where it is given.
 [[nodiscard]] Result<std::string> write_finding(const JitFuzzer& fuzzer,
                                                 std::span<const std::uint8_t> input,
                                                 const NewFinding& finding,

@@ -2,8 +2,12 @@
 //
 // Corpus files come from strangers: the parser refuses or returns a case that prints and parses
 // back; what takes cases takes every one of them.
+#include <fmt/core.h>
+
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 
@@ -15,8 +19,30 @@
 #include "oracle/oracle.h"
 #include "oracle/validate.h"
 
+namespace {
+
+// What became of the inputs: a run in which hardly any parses has tested little.
+struct Tally {
+  std::uint64_t inputs = 0;
+  std::uint64_t parsed = 0;
+  std::uint64_t valid = 0;    // of those, cases that a verifier would take
+  std::uint64_t mutated = 0;  // of those, cases that the mutator changed
+};
+Tally& tally() {
+  static Tally the_tally;
+  return the_tally;
+}
+void print_tally() {
+  fmt::print(stderr, "plumb: {} inputs, {} parsed, {} valid, {} mutated\n", tally().inputs,
+             tally().parsed, tally().valid, tally().mutated);
+}
+
+}  // namespace
+
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  plumb::abort_on_failed_checks();
+  std::atexit(print_tally);
   plumb::fuzz::add_default_flags(argc, argv);
   return 0;
 }
@@ -25,6 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace plumb;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
+  ++tally().inputs;
   const Result<Case> parsed = parse_case(input);
   if (!parsed) {
     const Error& error = parsed.error();
@@ -32,6 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     PLUMB_CHECK(error.str().find('\n') == std::string::npos);
     return 0;
   }
+  ++tally().parsed;
   const std::string text = print_case(*parsed);
   const Result<Case> again = parse_case(text);
   PLUMB_CHECK(again.has_value() && *again == *parsed);
@@ -40,9 +68,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Execution execution = oracle::run(*parsed, Contract{}, {.fuel = 2'000});
   PLUMB_CHECK(valid || !execution.defined);
   if (!valid) return 0;
+  ++tally().valid;
   gen::ChoiceStream choices(std::span(data, size));
   const auto is_valid = [](const Case& value) { return !oracle::validate(value).has_value(); };
   const auto changed = gen::mutate(*parsed, choices, is_valid);
-  if (changed) PLUMB_CHECK(parse_case(print_case(*changed)) == *changed);
+  if (!changed) return 0;
+  ++tally().mutated;
+  PLUMB_CHECK(parse_case(print_case(*changed)) == *changed);
   return 0;
 }

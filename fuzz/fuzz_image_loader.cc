@@ -2,9 +2,13 @@
 //
 // A plugin's claims about its image: a truthful description with some fields taken from the input.
 // read_image() refuses it, or returns an image in which everything lies where it may lie.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <limits>
 #include <vector>
 
@@ -145,10 +149,25 @@ void check_image(const Image& image, const Case& value) {
   for (const Symbol& symbol : image.symbols) expect_inside(symbol.address, symbol.size);
 }
 
+// What became of the claims: both have to happen.
+struct Tally {
+  std::uint64_t taken = 0;
+  std::uint64_t refused = 0;
+};
+Tally& tally() {
+  static Tally the_tally;
+  return the_tally;
+}
+void print_tally() {
+  fmt::print(stderr, "plumb: {} images taken, {} refused\n", tally().taken, tally().refused);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  abort_on_failed_checks();
+  std::atexit(print_tally);
   fuzz::add_default_flags(argc, argv);
   return 0;
 }
@@ -176,6 +195,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const jit::JitInfo info{};
   const auto read = jit::read_image(image, value, info, kArena);
   PLUMB_CHECK(read.has_value() || (lies > 0 && !read.error().message.empty()));
+  ++(read ? tally().taken : tally().refused);
   if (read) check_image(*read, value);
   return 0;
 }

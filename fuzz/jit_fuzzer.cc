@@ -7,7 +7,6 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "core/case_text.h"
 #include "harness/fuzz_input.h"
 #include "harness/isolate.h"
 #include "harness/minimize_isolated.h"
@@ -19,7 +18,6 @@ namespace {
 // One input in so many goes the long way.
 constexpr std::uint32_t kFullEvery = 32;
 constexpr std::size_t kMinimizeAttempts = 4'000;
-constexpr double kSecondsToMinimise = 180;
 constexpr double kSecondsToJudge = 20;
 
 std::string one_line(const nlohmann::json& object) {
@@ -71,30 +69,17 @@ Case JitFuzzer::annotated(std::span<const std::uint8_t> input, const NewFinding&
   return value;
 }
 
-Case JitFuzzer::minimised(std::span<const std::uint8_t> input, const NewFinding& finding,
-                          const std::function<void()>& in_child) const {
-  const Case value = harness::read_input(input).value;
-  // A process around those that the minimiser starts: they inherit what in_child does.
-  const harness::IsolatedResult result =
-      harness::run_isolated(kSecondsToMinimise, [&](std::atomic<harness::Activity>&) {
-        if (in_child) in_child();
-        const harness::IsolatedMinimised small = harness::minimize_isolated(
-            value, *jits_[finding.jit], finding.signature, finding.verdict,
-            {.depth = finding.depth, .max_attempts = kMinimizeAttempts, .interpreters = {}});
-        return small.minimised ? print_case(small.result.value) : std::string();
-      });
-  const Result<Case> small = parse_case(result.output);
-  const bool minimised = !result.died && small.has_value();
-  Case out = minimised ? *small : value;
-  annotate(out, finding, minimised ? ", minimised" : "");
-  return out;
+Case JitFuzzer::minimised(std::span<const std::uint8_t> input, const NewFinding& finding) const {
+  harness::IsolatedMinimised small = harness::minimize_isolated(
+      harness::read_input(input).value, *jits_[finding.jit], finding.signature, finding.verdict,
+      {.depth = finding.depth, .max_attempts = kMinimizeAttempts, .interpreters = {}});
+  annotate(small.result.value, finding, small.minimised ? ", minimised" : "");
+  return std::move(small.result.value);
 }
 
-bool JitFuzzer::shows(const Case& value, const NewFinding& finding,
-                      const std::function<void()>& in_child) const {
+bool JitFuzzer::shows(const Case& value, const NewFinding& finding) const {
   const harness::IsolatedResult result =
       harness::run_isolated(kSecondsToJudge, [&](std::atomic<harness::Activity>&) {
-        if (in_child) in_child();
         harness::Judge judge;
         const bool same =
             harness::shows(value, *jits_[finding.jit], finding.depth, finding.signature, judge);

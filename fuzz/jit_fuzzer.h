@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <set>
 #include <span>
@@ -49,15 +48,13 @@ class JitFuzzer {
   [[nodiscard]] Case annotated(std::span<const std::uint8_t> input,
                                const NewFinding& finding) const;
 
-  // The smallest case that still shows it. Tried in child processes, for it runs the JIT on
-  // thousands of cases that are none of the engine's inputs; the case of the input, where that
-  // comes to no end. The processes begin with in_child, where it is given.
-  [[nodiscard]] Case minimised(std::span<const std::uint8_t> input, const NewFinding& finding,
-                               const std::function<void()>& in_child = {}) const;
+  // The smallest case that still shows it, tried in child processes; the case of the input, where
+  // that comes to no end.
+  [[nodiscard]] Case minimised(std::span<const std::uint8_t> input,
+                               const NewFinding& finding) const;
 
-  // Does another case show it? In a child process that begins with in_child.
-  [[nodiscard]] bool shows(const Case& value, const NewFinding& finding,
-                           const std::function<void()>& in_child = {}) const;
+  // Does another case show it? In a child process.
+  [[nodiscard]] bool shows(const Case& value, const NewFinding& finding) const;
 
   // "<signature> on <JIT>": the first note of its case.
   [[nodiscard]] std::string origin_of(const NewFinding& finding) const;

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/check.h"
 #include "fuzz/command_line.h"
 #include "fuzz/finding_file.h"
 #include "fuzz/jit_fuzzer.h"
@@ -77,8 +78,9 @@ void leave_the_engine() {
   if (nowhere >= 0) dup2(nowhere, STDERR_FILENO);
 }
 
-// The path of the finding's case, or why there is none. The engine's clock does not tick meanwhile:
-// an input does not hang because its case takes long to minimise.
+// In another process, so that the engine sees no coverage of it. The path of the finding's case, or
+// why there is none. The engine's clock does not tick meanwhile: an input does not hang because its
+// case takes long to minimise.
 std::string write_finding(std::span<const std::uint8_t> input, const fuzz::NewFinding& finding) {
   struct sigaction ignore = {};
   struct sigaction clock = {};
@@ -107,12 +109,16 @@ bool report(std::span<const std::uint8_t> input, const fuzz::NewFinding& finding
 
 }  // namespace
 
-// Defaults of the sanitizers, as long as the environment does not say otherwise.
+// Defaults of the sanitizers, as long as the environment does not say otherwise. A short quarantine
+// and short stacks of allocations: reading and printing cases allocates all the time.
 extern "C" const char* __asan_default_options();
-extern "C" const char* __asan_default_options() { return "detect_leaks=0:symbolize=1"; }
+extern "C" const char* __asan_default_options() {
+  return "detect_leaks=0:symbolize=1:quarantine_size_mb=16:malloc_context_size=8";
+}
 
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  abort_on_failed_checks();
   const std::vector<std::string_view> arguments(*argv, *argv + *argc);
   target().line = fuzz::read_command_line(arguments, PLUMB_TARGET_JITS);
   auto jits = jit::open_jits(target().line.plugins, target().line.jits);
@@ -135,10 +141,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::span input(data, size);
   const fuzz::Step step = target().fuzzer->run(input);
-  bool stop = false;
-  for (const fuzz::NewFinding& finding : step.findings) stop |= report(input, finding);
+  const fuzz::NewFinding* stop = nullptr;  // the first that ends the run
+  for (const fuzz::NewFinding& finding : step.findings) {
+    if (report(input, finding) && stop == nullptr) stop = &finding;
+  }
   if (stop) {
     print_funnel();
+    // All findings abort from here: this is the line by which ClusterFuzz tells crashes apart.
+    fmt::print(stderr, "ASSERTION FAILED: {}\n", stop->signature.str());
     std::abort();
   }
   return step.compared ? 0 : -1;

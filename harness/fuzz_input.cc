@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "harness/fuzz_input.h"
 
+#include <functional>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "core/case_text.h"
 #include "core/contract.h"
@@ -19,6 +22,35 @@ constexpr int kMostChanges = 5;
 constexpr int kGenerations = 16;  // until one is a case for the JITs
 constexpr int kCrossPercent = 12;
 
+// What inputs of late meant. A fuzzer makes each out of one or two that it has run before, and then
+// runs it: most of what is read has been read, or printed, shortly before.
+class RecentInputs {
+ public:
+  const FuzzInput* find(std::string_view bytes) const {
+    const Entry& entry = entries_[slot(bytes)];
+    return entry.bytes == bytes && !bytes.empty() ? &entry.input : nullptr;
+  }
+  void remember(std::string_view bytes, const FuzzInput& input) {
+    if (bytes.size() <= kLongest) entries_[slot(bytes)] = {std::string(bytes), input};
+  }
+
+ private:
+  static constexpr std::size_t kEntries = 1024;
+  static constexpr std::size_t kLongest = 16 * 1024;
+  struct Entry {
+    std::string bytes;
+    FuzzInput input;
+  };
+  static std::size_t slot(std::string_view bytes) {
+    return std::hash<std::string_view>()(bytes) % kEntries;
+  }
+  std::vector<Entry> entries_{kEntries};
+};
+RecentInputs& recent_inputs() {
+  static RecentInputs inputs;
+  return inputs;
+}
+
 bool is_defined(const Case& value) { return oracle::run(value, Contract{}).defined; }
 
 // What the JITs can run, and a verifier would let them.
@@ -32,6 +64,7 @@ gen::CaseCheck check_for(const InputLimits& limits) {
 std::optional<std::string> text_within(const Case& value, const InputLimits& limits) {
   std::string text = print_case(value);
   if (text.size() > limits.max_size) return std::nullopt;
+  recent_inputs().remember(text, {.value = value, .parsed = true});
   return text;
 }
 
@@ -70,8 +103,15 @@ std::optional<Case> change(const Case& value, gen::ChoiceStream& choices,
 
 FuzzInput read_input(std::span<const std::uint8_t> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (Result<Case> parsed = parse_case(text)) return {.value = *std::move(parsed), .parsed = true};
-  return {.value = gen::generate(bytes), .parsed = false};
+  if (const FuzzInput* recent = recent_inputs().find(text)) return *recent;
+  FuzzInput input;
+  if (Result<Case> parsed = parse_case(text)) {
+    input = {.value = *std::move(parsed), .parsed = true};
+  } else {
+    input = {.value = gen::generate(bytes), .parsed = false};
+  }
+  recent_inputs().remember(text, input);
+  return input;
 }
 
 std::optional<std::string> mutate_input(std::span<const std::uint8_t> bytes,

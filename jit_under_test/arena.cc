@@ -14,6 +14,12 @@ namespace {
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kLimit = std::uint64_t{1} << 31;
 
+// Nothing reaches the last 16 MiB below 2 GiB, which AddressSanitizer's shadow (from 0x7fff8000 on)
+// would make a place in some builds and not in others.
+constexpr std::uint64_t kFirstPlace = 0x1000'0000;
+constexpr std::uint64_t kPlacesEnd = 0x7f00'0000;
+constexpr std::uint64_t kPlaceStep = 0x100'0000;
+
 void* pointer(std::uint64_t address) {
   // The arena is asked for at addresses of ours. NOLINTNEXTLINE(performance-no-int-to-ptr)
   return reinterpret_cast<void*>(static_cast<std::uintptr_t>(address));
@@ -42,6 +48,18 @@ Result<Arena> Arena::map(Range range) {
     return fail(fmt::format("arena at {:#x} is already in use", range.address));
   }
   return Arena(range);
+}
+
+Result<Arena> Arena::map_somewhere(std::uint64_t size) {
+  // From the last place downwards: plugins ask for the first ones above 1 GiB.
+  if (size <= kPlacesEnd) {
+    std::uint64_t place = (kPlacesEnd - size) / kPlaceStep * kPlaceStep;
+    for (; place >= kFirstPlace; place -= kPlaceStep) {
+      Result<Arena> arena = map({place, size});
+      if (arena) return arena;
+    }
+  }
+  return fail("no place for an arena below 2 GiB");
 }
 
 Arena::Arena(Arena&& other) noexcept : range_(std::exchange(other.range_, {})) {}

@@ -13,6 +13,11 @@ class Arena {
   [[nodiscard]] static bool possible(Range range);
   // Fails when the range is not possible or already in use.
   [[nodiscard]] static Result<Arena> map(Range range);
+  // At the first free of the places that all JITs share: multiples of 16 MiB, always in the same
+  // order. What JITs look at when they load such an address are its 16-bit parts and its low 12
+  // bits: the upper part is never all zeros or ones, the lower one is the offset in the arena. So a
+  // load has as many instructions wherever the arena lies.
+  [[nodiscard]] static Result<Arena> map_somewhere(std::uint64_t size);
 
   Arena(Arena&& other) noexcept;
   Arena& operator=(Arena&& other) noexcept;

@@ -55,23 +55,12 @@ class OpenMark {
   const plumb_plugin* plugin_;
 };
 
-// Where arenas lie when the wanted place is taken: multiples of 16 MiB from 1 to 2 GiB. What JITs
-// look at when they load such an address are its 16-bit parts and its low 12 bits: the upper part
-// is never all zeros or ones, the lower one is the offset in the arena. So a load has as many
-// instructions wherever the arena lies.
-constexpr std::uint64_t kFirstPlace = 0x4000'0000;
-constexpr std::uint64_t kLastPlace = 0x7f00'0000;
-constexpr std::uint64_t kPlaceStep = 0x100'0000;
-
-// From the last place downwards: the first ones are what plugins ask for.
 Result<Arena> map_arena(Range wanted) {
   Result<Arena> arena = Arena::map(wanted);
   // What no place could satisfy is the plugin's mistake; what is taken is nobody's.
   if (arena || !Arena::possible(wanted)) return arena;
-  for (std::uint64_t place = kLastPlace; place >= kFirstPlace; place -= kPlaceStep) {
-    Result<Arena> other = Arena::map({place, wanted.size});
-    if (other) return other;
-  }
+  Result<Arena> other = Arena::map_somewhere(wanted.size);
+  if (other) return other;
   return fail(fmt::format("{}; nor is there another place for it", arena.error().message));
 }
 

@@ -11,16 +11,19 @@ read -ra targets <<<"${TARGETS:-fuzz_targets}"
 [[ $SANITIZER == undefined ]] && CXXFLAGS+=" -fno-sanitize=unsigned-integer-overflow" &&
   CFLAGS+=" -fno-sanitize=unsigned-integer-overflow"
 export CFLAGS CXXFLAGS
+# The JIT files come in as system headers, which coverage leaves out unless it is told.
+coverage=OFF
+[[ $SANITIZER == coverage ]] && coverage=ON
 
 cmake -S "$project" -B "$WORK/build" -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-  -DPLUMB_FUZZ=ON -DPLUMB_FUZZ_ENGINE="$LIB_FUZZING_ENGINE" -DPLUMB_STATIC=ON -DPLUMB_WERROR=OFF \
+  -DPLUMB_FUZZ=ON -DPLUMB_ONLY_FUZZ=ON -DPLUMB_COVERAGE=$coverage -DPLUMB_FUZZ_ENGINE="$LIB_FUZZING_ENGINE" -DPLUMB_STATIC=ON -DPLUMB_WERROR=OFF \
   -DPLUMB_LLVM=OFF -DPLUMB_LINUX_VERSIONS= -DPLUMB_LINUX_EXTRA="$trees" ${CMAKE_ARGUMENTS:-}
 cmake --build "$WORK/build" --target "${targets[@]}"
 
 mkdir -p "$OUT/plugins"
 rm -rf "$OUT/known"
 cp -r "$project/corpus/known" "$OUT/known"
-(cd "$project/corpus" && cmake -E tar cf "$WORK/seeds.zip" --format=zip seeds known)
+(cd "$project/corpus" && cmake -E tar cf "$WORK/seeds.zip" --format=zip seeds known regressions distilled)
 for target in "$WORK"/build/fuzz_*; do
   case $target in *.dict|*.options) continue ;; esac
   [ -x "$target" ] && [ -f "$target" ] || continue

@@ -32,7 +32,7 @@ env -i PATH="$PATH" HOME="$work" ${CCACHE_DIR:+CCACHE_DIR="$CCACHE_DIR"} \
   CC=clang-19 CXX=clang++-19 CFLAGS="$flags" CXXFLAGS="$flags" \
   LDFLAGS="-static-libstdc++ -static-libgcc" LIB_FUZZING_ENGINE=-fsanitize=fuzzer \
   SANITIZER="$sanitizer" FUZZING_ENGINE=libfuzzer ARCHITECTURE=x86_64 TARGETS="${targets[*]}" \
-  LINUX_TREES="6.12=$project/build/trees/linux-6.12;6.1=$project/build/trees/linux-6.1" \
+  LINUX_TREES="${LINUX_TREES:-6.12=$project/build/trees/linux-6.12;6.1=$project/build/trees/linux-6.1}" \
   CMAKE_ARGUMENTS="${launcher[*]}" \
   bash "$project/fuzz/oss-fuzz/build.sh" >"$work/build.log" 2>&1 ||
   { tail -20 "$work/build.log"; echo "simulate: the build failed; see $work/build.log"; exit 1; }

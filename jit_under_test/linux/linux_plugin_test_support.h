@@ -143,7 +143,7 @@ inline Plugin open_plugin(const std::string& name) {
   plugin.arena = info.arena_base;
   while (!map_arena(plugin.arena, info.arena_size)) {
     plugin.arena += kArenaStep;
-    if (plugin.arena >= kArenaEnd) return {nullptr, "no arena", 0};
+    if (plugin.arena + info.arena_size > kArenaEnd) return {nullptr, "no arena", 0};
   }
   char error[256] = "";
   if (plugin.api->open(plugin.arena, info.arena_size, error, sizeof(error)) != 0)

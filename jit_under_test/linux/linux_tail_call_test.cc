@@ -60,6 +60,50 @@ TEST_P(LinuxTailCall, DirectTailCallToAFilledSlotJumps) {
   EXPECT_EQ(jump_target(site.target), callee.address + callee.tail_call_entry);
 }
 
+// User space may fill the slot before it loads the caller, or after: the plugin fills it when the
+// target is there. Program 0 is patched by the update, program 2 patches itself.
+TEST_P(LinuxTailCall, CallersLoadedBeforeAndAfterTheTargetAreBothPatched) {
+  const FunctionSpec caller = {direct_tail_call(0, 0) + Code{mov(0, 0), exit_insn()}, 0};
+  const FunctionSpec callee = {{mov(0, 1), exit_insn()}, 0};
+  const Request request(
+      {.programs = {{caller}, {callee}, {caller}}, .arrays = {{1}}, .regions = {}});
+  Loaded loaded(api_, request);
+  ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+  const plumb_native_function& target = loaded.function(1, 0);
+  for (const uint32_t program : {0u, 2u}) {
+    SCOPED_TRACE(program);
+    const Site site = find_site(loaded, program);
+    EXPECT_EQ(bytes_at(site.bypass, 5), kNop5);
+    ASSERT_EQ(byte_at(site.target), 0xe9);
+    EXPECT_EQ(jump_target(site.target), target.address + target.tail_call_entry);
+  }
+  // Later updates reach both, and find what they expect.
+  plumb_patch_step steps[16];
+  char error[128] = "";
+  ASSERT_EQ(api_->update_slot(&loaded.image, 0, 0, -1, 1, steps, 16, error, sizeof(error)), 7)
+      << error;
+  for (const uint32_t program : {0u, 2u}) {
+    SCOPED_TRACE(program);
+    const Site site = find_site(loaded, program);
+    EXPECT_EQ(jump_target(site.bypass), site.target + 5);
+    EXPECT_EQ(bytes_at(site.target, 5), kNop5);
+  }
+}
+
+// In a subprogram, whose descriptors are its program's.
+TEST_P(LinuxTailCall, SubprogramsFindFilledSlotsToo) {
+  const FunctionSpec callee = {{mov(0, 1), exit_insn()}, 0};
+  const FunctionSpec main = {{call_function(1), exit_insn()}, 0};
+  const FunctionSpec sub = {direct_tail_call(0, 0) + Code{mov(0, 0), exit_insn()}, 0};
+  const Request request({.programs = {{callee}, {main, sub}}, .arrays = {{0}}, .regions = {}});
+  const Loaded loaded(api_, request);
+  ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+  const plumb_native_function &f = loaded.function(1, 1), &target = loaded.function(0, 0);
+  const uint64_t jump = f.address + f.insn_offsets[4] - 5;
+  ASSERT_EQ(byte_at(jump), 0xe9);
+  EXPECT_EQ(jump_target(jump), target.address + target.tail_call_entry);
+}
+
 TEST_P(LinuxTailCall, ProgramMayTailCallItself) {
   const Request request(direct_case({0}));
   const Loaded loaded(api_, request);

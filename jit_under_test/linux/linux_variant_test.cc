@@ -17,15 +17,20 @@ struct Known {
 constexpr Known kVariants[] = {
     {"linux-6.12-x86_64:ibt", PLUMB_LANDING_PAD_ENDBR64, 0, false},
     {"linux-6.12-x86_64:retpoline", 0, 0, true},
+    {"linux-6.12-x86_64:lfence", 0, 0, false},
     {"linux-6.12-x86_64:rethunk", 0, 0, true},
     {"linux-6.12-x86_64:call-depth", 0, 0, true},
     {"linux-6.12-x86_64:its", 0, 0, true},
     {"linux-6.12-x86_64:kcfi", 0, 0, false},
     {"linux-6.12-x86_64:call-padding", 0, 0, false},
     {"linux-6.12-x86_64:fineibt", PLUMB_LANDING_PAD_ENDBR64, 16, false},
+    {"linux-6.12-x86_64:bmi2", 0, 0, false},
     {"linux-6.12-x86_64:blinding", 0, 0, false},
+    {"linux-6.12-x86_64:exceptions", 0, 0, false},
+    {"linux-6.12-x86_64:arena", 0, 0, false},
     {"linux-6.1-x86_64:ibt", PLUMB_LANDING_PAD_ENDBR64, 0, false},
     {"linux-6.1-x86_64:retpoline", 0, 0, true},
+    {"linux-6.1-x86_64:lfence", 0, 0, false},
     {"linux-6.1-x86_64:rethunk", 0, 0, true},
     {"linux-6.1-x86_64:its", 0, 0, true},
     {"linux-6.1-x86_64:blinding", 0, 0, false},
@@ -33,13 +38,20 @@ constexpr Known kVariants[] = {
     {"linux-6.12-arm64:pac", 0, 0, false},
     {"linux-6.12-arm64:bti+pac", PLUMB_LANDING_PAD_BTI, 0, false},
     {"linux-6.12-arm64:lse", 0, 0, false},
+    {"linux-6.12-arm64:blinding", 0, 0, false},
+    {"linux-6.12-arm64:exceptions", 0, 0, false},
+    {"linux-6.12-arm64:arena", 0, 0, false},
     {"linux-6.1-arm64:bti", PLUMB_LANDING_PAD_BTI, 0, false},
     {"linux-6.1-arm64:pac", 0, 0, false},
     {"linux-6.1-arm64:bti+pac", PLUMB_LANDING_PAD_BTI, 0, false},
     {"linux-6.1-arm64:lse", 0, 0, false},
+    {"linux-6.1-arm64:blinding", 0, 0, false},
     {"linux-6.12-riscv64:rvc", 0, 0, false},
     {"linux-6.12-riscv64:kcfi", 0, 0, false},
+    {"linux-6.12-riscv64:arena", 0, 0, false},
+    {"linux-6.12-riscv64:blinding", 0, 0, false},
     {"linux-6.1-riscv64:rvc", 0, 0, false},
+    {"linux-6.1-riscv64:blinding", 0, 0, false},
 };
 
 // A variant is its plain JIT in everything that cases and the oracle see.
@@ -77,9 +89,111 @@ TEST(LinuxVariants, OffsetsLeadToTheCodeOfTheInstruction) {
     const plumb_native_function& f = loaded.function(0, 0);
     EXPECT_EQ(bytes_at(f.address + f.insn_offsets[0], 5), (Bytes{0xbb, 7, 0, 0, 0}));
     EXPECT_EQ(bytes_at(f.address + f.insn_offsets[2], 5), (Bytes{0xb8, 9, 0, 0, 0}));
-    EXPECT_EQ(bytes_at(f.address + f.insn_offsets[3], 2), (Bytes{0x5b, 0xc9}));  // pop rbx; leave
+    const Bytes epilogue = name.find("exceptions") != std::string::npos
+                               ? Bytes{0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x5b, 0x41, 0x5c, 0xc9}
+                           : name.find("arena") != std::string::npos ? Bytes{0x5b, 0x41, 0x5c, 0xc9}
+                                                                     : Bytes{0x5b, 0xc9};
+    EXPECT_EQ(bytes_at(f.address + f.insn_offsets[3], epilogue.size()), epilogue);
     EXPECT_EQ(f.insn_offsets[4], f.size);
   }
+}
+
+// ---- Exception boundaries, arenas (6.12) ----
+
+// Main and a subprogram that uses R6; main tail-calls, directly and indirectly.
+CaseSpec framed_case() {
+  const FunctionSpec main = {Code{mov_reg(6, 1), call_function(1), mov_reg(1, 6)} +
+                                 direct_tail_call(0, 0) + Code{mov_reg(1, 6)} +
+                                 indirect_tail_call(0) + Code{mov(0, 0), exit_insn()},
+                             0};
+  const FunctionSpec sub = {{mov(6, 1), mov_reg(0, 6), exit_insn()}, 0};
+  return {.programs = {{main, sub}}, .arrays = {{0, -1}}, .regions = {}};
+}
+
+size_t count_of(const Bytes& code, const Bytes& wanted) {
+  size_t count = 0;
+  for (auto at = code.begin();; ++at, ++count) {
+    at = std::search(at, code.end(), wanted.begin(), wanted.end());
+    if (at == code.end()) return count;
+  }
+}
+
+const Bytes kPushR12 = {0x41, 0x54}, kPopR12 = {0x41, 0x5c};
+const Bytes kPushAll = {0x41, 0x54, 0x53, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57};
+const Bytes kPopAll = {0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x5b, 0x41, 0x5c};
+
+TEST(LinuxX86Exceptions, OnlyMainPushesAllAndPopsThemOnEveryWayOut) {
+  const Request request(framed_case());
+  const Loaded loaded(variant(std::string(kNewName) + ":exceptions").api, request);
+  ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+  const Bytes main = loaded.code(0, 0), sub = loaded.code(0, 1);
+  EXPECT_EQ(count_of(main, kPushAll), 1u);
+  EXPECT_EQ(count_of(main, kPopAll), 3u);  // two tail calls, exit
+  EXPECT_EQ(count_of(sub, kPushR12) + count_of(sub, kPopR12), 0u);
+}
+
+TEST(LinuxX86Arena, EveryFunctionSavesAndLoadsR12) {
+  const Request request(framed_case());
+  const Loaded loaded(variant(std::string(kNewName) + ":arena").api, request);
+  ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+  const Bytes load = {0x49, 0xbc, 0x00, 0x80, 0x5a, 0x0a, 0x00, 0xc9, 0xff, 0xff};
+  for (const uint32_t f : {0u, 1u}) {
+    const Bytes code = loaded.code(0, f);
+    EXPECT_EQ(count_of(code, Bytes{0x41, 0x54, 0x53} + load), 1u) << f;
+    EXPECT_EQ(count_of(code, Bytes{0x5b, 0x41, 0x5c}), f == 0 ? 3u : 1u) << f;
+  }
+}
+
+TEST(LinuxArm64Exceptions, OnlyMainPushesAllAndPopsThemOnEveryWayOut) {
+  const Request request(framed_case());
+  const Loaded loaded(variant(std::string(kNewArm64) + ":exceptions").api, request);
+  ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+  const Words push = {0xa9bf53f3, 0xa9bf5bf5, 0xa9bf63f7, 0xa9bf6bf9, 0xa9bf73fb};
+  const Words pop = {0xa8c173fb, 0xa8c16bf9, 0xa8c163f7, 0xa8c15bf5, 0xa8c153f3};
+  for (const uint32_t f : {0u, 1u}) {
+    const plumb_native_function& native = loaded.function(0, f);
+    Words code = words_at(native.address, native.size / 4);
+    EXPECT_EQ(std::search(code.begin(), code.end(), push.begin(), push.end()) != code.end(),
+              f == 0);
+    size_t pops = 0;
+    for (auto at = code.begin();; ++at, ++pops) {
+      at = std::search(at, code.end(), pop.begin(), pop.end());
+      if (at == code.end()) break;
+    }
+    EXPECT_EQ(pops, f == 0 ? 3u : 0u);
+  }
+}
+
+TEST(LinuxArm64Arena, EveryFunctionLoadsX28) {
+  const Request request(framed_case());
+  const Loaded loaded(variant(std::string(kNewArm64) + ":arena").api, request);
+  ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+  for (const uint32_t f : {0u, 1u}) {
+    const plumb_native_function& native = loaded.function(0, f);
+    const Words code = words_of(native, -1, 0);
+    EXPECT_EQ(Words(code.end() - 4, code.end()),  // stp x19, x28; 0xffffc9000a5a8000
+              (Words{0xa9bf73f3, 0x92c6dffc, 0xf2a14b5c, 0xf290001c}));
+    EXPECT_EQ(std::count(code.begin(), code.end(), 0xa8c173f3u), 0);
+    const Words all = words_at(native.address, native.size / 4);
+    EXPECT_EQ(std::count(all.begin(), all.end(), 0xa8c173f3u), f == 0 ? 3 : 1);
+  }
+}
+
+TEST(LinuxRiscv64Arena, EveryFunctionSavesS7) {
+  const Request request({.programs = {{{indirect_tail_call(0) + Code{mov(0, 1), exit_insn()}, 0}}},
+                         .arrays = {{0, -1}},
+                         .regions = {}});
+  const Loaded loaded(variant(std::string(kNewRiscv64) + ":arena").api, request);
+  ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+  const plumb_native_function& f = loaded.function(0, 0);
+  const auto count = [&](uint32_t mask, uint32_t bits) {
+    const Words code = words_at(f.address, f.size / 4);
+    return std::count_if(code.begin(), code.end(),
+                         [&](uint32_t word) { return (word & mask) == bits; });
+  };
+  EXPECT_EQ(count(0x01fff07f, 0x01713023), 1);  // sd s7, x(sp)
+  EXPECT_EQ(count(0x000fffff, 0x00013b83), 2);  // ld s7, x(sp): tail call, exit
+  EXPECT_GE(count(0x00000fff, 0x00000bb7), 1);  // lui s7
 }
 
 // The arena of one plugin may become another's: thunks are part of what every image wrote.

@@ -100,6 +100,13 @@ TEST_P(LinuxX86Variant, RetpolineJumpsThroughTheThunkOfItsRegister) {
   EXPECT_TRUE(has_bytes(bytes_at(high->address, high->size), {0x4c, 0x89, 0x14, 0x24, 0xc3}));
 }
 
+TEST_P(LinuxX86Variant, LfenceStopsSpeculationInFrontOfJumpsAndBehindReturns) {
+  const Loaded loaded = load(":lfence");
+  ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+  EXPECT_TRUE(has_bytes(loaded.code(0, 0), {0x0f, 0xae, 0xe8, 0xff, 0xe1}));  // lfence; jmp rcx
+  EXPECT_TRUE(has_bytes(loaded.code(0, 0), kLeaveRet + Bytes{0xcc}));         // int3
+}
+
 TEST_P(LinuxX86Variant, RethunkReturnsThroughTheThunk) {
   const Loaded loaded = load(":rethunk");
   ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;

@@ -21,9 +21,6 @@ namespace {
 
 constexpr std::string_view kPrefix = "reference:";
 constexpr std::uint64_t kArenaSize = 0x80'0000;
-constexpr std::uint64_t kFirstArena = 0x4000'0000;
-constexpr std::uint64_t kLastArena = 0x7e00'0000;
-constexpr std::uint64_t kArenaStep = 0x100'0000;
 // Behind the last slot: what misses the bound check by one jumps to nowhere.
 constexpr int kPoison = 0x6b;
 constexpr int kTrapX86 = 0xcc;                    // int3
@@ -340,15 +337,6 @@ JitInfo make_info(std::string_view name, const LayoutRow& row, std::optional<Def
   return info;
 }
 
-// From the last place downwards: plugins ask for the first ones.
-Result<Arena> map_arena() {
-  for (std::uint64_t place = kLastArena; place >= kFirstArena; place -= kArenaStep) {
-    Result<Arena> arena = Arena::map({place, kArenaSize});
-    if (arena) return arena;
-  }
-  return fail("no place for an arena below 2 GiB");
-}
-
 }  // namespace
 
 std::vector<std::string> names() {
@@ -376,7 +364,7 @@ Result<std::unique_ptr<Jit>> open(std::string_view name) {
   }
   const LayoutRow* row = find_layout(layout);
   if (row == nullptr) return fail(fmt::format("no frame layout is called '{}'", layout));
-  Result<Arena> arena = map_arena();
+  Result<Arena> arena = Arena::map_somewhere(kArenaSize);
   if (!arena) return std::unexpected(arena.error());
   return std::make_unique<ReferenceJit>(make_info(name, *row, defect), *row, defect,
                                         std::move(*arena));

@@ -37,9 +37,9 @@ function(plumb_linux_interpreter)
                              DEFINITIONS ${features} PLUMB_INTERPRETER=1
                                          PLUMB_INTERPRETER_JITS="${jits}")
   plumb_linux_library_objects()
-  plumb_linux_module(${target} NAME ${ARG_NAME} OBJECTS ${target}-kernel
+  plumb_linux_module(${target} NAME ${ARG_NAME} OBJECTS ${target}-kernel ARENA_SIZE 0
                      DEFINITIONS PLUMB_TREE_VERSION="${version}" PLUMB_TREE_ORIGIN="${ARG_ORIGIN}"
-                                 PLUMB_ARENA_BASE=0 PLUMB_ARENA_SIZE=0
+                                 PLUMB_ARENA_BASE=0
                                  PLUMB_SWITCHES=PLUMB_SWITCH_NONE)
   set_target_properties(${target} PROPERTIES
                         LIBRARY_OUTPUT_DIRECTORY "${PLUMB_PLUGIN_DIR}/interpreters")

@@ -13,6 +13,10 @@ set(PLUMB_LINUX_ARENAS
     =0x70000000 =0x74000000 =0x78000000)
 set(PLUMB_LINUX_ARENA_SIZE 0x2000000)
 set(PLUMB_LINUX_VARIANT_ARENA_SIZE 0x1000000)
+# All may be open at once, each in places of 16 MiB of its own (jit_under_test/arena.cc). The last
+# 16 MiB below 2 GiB are none: AddressSanitizer's shadow begins at 0x7fff8000. The 32 places from
+# 0x10000000 on are left to the reference JITs and to trees that are added later.
+math(EXPR PLUMB_LINUX_PLACES "(0x7f000000 - 0x30000000) / ${PLUMB_LINUX_VARIANT_ARENA_SIZE}")
 
 # What differs between architectures: the kernel's name of it, and its kernel files. JIT files that
 # are not listed are included by the shim's jit.c.
@@ -36,6 +40,17 @@ function(plumb_linux_arena out name)
     endif()
   endforeach()
   message(FATAL_ERROR "No room below 2 GiB for the arena of ${name}")
+endfunction()
+
+# plumb_linux_claim(NAME SIZE): counts the places of one more plugin.
+function(plumb_linux_claim name size)
+  get_property(claimed GLOBAL PROPERTY PLUMB_LINUX_PLACES_CLAIMED)
+  math(EXPR claimed "0${claimed} + ${size} / ${PLUMB_LINUX_VARIANT_ARENA_SIZE}")
+  if(claimed GREATER PLUMB_LINUX_PLACES)
+    message(FATAL_ERROR "The arenas of all Linux JITs do not fit below 2 GiB: ${name} is one too "
+                        "many. Leave out trees, architectures or PLUMB_LINUX_VARIANTS.")
+  endif()
+  set_property(GLOBAL PROPERTY PLUMB_LINUX_PLACES_CLAIMED ${claimed})
 endfunction()
 
 # plumb_linux_plugin(TREE dir NAME target ARCH arch [ORIGIN text] [VARIANTS all|names...]): the
@@ -75,6 +90,8 @@ function(plumb_linux_plugin)
   plumb_linux_feature(features POKE_DESC_UPDATE "${tree}/include/linux/bpf.h"
                       "bpf_arch_poke_desc_update")
   plumb_linux_feature(features REAL_FUNC_CNT "${tree}/include/linux/bpf.h" "real_func_cnt;")
+  plumb_linux_feature(features EXCEPTIONS "${tree}/include/linux/bpf.h" "exception_boundary;")
+  plumb_linux_feature(features ARENA "${tree}/include/linux/bpf.h" "bpf_arena_get_kern_vm_start")
   plumb_linux_feature(features VERSION_4 "${tree}/include/linux/filter.h" "BPF_MEMSX")
   plumb_linux_feature(features JIT_TAKES_ENV "${tree}/include/linux/filter.h"
                       "bpf_int_jit_compile.struct bpf_verifier_env")
@@ -83,7 +100,7 @@ function(plumb_linux_plugin)
 
   # Kernel files, and ours that see kernel headers. No libc headers, no warnings for theirs.
   set(ours "")
-  foreach(name check plugin program rewrite slots tail_calls)
+  foreach(name check plugin program program_kind rewrite slots tail_calls)
     list(APPEND ours "${PLUMB_LINUX_DIR}/glue/${name}.c")
   endforeach()
   if(EXISTS "${shim}/thunks.c")
@@ -108,9 +125,11 @@ function(plumb_linux_plugin)
 
   set(info PLUMB_TREE_VERSION="${version}" PLUMB_TREE_ORIGIN="${ARG_ORIGIN}"
            PLUMB_ARENA_BASE=${arena})
-  plumb_linux_module(${ARG_NAME} NAME ${ARG_NAME} OBJECTS ${ARG_NAME}-kernel ${ARG_NAME}-jit
-                     DEFINITIONS ${info} PLUMB_ARENA_SIZE=${PLUMB_LINUX_ARENA_SIZE}
-                                 PLUMB_SWITCHES=PLUMB_SWITCH_NONE)
+  # The JIT in front: of a function that core.c has a weak definition of, the linker keeps the
+  # coverage mapping that it sees first.
+  plumb_linux_module(${ARG_NAME} NAME ${ARG_NAME} OBJECTS ${ARG_NAME}-jit ${ARG_NAME}-kernel
+                     ARENA_SIZE ${PLUMB_LINUX_ARENA_SIZE}
+                     DEFINITIONS ${info} PLUMB_SWITCHES=PLUMB_SWITCH_NONE)
 
   plumb_linux_read_variants(variants ${ARG_ARCH})
   foreach(variant IN LISTS variants)
@@ -141,9 +160,9 @@ function(plumb_linux_plugin)
       set(switches PLUMB_SWITCH_NONE)
     endif()
     plumb_linux_module(${ARG_NAME}--${variant} NAME ${ARG_NAME}:${variant}
-                       OBJECTS ${ARG_NAME}-kernel ${objects}
-                       DEFINITIONS ${info} PLUMB_ARENA_SIZE=${PLUMB_LINUX_VARIANT_ARENA_SIZE}
-                                   PLUMB_SWITCHES=${switches})
+                       OBJECTS ${objects} ${ARG_NAME}-kernel
+                       ARENA_SIZE ${PLUMB_LINUX_VARIANT_ARENA_SIZE}
+                       DEFINITIONS ${info} PLUMB_SWITCHES=${switches})
   endforeach()
 endfunction()
 
@@ -153,7 +172,7 @@ function(plumb_linux_read_variants out arch)
   set(names "")
   file(STRINGS "${PLUMB_LINUX_DIR}/shim/${arch}/variants.txt" lines REGEX "^[^#]")
   foreach(line IN LISTS lines)
-    if(NOT line MATCHES "^([a-z+-]+) *\\|([A-Z0-9_ ]*)\\|([A-Z0-9_ ]*)\\| *(.+)$")
+    if(NOT line MATCHES "^([a-z0-9+-]+) *\\|([A-Z0-9_ ]*)\\|([A-Z0-9_ ]*)\\| *(.+)$")
       message(FATAL_ERROR "shim/${arch}/variants.txt: not NAME | CONFIG | switches | needs: ${line}")
     endif()
     set(name "${CMAKE_MATCH_1}")
@@ -234,10 +253,12 @@ endfunction()
 
 # The plugin ${NAME}.so. A target's name cannot have a colon, a file's can.
 function(plumb_linux_module target)
-  cmake_parse_arguments(ARG "" "NAME" "OBJECTS;DEFINITIONS" ${ARGN})
+  cmake_parse_arguments(ARG "" "NAME;ARENA_SIZE" "OBJECTS;DEFINITIONS" ${ARGN})
+  plumb_linux_claim(${ARG_NAME} ${ARG_ARENA_SIZE})
   add_library(${target} MODULE "${PLUMB_LINUX_DIR}/glue/variant.c")
   plumb_linux_library_settings(${target})
-  target_compile_definitions(${target} PRIVATE PLUMB_PLUGIN_NAME="${ARG_NAME}" ${ARG_DEFINITIONS})
+  target_compile_definitions(${target} PRIVATE PLUMB_PLUGIN_NAME="${ARG_NAME}" ${ARG_DEFINITIONS}
+                             PLUMB_ARENA_SIZE=${ARG_ARENA_SIZE})
   target_link_libraries(${target} PRIVATE ${ARG_OBJECTS} linux-library)
   set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME "${ARG_NAME}" SUFFIX ".so"
                         LIBRARY_OUTPUT_DIRECTORY "${PLUMB_PLUGIN_DIR}" LINKER_LANGUAGE C)

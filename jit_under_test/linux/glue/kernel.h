@@ -85,6 +85,9 @@ struct plumb_tail_call_site {
 u32 plumb_find_tail_calls(const struct plumb_function* function, struct plumb_tail_call_site* sites,
                           u32 capacity);
 
+/* ---- program_kind.c: what a variant says of all programs. After func_idx was set. ---- */
+void plumb_set_program_kind(struct bpf_prog_aux* aux);
+
 /* ---- program.c: one program through the JIT ---- */
 struct plumb_loaded_program {
   struct bpf_prog* main;  /* what prog-array slots hold */

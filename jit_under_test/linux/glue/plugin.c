@@ -91,14 +91,16 @@ static int create_arrays(const struct plumb_load_request* request, struct image*
   return 0;
 }
 
-/* As user space does it: programs first, then bpf_map_update_elem() for every slot. */
-static void fill_slots(const struct plumb_load_request* request, struct image* image) {
+/* bpf_map_update_elem() for every slot that holds the program, as soon as it is loaded: user space
+ * may do so before it loads what tail-calls it, or after. So both come to pass. Callers that are
+ * there already, the program itself among them, are patched by the update; one that is loaded later
+ * finds the slot filled, and patches itself (bpf_tail_call_direct_fixup() of x86). */
+static void fill_slots(const struct plumb_load_request* request, struct image* image, u32 program) {
   for (u32 a = 0; a < request->array_count; a++) {
     for (u32 s = 0; s < request->arrays[a].slot_count; s++) {
-      const s32 p = request->arrays[a].slots[s];
-      if (p >= 0)
-        plumb_array_update(image->arrays[a], s, image->programs[p].main, image->programs,
-                           image->program_count);
+      if (request->arrays[a].slots[s] == (s32)program)
+        plumb_array_update(image->arrays[a], s, image->programs[program].main, image->programs,
+                           program + 1);
     }
   }
 }
@@ -168,9 +170,8 @@ static void load_body(void* argument) {
                                       &image->natives[first], load->message);
     if (load->status != PLUMB_LOADED) return;
     first += request->programs[p].function_count;
+    fill_slots(request, image, p);
   }
-  load->status = PLUMB_BROKEN;
-  fill_slots(request, image);
   describe_image(load, functions);
   load->status = PLUMB_LOADED;
 }

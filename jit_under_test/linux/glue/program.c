@@ -88,6 +88,7 @@ static int prepare(struct work* work, u32 f, struct bpf_prog* prog, struct bpf_p
   prog->jit_requested = 1;
   prog->blinding_requested = blinding_requested();
   prog->aux->func_idx = f;
+  plumb_set_program_kind(prog->aux);
   prog->aux->stack_depth = stack_depth(work, f);
   prog->aux->tail_call_reachable = work->reachable[f];
   prog->aux->linfo = *lines;

@@ -68,6 +68,8 @@ u32 plumb_arch_open(u64 arena_base, u64 free_base) {
   const u32 on = plumb_variant.switches;
   (void)arena_base;
   plumb_x86.features = feature_if(on & PLUMB_SWITCH_RETPOLINE, X86_FEATURE_RETPOLINE) |
+                       feature_if(on & PLUMB_SWITCH_LFENCE, X86_FEATURE_RETPOLINE_LFENCE) |
+                       feature_if(on & PLUMB_SWITCH_BMI2, X86_FEATURE_BMI2) |
                        feature_if(on & PLUMB_SWITCH_CALL_DEPTH, X86_FEATURE_CALL_DEPTH) |
                        feature_if(on & PLUMB_SWITCH_ITS, X86_FEATURE_INDIRECT_THUNK_ITS);
   plumb_x86.rethunk = on & PLUMB_SWITCH_RETHUNK;

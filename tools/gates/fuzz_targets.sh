@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The fuzz targets themselves, as simulate.sh built them: every stage of their funnels is above its
+# floor, from an empty corpus; and `plumb fuzz --engine libfuzzer` finds what it has to. Bounded by
+# inputs, never by time.
+#   fuzz_targets.sh TARGETS PLUMB     TARGETS has fuzz_linux_x86_64 and fuzz_case_parser
+set -euo pipefail
+targets=$(realpath "$1") plumb=$(realpath "$2")
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+fail() { echo "fuzz_targets: $*"; exit 1; }
+
+# STAGE OF FLOOR: at least FLOOR percent of the count called OF.
+floors='defined generated 90
+compared generated 90
+with_subprogram_call compared 40
+with_tail_call compared 20
+with_tail_call_refused compared 1
+with_stack_pointer_argument compared 2
+with_helper_call compared 20'
+count() { grep -oE "\"$2\":[0-9]+" "$1" | cut -d: -f2; }
+# below_floor FILE: what is, of a funnel (one line of JSON).
+below_floor() {
+  local stage of floor
+  while read -r stage of floor; do
+    [ $(($(count "$1" "$stage") * 100)) -ge $(($(count "$1" "$of") * floor)) ] ||
+      echo "$stage is $(count "$1" "$stage") of $(count "$1" "$of"), $floor % wanted"
+  done <<<"$floors"
+}
+
+mkdir "$scratch/corpus"
+"$targets/fuzz_linux_x86_64" -runs=1500 -seed=1 --funnel="$scratch/funnel" "$scratch/corpus" >"$scratch/log" 2>&1 ||
+  fail "fuzz_linux_x86_64 died: $(tail -1 "$scratch/log")"
+for jit in linux-6.12-x86_64 linux-6.1-x86_64; do
+  grep "\"jit\":\"$jit\"" "$scratch/funnel" >"$scratch/one" || fail "no funnel of $jit"
+  [ "$(count "$scratch/one" generated)" -ge 1500 ] || fail "$jit: $(count "$scratch/one" generated) inputs"
+  below=$(below_floor "$scratch/one")
+  [ -z "$below" ] || fail "$jit: $below"
+  echo "$jit: $(count "$scratch/one" compared) of $(count "$scratch/one" generated) inputs compared, $(count "$scratch/one" with_tail_call) with a tail call"
+done
+# The floors are seen to refuse: each stage in turn, as if it had stayed empty.
+while read -r stage _; do
+  sed -E "s/(\"$stage\"):[0-9]+/\1:0/" "$scratch/one" >"$scratch/empty"
+  [ -n "$(below_floor "$scratch/empty")" ] || fail "an empty stage $stage is not noticed"
+done <<<"$floors"
+
+# Text that is no case tells little about the parser: a share has to parse.
+cp corpus/seeds/*.bpf "$scratch/corpus/"
+"$targets/fuzz_case_parser" -runs=4000 -seed=1 -dict="$targets/fuzz_case_parser.dict" "$scratch/corpus" >"$scratch/log" 2>&1 ||
+  fail "fuzz_case_parser died: $(tail -1 "$scratch/log")"
+read -r inputs parsed valid mutated < <(sed -nE 's/^plumb: ([0-9]+) inputs, ([0-9]+) parsed, ([0-9]+) valid, ([0-9]+) mutated$/\1 \2 \3 \4/p' "$scratch/log")
+echo "fuzz_case_parser: $inputs inputs, $parsed parsed, $valid valid, $mutated mutated"
+[ $((parsed * 100)) -ge $((inputs * 5)) ] && [ $((parsed * 100)) -le $((inputs * 95)) ] && [ "$mutated" -gt 0 ] ||
+  fail "the parser sees too much of the same"
+
+status=0
+"$plumb" --known '' fuzz --engine libfuzzer --targets "$targets" --jit linux-6.1-x86_64 --runs 3000 --seed 1 \
+  --out "$scratch/out" >"$scratch/log" 2>"$scratch/errors" || status=$?
+[ $status = 1 ] || fail "--engine libfuzzer: status $status, 1 wanted: $(tail -2 "$scratch/errors")"
+found=$(find "$scratch/out" -name 'tail-call-bound.linux.x86_64.*.bpf' | wc -l)
+[ "$found" -ge 1 ] || fail "--engine libfuzzer did not find unbounded tail calls"
+grep -E 'finding tail-call-bound|first after' "$scratch/log" | head -2
