@@ -24,8 +24,9 @@ struct TriageRow {
 };
 
 struct Triage {
-  std::vector<TriageRow> rows;      // unknown before known, then most frequent first
-  std::vector<std::size_t> silent;  // artefacts that show nothing
+  std::vector<TriageRow> rows;        // unknown before known, then most frequent first
+  std::vector<std::size_t> silent;    // artefacts that show nothing
+  std::vector<std::size_t> harmless;  // artefacts that kill nothing, whatever else they show
   std::vector<std::string> harness_failures;
 
   // 0: nothing that no waiver covers, 1: such a finding, 3: the harness failed.

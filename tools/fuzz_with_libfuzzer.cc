@@ -38,20 +38,20 @@ void add_findings(const harness::Triage& triage, const std::vector<harness::Name
   }
 }
 
-// The artefacts of this run that show nothing under the plugins of this build, or could not even be
-// read here.
-std::vector<Artefact> silent_artefacts(const harness::Triage& triage,
-                                       const std::vector<harness::NamedCase>& cases,
-                                       const LibfuzzerRun& run) {
-  std::vector<Artefact> silent;
+// The artefacts of this run that kill nothing under the plugins of this build, or could not even be
+// read here. They killed the target: another finding, known or not, does not explain that.
+std::vector<Artefact> harmless_here(const harness::Triage& triage,
+                                    const std::vector<harness::NamedCase>& cases,
+                                    const LibfuzzerRun& run) {
+  std::vector<Artefact> harmless;
   for (const Artefact& artefact : run.artefacts) {
     const auto at = std::ranges::find(cases, artefact.path, &harness::NamedCase::path);
     const auto index = static_cast<std::size_t>(at - cases.begin());
-    if (at == cases.end() || std::ranges::find(triage.silent, index) != triage.silent.end()) {
-      silent.push_back(artefact);
+    if (at == cases.end() || std::ranges::find(triage.harmless, index) != triage.harmless.end()) {
+      harmless.push_back(artefact);
     }
   }
-  return silent;
+  return harmless;
 }
 
 // What only the target sees: a sanitizer's report, memory, time. Which of its JITs it was is tried
@@ -164,7 +164,7 @@ int fuzz_with_libfuzzer(const LibfuzzerOptions& engine, const Session& session,
   std::ranges::copy(triage.harness_failures, std::back_inserter(report.harness_failures));
   add_findings(triage, artefacts->cases, *run, report.jits);
   OnlyInTheTarget(engine, jits, waivers, report.jits)
-      .add(silent_artefacts(triage, artefacts->cases, *run));
+      .add(harmless_here(triage, artefacts->cases, *run));
   print_report(session, report);
   bool empty = false;
   for (const JitReport& jit : report.jits) {

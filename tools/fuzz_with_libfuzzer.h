@@ -13,7 +13,7 @@
 namespace plumb::tools {
 
 // `plumb fuzz --engine libfuzzer`: runs the targets, judges what lies in the directory of findings
-// with the plugins of this build, and reports; an artefact of this run that shows nothing here is a
+// with the plugins of this build, and reports; an artefact of this run that kills nothing here is a
 // finding too. on_fuzzed is called when the targets have ended. Returns the exit status.
 [[nodiscard]] int fuzz_with_libfuzzer(const LibfuzzerOptions& engine, const Session& session,
                                       harness::JitList jits,

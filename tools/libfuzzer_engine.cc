@@ -303,11 +303,11 @@ std::optional<std::string> dies_of(const jit::JitInfo& jit, const std::string& a
                                     .log = log,
                                     .seconds = 3.0 * kSecondsPerInput,
                                     .on_progress = {}});
-  std::string summary = summary_of(log);
+  const std::string summary = summary_of(log);
   std::error_code error;
   fs::remove(log, error);
   if (end.status == 0 || end.status == kStatusUnusable || end.interrupted) return std::nullopt;
-  return summary.empty() ? end.last_words : std::move(summary);
+  return summary.empty() ? end.last_words : summary;
 }
 
 std::vector<std::string> not_instrumented(harness::JitList jits, const LibfuzzerOptions& options) {
