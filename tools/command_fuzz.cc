@@ -115,6 +115,13 @@ Result<harness::FuzzOptions> fuzz_options(const FuzzArguments& arguments, const 
   return options;
 }
 
+void tell_not_instrumented(const std::string& path) {
+  fmt::print(stderr,
+             "plumb: {} is not instrumented: the coverage of its code does not guide the search, "
+             "and no sanitizer watches it\n",
+             path);
+}
+
 int fuzz(const FuzzArguments& arguments, const Session& session) {
   const auto jits = jit::open_jits(session.plugin_directory, arguments.jits);
   if (!jits) return unusable(jits.error().str());
@@ -139,7 +146,8 @@ int fuzz(const FuzzArguments& arguments, const Session& session) {
         .grace = arguments.grace,
         .seed = arguments.seed,
         .jobs = arguments.jobs,
-        .on_progress = options->on_progress};
+        .on_progress = options->on_progress,
+        .on_not_instrumented = tell_not_instrumented};
     return fuzz_with_libfuzzer(engine, session, *jits, options->waivers,
                                [&line] { line.finish(); });
   }

@@ -138,12 +138,6 @@ bool complain_about_zero_stages(const std::string& jit, const std::vector<std::s
 int fuzz_with_libfuzzer(const LibfuzzerOptions& engine, const Session& session,
                         harness::JitList jits, const std::vector<harness::NamedWaiver>& waivers,
                         const std::function<void()>& on_fuzzed) {
-  for (const std::string& path : not_instrumented(jits, engine)) {
-    fmt::print(stderr,
-               "plumb: {} is not instrumented: the coverage of its code does not guide the search, "
-               "and no sanitizer watches it\n",
-               path);
-  }
   auto run = run_libfuzzer(jits, engine);
   on_fuzzed();
   if (!run) return unusable(run.error().str());

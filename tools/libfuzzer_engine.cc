@@ -257,6 +257,24 @@ std::string summary_of(const std::string& log) {
   return {};
 }
 
+// The plugins, as the targets find them, whose code tells libFuzzer nothing.
+std::vector<std::string> not_instrumented(harness::JitList jits, const LibfuzzerOptions& options) {
+  // Each instrumented file asks the fuzzing engine for it, by this name in the symbol table.
+  constexpr std::string_view kSymbol = "__sanitizer_cov_8bit_counters_init";
+  const std::vector<jit::JitEntry> entries = jit::find_jits(directories_of_plugins(options));
+  std::vector<std::string> names;
+  for (const auto& jit : jits) {
+    const auto entry = std::ranges::find_if(entries, [&](const jit::JitEntry& other) {
+      return other.name == jit->info().name && other.available && !other.path.empty();
+    });
+    if (entry == entries.end()) continue;  // built in
+    std::ifstream file(entry->path, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    if (!bytes.contains(kSymbol)) names.push_back(entry->path);
+  }
+  return names;
+}
+
 }  // namespace
 
 std::string target_name(const jit::JitInfo& info) {
@@ -281,6 +299,9 @@ Result<LibfuzzerRun> run_libfuzzer(harness::JitList jits, const LibfuzzerOptions
   std::error_code error;
   if (!options.corpus.empty()) fs::create_directories(options.corpus, error);
   if (error) return fail(fmt::format("{}: {}", options.corpus, error.message()));
+  for (const std::string& path : not_instrumented(jits, options)) {
+    if (options.on_not_instrumented) options.on_not_instrumented(path);
+  }
   const Clock::time_point begin = Clock::now();
   for (const auto& [target, list] : names) {
     if (!run_one(target, list, options, run)) break;
@@ -308,23 +329,6 @@ std::optional<std::string> dies_of(const jit::JitInfo& jit, const std::string& a
   fs::remove(log, error);
   if (end.status == 0 || end.status == kStatusUnusable || end.interrupted) return std::nullopt;
   return summary.empty() ? end.last_words : summary;
-}
-
-std::vector<std::string> not_instrumented(harness::JitList jits, const LibfuzzerOptions& options) {
-  // Each instrumented file asks the fuzzing engine for it, by this name in the symbol table.
-  constexpr std::string_view kSymbol = "__sanitizer_cov_8bit_counters_init";
-  const std::vector<jit::JitEntry> entries = jit::find_jits(directories_of_plugins(options));
-  std::vector<std::string> names;
-  for (const auto& jit : jits) {
-    const auto entry = std::ranges::find_if(entries, [&](const jit::JitEntry& other) {
-      return other.name == jit->info().name && other.available && !other.path.empty();
-    });
-    if (entry == entries.end()) continue;  // built in
-    std::ifstream file(entry->path, std::ios::binary);
-    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-    if (!bytes.contains(kSymbol)) names.push_back(entry->path);
-  }
-  return names;
 }
 
 }  // namespace plumb::tools

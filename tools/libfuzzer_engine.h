@@ -29,6 +29,8 @@ struct LibfuzzerOptions {
   std::uint64_t seed = 1;
   unsigned jobs = 1;
   std::function<void(const harness::FuzzProgress&)> on_progress;
+  // With each plugin, as the targets find it, whose code tells libFuzzer nothing. At the start.
+  std::function<void(const std::string& path)> on_not_instrumented;
 };
 
 // What an input left that killed a process of a target: crash-*, timeout-*, oom-*, leak-*.
@@ -61,9 +63,5 @@ struct LibfuzzerRun {
 [[nodiscard]] std::optional<std::string> dies_of(const jit::JitInfo& jit,
                                                  const std::string& artefact,
                                                  const LibfuzzerOptions& options);
-
-// The plugins, as the targets find them, whose code tells libFuzzer nothing.
-[[nodiscard]] std::vector<std::string> not_instrumented(harness::JitList jits,
-                                                        const LibfuzzerOptions& options);
 
 }  // namespace plumb::tools
