@@ -39,7 +39,7 @@ endfunction()
 # plumb_fuzz_target(NAME SOURCES fuzz_x.cc ... [LINK libs ...]): only with PLUMB_FUZZ.
 function(plumb_fuzz_target name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
-  add_executable(${name} ${ARG_SOURCES})
+  add_executable(${name} ${ARG_SOURCES} sanitizer_options.cc)
   target_link_libraries(${name} PRIVATE plumb_flags ${ARG_LINK})
   if(PLUMB_FUZZ_ENGINE)
     target_link_libraries(${name} PRIVATE ${PLUMB_FUZZ_ENGINE})

@@ -109,13 +109,6 @@ bool report(std::span<const std::uint8_t> input, const fuzz::NewFinding& finding
 
 }  // namespace
 
-// Defaults of the sanitizers, as long as the environment does not say otherwise. A short quarantine
-// and short stacks of allocations: reading and printing cases allocates all the time.
-extern "C" const char* __asan_default_options();
-extern "C" const char* __asan_default_options() {
-  return "detect_leaks=0:symbolize=1:quarantine_size_mb=16:malloc_context_size=8";
-}
-
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv);
 extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
   abort_on_failed_checks();

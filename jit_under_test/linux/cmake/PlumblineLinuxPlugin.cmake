@@ -269,11 +269,12 @@ function(plumb_linux_module target)
   set_property(GLOBAL APPEND PROPERTY PLUMB_LINUX_PLUGINS ${target})
 endfunction()
 
-# Kernel code computes with misaligned pointers, calls through other types and shifts into the sign
-# bit by design, and says so with its own compiler flags.
+# Kernel code computes with misaligned pointers, lets signed numbers wrap, calls through other types
+# and shifts into the sign bit by design, and says so with its own compiler flags.
 set(PLUMB_LINUX_KERNEL_FLAGS "")
 if(PLUMB_SANITIZE OR PLUMB_FUZZ)
-  set(PLUMB_LINUX_KERNEL_FLAGS -fno-sanitize=alignment,shift,pointer-overflow)
+  set(PLUMB_LINUX_KERNEL_FLAGS
+      -fno-sanitize=alignment,shift,pointer-overflow,signed-integer-overflow)
   if(CMAKE_C_COMPILER_ID MATCHES "Clang")
     list(APPEND PLUMB_LINUX_KERNEL_FLAGS -fno-sanitize=function)
   endif()
