@@ -26,7 +26,7 @@ std::string errno_message(int number) { return std::generic_category().message(n
 
 }  // namespace
 
-Result<Case> read_case(const std::string& path) {
+Result<std::string> read_case_text(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) return unreadable(path, "is a directory");
   const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(path.c_str(), "rb"));
@@ -41,7 +41,13 @@ Result<Case> read_case(const std::string& path) {
     return unreadable(path, fmt::format("is larger than {} bytes", kMaxCaseText));
   }
   text.resize(size);
-  return parse_case(text, path);
+  return text;
+}
+
+Result<Case> read_case(const std::string& path) {
+  const Result<std::string> text = read_case_text(path);
+  if (!text) return std::unexpected(text.error());
+  return parse_case(*text, path);
 }
 
 }  // namespace plumb

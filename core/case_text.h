@@ -24,7 +24,10 @@ inline constexpr int kCaseFormatVersion = 1;
 [[nodiscard]] std::string print_insn(const Case& value, const Program& program,
                                      const Function& function, std::size_t slot);
 
-// Reads a file (at most kMaxCaseText bytes) and parses it.
+// Reads a file of at most kMaxCaseText bytes.
+[[nodiscard]] Result<std::string> read_case_text(const std::string& path);
+
+// Reads such a file and parses it.
 [[nodiscard]] Result<Case> read_case(const std::string& path);
 
 }  // namespace plumb

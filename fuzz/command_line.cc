@@ -54,9 +54,9 @@ CommandLine read_command_line(const std::vector<std::string_view>& arguments,
 }
 
 void add_default_flags(int* argc, char*** argv) {
-  static std::array<std::string, 6> flags{"-print_funcs=0",  "-len_control=0",
-                                          "-max_len=8192",   "-mutate_depth=1",
-                                          "-detect_leaks=0", "-rss_limit_mb=2560"};
+  static std::array<std::string, 7> flags{
+      "-print_funcs=0",  "-len_control=0",     "-max_len=8192", "-mutate_depth=1",
+      "-detect_leaks=0", "-rss_limit_mb=2560", "-timeout=30"};
   static std::vector<char*> all;
   all.assign(*argv, *argv + (*argc > 0 ? 1 : 0));
   for (std::string& flag : flags) all.push_back(flag.data());

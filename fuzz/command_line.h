@@ -28,8 +28,8 @@ struct CommandLine {
                                             std::string_view default_jits);
 
 // libFuzzer's flags with ours in front, so that what the user gives wins: inputs are text of some
-// kilobytes from the start, one call of the mutator makes several changes already, and leaks are
-// looked for elsewhere (they cost a factor of ten here).
+// kilobytes from the start, one call of the mutator makes several changes already, leaks are
+// looked for elsewhere (they cost a factor of ten here), and what takes 30 s hangs.
 // The vectors that argv points to live as long as the process.
 void add_default_flags(int* argc, char*** argv);
 

@@ -4,8 +4,13 @@
 // one before it. The floors are what a fuzzer that tests nothing would fall below.
 #include <fmt/core.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -13,6 +18,7 @@
 #include "core/case_text.h"
 #include "core/rng.h"
 #include "fuzz/command_line.h"
+#include "fuzz/finding_file.h"
 #include "fuzz/jit_fuzzer.h"
 #include "gen/generate.h"
 #include "harness/corpus.h"
@@ -22,6 +28,8 @@
 
 namespace plumb::fuzz {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr harness::InputLimits kLimits{.max_size = 16384};
 
@@ -89,6 +97,92 @@ TEST(Findings, FromAnEmptyCorpusUnboundedTailCallsAreFoundAndMinimised) {
     return !found;
   });
   EXPECT_TRUE(found);
+}
+
+// A finding of Linux 6.1 and the input that showed it.
+class FindingFiles : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto files = harness::read_corpus(std::vector<std::string>{"corpus/known"});
+    for (const harness::CorpusFile& file : files) {
+      const auto bytes = bytes_of(print_case(*file.value));
+      for (const NewFinding& finding : fuzzer_.run(bytes).findings) {
+        if (finding.signature.invariant != "tail-call-bound") continue;
+        finding_ = finding;
+        input_ = bytes;
+        return;
+      }
+    }
+    FAIL() << "no case of corpus/known shows it";
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  [[nodiscard]] std::string path(const std::string& middle = "") const {
+    return (directory_ / (finding_.signature.str() + middle + ".bpf")).string();
+  }
+  [[nodiscard]] std::string write(const std::function<void()>& in_child = {}) const {
+    const auto written = write_finding(fuzzer_, input_, finding_, directory_.string(), in_child);
+    return written ? *written : written.error().str();
+  }
+  void put(const Case& value) const {
+    fs::create_directories(directory_);
+    ASSERT_TRUE(harness::write_file(path(), print_case(value)).has_value());
+  }
+  [[nodiscard]] bool shows(const std::string& file) const {
+    const Result<Case> value = read_case(file);
+    return value.has_value() && fuzzer_.shows(*value, finding_);
+  }
+
+  JitFuzzer fuzzer_ = make_fuzzer("linux-6.1-x86_64");
+  NewFinding finding_;
+  std::vector<std::uint8_t> input_;
+  fs::path directory_ = fs::temp_directory_path() / ("plumb-fuzz-" + std::to_string(getpid()));
+};
+
+Case conforming(const std::string& note) {
+  Case value = *parse_case(".case 1\n.program p\n.function main\n r0 = 7\n exit\n");
+  if (!note.empty()) value.notes = {note};
+  return value;
+}
+
+TEST_F(FindingFiles, AreMinimisedInOtherProcesses) {
+  const pid_t self = getpid();
+  EXPECT_EQ(write([&] {
+              if (getpid() == self) throw std::logic_error("in the engine's process");
+            }),
+            path());
+  EXPECT_TRUE(shows(path()));
+  EXPECT_TRUE(read_case(path())->notes.back().ends_with(", minimised."));
+  EXPECT_LE(harness::case_size(*read_case(path())),
+            harness::case_size(harness::read_input(input_).value));
+}
+
+TEST_F(FindingFiles, ThatCannotBeWrittenAreSaidToBe) {
+  EXPECT_TRUE(write([] { _exit(9); }).ends_with("ended with status 9"));
+  std::ofstream(directory_.string()) << "no directory";
+  EXPECT_TRUE(write().starts_with(path()));
+}
+
+TEST_F(FindingFiles, OfAnotherRunStayAsLongAsTheyShowTheFinding) {
+  Case older = harness::read_input(input_).value;
+  older.notes = {"older"};
+  put(older);
+  EXPECT_EQ(write(), path());
+  EXPECT_EQ(*read_case(path()), older);
+  put(conforming(""));
+  EXPECT_EQ(write(), path());
+  EXPECT_TRUE(shows(path()));
+  put(conforming(fuzzer_.origin_of(finding_)));
+  EXPECT_EQ(write(), path());
+  EXPECT_TRUE(shows(path()));
+}
+
+TEST_F(FindingFiles, OfAnotherJitStay) {
+  const Case other = conforming(finding_.signature.str() + " on linux-5.15-x86_64");
+  put(other);
+  EXPECT_EQ(write(), path(".linux-6.1-x86_64"));
+  EXPECT_EQ(*read_case(path()), other);
+  EXPECT_TRUE(shows(path(".linux-6.1-x86_64")));
 }
 
 TEST(Findings, KnownOnesAreNamedAsSuchAndEachIsToldOnce) {

@@ -3,10 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "harness/fuzz_input.h"
+#include "harness/isolate.h"
 #include "harness/minimize_isolated.h"
 #include "oracle/oracle.h"
 
@@ -16,6 +18,7 @@ namespace {
 // One input in so many goes the long way.
 constexpr std::uint32_t kFullEvery = 32;
 constexpr std::size_t kMinimizeAttempts = 4'000;
+constexpr double kSecondsToJudge = 20;
 
 std::string one_line(const nlohmann::json& object) {
   return object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
@@ -54,6 +57,7 @@ Step JitFuzzer::run(std::span<const std::uint8_t> input) {
                              .known = waiver != nullptr ? waiver->name : "",
                              .message = outcome.judgement.violations[0].message,
                              .depth = depth,
+                             .verdict = outcome.judgement.verdict,
                              .executions = executions_});
   }
   return step;
@@ -65,19 +69,31 @@ Case JitFuzzer::annotated(std::span<const std::uint8_t> input, const NewFinding&
   return value;
 }
 
-Case JitFuzzer::minimised(std::span<const std::uint8_t> input, const NewFinding& finding) {
-  const Case value = harness::read_input(input).value;
-  const auto still_shows = [&](const Case& candidate) {
-    return harness::shows(candidate, *jits_[finding.jit], finding.depth, finding.signature, judge_);
-  };
-  Case small = harness::minimize(value, still_shows, {.max_attempts = kMinimizeAttempts}).value;
-  annotate(small, finding, ", minimised");
-  return small;
+Case JitFuzzer::minimised(std::span<const std::uint8_t> input, const NewFinding& finding) const {
+  harness::IsolatedMinimised small = harness::minimize_isolated(
+      harness::read_input(input).value, *jits_[finding.jit], finding.signature, finding.verdict,
+      {.depth = finding.depth, .max_attempts = kMinimizeAttempts, .interpreters = {}});
+  annotate(small.result.value, finding, small.minimised ? ", minimised" : "");
+  return std::move(small.result.value);
+}
+
+bool JitFuzzer::shows(const Case& value, const NewFinding& finding) const {
+  const harness::IsolatedResult result =
+      harness::run_isolated(kSecondsToJudge, [&](std::atomic<harness::Activity>&) {
+        harness::Judge judge;
+        const bool same =
+            harness::shows(value, *jits_[finding.jit], finding.depth, finding.signature, judge);
+        return std::string(same ? "x" : "");
+      });
+  return !result.died && !result.output.empty();
+}
+
+std::string JitFuzzer::origin_of(const NewFinding& finding) const {
+  return fmt::format("{} on {}", finding.signature.str(), jits_[finding.jit]->info().name);
 }
 
 void JitFuzzer::annotate(Case& value, const NewFinding& finding, const char* how) const {
-  value.notes = {fmt::format("{} on {}", finding.signature.str(), jits_[finding.jit]->info().name),
-                 finding.message,
+  value.notes = {origin_of(finding), finding.message,
                  fmt::format("Found by libFuzzer after {} executions{}.", finding.executions, how)};
   value.waivers.clear();
   value.expectation = {};

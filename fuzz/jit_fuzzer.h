@@ -25,6 +25,7 @@ struct NewFinding {
   std::string known;    // name of the waiver that covers it, or empty
   std::string message;  // one line
   Depth depth = Depth::kFast;
+  Verdict verdict = Verdict::kViolation;
   std::uint64_t executions = 0;  // inputs until it was found, this one included
 };
 
@@ -47,8 +48,16 @@ class JitFuzzer {
   [[nodiscard]] Case annotated(std::span<const std::uint8_t> input,
                                const NewFinding& finding) const;
 
-  // The smallest case that still shows it.
-  [[nodiscard]] Case minimised(std::span<const std::uint8_t> input, const NewFinding& finding);
+  // The smallest case that still shows it, tried in child processes; the case of the input, where
+  // that comes to no end.
+  [[nodiscard]] Case minimised(std::span<const std::uint8_t> input,
+                               const NewFinding& finding) const;
+
+  // Does another case show it? In a child process.
+  [[nodiscard]] bool shows(const Case& value, const NewFinding& finding) const;
+
+  // "<signature> on <JIT>": the first note of its case.
+  [[nodiscard]] std::string origin_of(const NewFinding& finding) const;
 
   [[nodiscard]] const Jits& jits() const { return jits_; }
   [[nodiscard]] std::uint64_t executions() const { return executions_; }

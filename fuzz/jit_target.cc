@@ -1,26 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // The entry points of every JIT target. PLUMB_TARGET_JITS names the JITs (fuzz/CMakeLists.txt).
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
-#include "core/case_text.h"
 #include "core/check.h"
 #include "fuzz/command_line.h"
+#include "fuzz/finding_file.h"
 #include "fuzz/jit_fuzzer.h"
 #include "fuzz/mutators.h"
 #include "harness/corpus.h"
+
+// Of the sanitizers' runtime, where there is one.
+extern "C" [[gnu::weak]] void __sanitizer_set_death_callback(void (*callback)());
 
 namespace {
 
@@ -63,21 +67,29 @@ void print_funnel() {
   append_to_log(fuzz::funnel_lines(*target().fuzzer));
 }
 
-// <signature>.bpf; what an earlier run left there stays, for it is the same finding. Written as it
-// is before it is minimised: a smaller case may kill the process.
+// In a child process: what it dies of is not the engine's to report, nor the log's to tell.
+void leave_the_engine() {
+  for (const int number : {SIGABRT, SIGALRM, SIGBUS, SIGFPE, SIGILL, SIGINT, SIGSEGV, SIGTERM,
+                           SIGUSR1, SIGUSR2, SIGXFSZ}) {
+    signal(number, SIG_DFL);
+  }
+  if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(nullptr);
+  const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  if (nowhere >= 0) dup2(nowhere, STDERR_FILENO);
+}
+
+// In another process, so that the engine sees no coverage of it. The path of the finding's case, or
+// why there is none. The engine's clock does not tick meanwhile: an input does not hang because its
+// case takes long to minimise.
 std::string write_finding(std::span<const std::uint8_t> input, const fuzz::NewFinding& finding) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  fs::create_directories(target().line.out, error);
-  const fs::path path =
-      fs::path(target().line.out) / (finding.signature.str() + std::string(harness::kCaseEnding));
-  if (fs::exists(path, error)) return path.string();
-  const auto write = [&](const Case& value) {
-    return harness::write_file(path.string(), print_case(value));
-  };
-  auto written = write(target().fuzzer->annotated(input, finding));
-  if (written) written = write(target().fuzzer->minimised(input, finding));
-  return written ? path.string() : written.error().str();
+  struct sigaction ignore = {};
+  struct sigaction clock = {};
+  ignore.sa_handler = SIG_IGN;
+  sigaction(SIGALRM, &ignore, &clock);
+  const auto path =
+      fuzz::write_finding(*target().fuzzer, input, finding, target().line.out, leave_the_engine);
+  sigaction(SIGALRM, &clock, nullptr);
+  return path ? *path : path.error().str();
 }
 
 // False: it is known, or the run goes on.
@@ -91,7 +103,7 @@ bool report(std::span<const std::uint8_t> input, const fuzz::NewFinding& finding
   }
   fmt::print(stderr, "plumb: finding {} on {}: {} (execution {}, {:.1f} s)\n",
              finding.signature.str(), jit, finding.message, finding.executions, seconds_so_far());
-  fmt::print(stderr, "plumb: minimised: {}\n", write_finding(input, finding));
+  fmt::print(stderr, "plumb: its case: {}\n", write_finding(input, finding));
   return !target().line.keep_going;
 }
 

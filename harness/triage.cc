@@ -4,43 +4,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <system_error>
 #include <tuple>
 #include <utility>
 
-#include "core/case_text.h"
-#include "harness/fuzz_input.h"
+#include "harness/minimize.h"
 #include "harness/minimize_isolated.h"
 
 namespace plumb::harness {
 namespace {
-
-namespace fs = std::filesystem;
-
-bool is_no_artefact(const fs::path& path) {
-  const std::string ending = path.extension().string();
-  return ending == ".txt" || ending == ".log" || ending == ".json";
-}
-
-Result<std::vector<std::string>> files_of(const std::string& path) {
-  std::error_code error;
-  if (!fs::is_directory(path, error)) return std::vector<std::string>{path};
-  std::vector<std::string> files;
-  fs::recursive_directory_iterator it(path, error);
-  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-    if (it->is_regular_file(error) && !is_no_artefact(it->path())) {
-      files.push_back(it->path().string());
-    }
-  }
-  if (error) return fail(fmt::format("{}: {}", path, error.message()));
-  std::ranges::sort(files);
-  return files;
-}
 
 std::string message_of(const Judgement& judgement) {
   return judgement.violations.empty() ? judgement.reason : judgement.violations.front().message;
@@ -96,30 +67,6 @@ class Grouping {
 
 }  // namespace
 
-Result<Case> read_artefact(const std::string& path) {
-  if (path.ends_with(kCaseEnding)) return read_case(path);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(fmt::format("{}: {}", path, std::strerror(errno)));
-  const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
-  if (bytes.size() > kMaxCaseText) return fail(path + ": too large");
-  const auto* const data = reinterpret_cast<const std::uint8_t*>(bytes.data());
-  return read_input({data, bytes.size()}).value;
-}
-
-Result<std::vector<NamedCase>> read_artefacts(std::span<const std::string> paths) {
-  std::vector<NamedCase> cases;
-  for (const std::string& path : paths) {
-    const auto files = files_of(path);
-    if (!files) return std::unexpected(files.error());
-    for (const std::string& file : *files) {
-      Result<Case> value = read_artefact(file);
-      if (!value) return std::unexpected(value.error());
-      cases.push_back({.name = case_name(file), .path = file, .value = *std::move(value)});
-    }
-  }
-  return cases;
-}
-
 int Triage::status() const {
   if (!harness_failures.empty()) return 3;
   return std::ranges::any_of(rows, [](const TriageRow& row) { return row.known.empty(); }) ? 1 : 0;
@@ -129,14 +76,19 @@ Triage triage(std::span<const NamedCase> cases, JitList jits, const CheckOptions
   const CheckReport checked = check_cases(cases, jits, options);
   Grouping grouping(cases, jits);
   std::vector<bool> shown(cases.size(), false);
+  std::vector<bool> killed(cases.size(), false);
   for (const CheckRow& row : checked.rows) {
     grouping.add(row);
     if (is_finding(row.judgement)) shown[row.case_index] = true;
+    if (row.judgement.verdict == Verdict::kCrash) killed[row.case_index] = true;
   }
-  Triage result{
-      .rows = grouping.rows(), .silent = {}, .harness_failures = checked.harness_failures};
+  Triage result{.rows = grouping.rows(),
+                .silent = {},
+                .harmless = {},
+                .harness_failures = checked.harness_failures};
   for (std::size_t i = 0; i < shown.size(); ++i) {
     if (!shown[i]) result.silent.push_back(i);
+    if (!killed[i]) result.harmless.push_back(i);
   }
   return result;
 }

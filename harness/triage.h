@@ -7,18 +7,9 @@
 
 #include "core/case.h"
 #include "core/finding.h"
-#include "core/result.h"
 #include "harness/check.h"
 
 namespace plumb::harness {
-
-// A file that a fuzzer left: <name>.bpf has to be a case, any other file is an input as the fuzz
-// targets read it (fuzz_input.h).
-[[nodiscard]] Result<Case> read_artefact(const std::string& path);
-
-// The artefacts that the paths name: a file is itself, a directory all files below it but logs and
-// reports (.txt, .log, .json), sorted by path.
-[[nodiscard]] Result<std::vector<NamedCase>> read_artefacts(std::span<const std::string> paths);
 
 // What a number of artefacts have in common.
 struct TriageRow {
@@ -33,8 +24,9 @@ struct TriageRow {
 };
 
 struct Triage {
-  std::vector<TriageRow> rows;      // unknown before known, then most frequent first
-  std::vector<std::size_t> silent;  // artefacts that show nothing
+  std::vector<TriageRow> rows;        // unknown before known, then most frequent first
+  std::vector<std::size_t> silent;    // artefacts that show nothing
+  std::vector<std::size_t> harmless;  // artefacts that kill nothing, whatever else they show
   std::vector<std::string> harness_failures;
 
   // 0: nothing that no waiver covers, 1: such a finding, 3: the harness failed.

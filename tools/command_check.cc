@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -76,9 +79,18 @@ reports::JunitCase junit_case(const harness::CheckRow& row, const harness::Named
   return out;
 }
 
-Result<std::vector<harness::NamedCase>> read_cases(const std::vector<std::string>& paths) {
+// corpus/broken holds what no command takes.
+bool is_broken_on_purpose(const std::string& file, const std::vector<std::string>& paths) {
+  return std::ranges::any_of(paths, [&](const std::string& path) {
+    return file.starts_with((std::filesystem::path(path) / "broken/").string());
+  });
+}
+
+Result<std::vector<harness::NamedCase>> read_cases(const std::vector<std::string>& paths,
+                                                   bool replay) {
   std::vector<harness::NamedCase> cases;
   for (harness::CorpusFile& file : harness::read_corpus(paths)) {
+    if (replay && is_broken_on_purpose(file.path, paths)) continue;
     if (!file.value) return std::unexpected(file.value.error());
     cases.push_back({.name = harness::case_name(file.path),
                      .path = file.path,
@@ -88,39 +100,57 @@ Result<std::vector<harness::NamedCase>> read_cases(const std::vector<std::string
   return cases;
 }
 
-// A corpus may lack a part; one that lacks all of them is said to be unreadable.
-std::vector<std::string> regression_corpus() {
+// Below the current directory, else of the checkout that the command was built from. A corpus may
+// lack a part; one that lacks all of them is said to be unreadable.
+std::vector<std::string> regression_corpus(const Session& session) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path corpus = fs::is_directory("corpus/seeds", error)
+                              ? fs::path("corpus")
+                              : fs::path(session.source_directory) / "corpus";
   std::vector<std::string> paths;
-  for (const char* directory :
-       {"corpus/seeds", "corpus/known", "corpus/regressions", "corpus/distilled"}) {
-    std::error_code error;
-    if (std::filesystem::is_directory(directory, error)) paths.emplace_back(directory);
+  for (const char* part : {"seeds", "known", "regressions", "distilled"}) {
+    if (fs::is_directory(corpus / part, error)) paths.push_back((corpus / part).string());
   }
-  return paths.empty() ? std::vector<std::string>{"corpus/seeds"} : paths;
+  return paths.empty() ? std::vector<std::string>{(corpus / "seeds").string()} : paths;
 }
 
-// What is wrong beside findings: expectations, stale waivers, our own failures. On stderr.
-void complain(const harness::CheckReport& report, const std::vector<harness::NamedCase>& cases) {
-  for (const auto& unexpected : report.unexpected) {
-    fmt::print(stderr, "plumb: {}: {}\n", cases[unexpected.case_index].path, unexpected.message);
+// What is wrong beside findings: expectations, stale waivers, our own failures.
+void add_complaints(const harness::CheckReport& checked,
+                    const std::vector<harness::NamedCase>& cases, Report& report) {
+  for (const auto& unexpected : checked.unexpected) {
+    report.unexpected.push_back({cases[unexpected.case_index].path, unexpected.message});
   }
-  for (const auto& stale : report.stale) {
-    fmt::print(stderr, "plumb: {}: waiver {} for {} matches nothing any more\n",
-               cases[stale.case_index].path, stale.waiver.signature, stale.waiver.jits);
+  for (const auto& stale : checked.stale) {
+    report.stale.push_back(
+        {cases[stale.case_index].path, fmt::format("waiver {} for {} matches nothing any more",
+                                                   stale.waiver.signature, stale.waiver.jits)});
+  }
+  report.harness_failures = checked.harness_failures;
+}
+
+// The same as failing tests, so that none of them is green when the status is not 0.
+std::vector<reports::JunitCase> junit_complaints(const Report& report) {
+  std::vector<reports::JunitCase> out;
+  for (const auto* complaints : {&report.unexpected, &report.stale}) {
+    for (const CaseComplaint& complaint : *complaints) {
+      out.push_back({"corpus", complaint.path, complaint.message, {}});
+    }
   }
   for (const std::string& failure : report.harness_failures) {
-    fmt::print(stderr, "plumb: the harness failed: {}\n", failure);
+    out.push_back({"corpus", "harness", "the harness failed: " + failure, {}});
   }
+  return out;
 }
 
 int check(const CheckArguments& arguments, const Session& session, const std::string& command) {
-  const auto cases = read_cases(arguments.paths);
+  const bool replay = command == "replay";
+  const auto cases = read_cases(arguments.paths, replay);
   if (!cases) return unusable(cases.error().str());
   const auto jits = jit::open_jits(session.plugin_directory, arguments.jits);
   if (!jits) return unusable(jits.error().str());
   auto waivers = harness::read_waivers(session.known_directory);
   if (!waivers) return unusable(waivers.error().str());
-  const bool replay = command == "replay";
   auto interpreters = open_second_opinions(session, *jits, arguments.second_opinion, replay);
   if (!interpreters) return unusable(interpreters.error().str());
 
@@ -142,12 +172,13 @@ int check(const CheckArguments& arguments, const Session& session, const std::st
     add_row(row, named, jit, report.jits[row.jit_index]);
     junit.push_back(junit_case(row, named, jit.info().name));
   }
+  add_complaints(checked, *cases, report);
+  print_report(session, report);
   if (!arguments.junit.empty()) {
+    std::ranges::move(junit_complaints(report), std::back_inserter(junit));
     const auto written = harness::write_file(arguments.junit, reports::junit_xml(junit));
     if (!written) return unusable(written.error().str());
   }
-  print_report(session, report);
-  complain(checked, *cases);
   return checked.status();
 }
 
@@ -155,7 +186,8 @@ void add_options(CLI::App& command, CheckArguments& options) {
   command.add_option("--jit", options.jits, "JIT names or globs, comma-separated, or all");
   command.add_option("--depth", options.depth, "fast or full")
       ->check(CLI::IsMember({"fast", "full"}));
-  command.add_option("-j,--jobs", options.jobs, "processes at a time")->check(CLI::Range(1, 64));
+  command.add_option("-j,--jobs", options.jobs, "processes at a time; replay: all processors")
+      ->check(CLI::Range(1, 64));
   command.add_flag("--second-opinion", options.second_opinion,
                    "ask the interpreter of the JIT's kernel tree too; replay always does");
   command.add_option("--junit", options.junit, "write the outcome as JUnit XML")->type_name("FILE");
@@ -174,11 +206,13 @@ void add_check_commands(CLI::App& app, Session& session) {
 
   auto replayed = std::make_shared<CheckArguments>();
   CLI::App* replay = app.add_subcommand("replay", "Judge the regression corpus; what CI calls");
-  replay->add_option("paths", replayed->paths, "directories; default: corpus");
+  replay->add_option("paths", replayed->paths,
+                     "case files or directories, without their broken/; default: corpus");
+  replayed->jobs = std::clamp(std::thread::hardware_concurrency(), 1U, 64U);
   add_options(*replay, *replayed);
   replay->callback([replayed, &session] {
     session.action = [replayed, &session] {
-      if (replayed->paths.empty()) replayed->paths = regression_corpus();
+      if (replayed->paths.empty()) replayed->paths = regression_corpus(session);
       return check(*replayed, session, "replay");
     };
   });

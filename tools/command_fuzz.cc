@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -11,9 +10,8 @@
 
 #include "harness/corpus.h"
 #include "harness/fuzz_driver.h"
-#include "harness/triage.h"
 #include "reports/explain.h"
-#include "tools/libfuzzer_engine.h"
+#include "tools/fuzz_with_libfuzzer.h"
 #include "tools/report_json.h"
 #include "tools/second_opinions.h"
 #include "tools/session.h"
@@ -34,6 +32,7 @@ struct FuzzArguments {
   std::string engine = "builtin";
   std::string corpus;
   std::string targets;
+  double grace = 300;
 };
 
 // One line that is written over on a terminal, else one line every ten seconds.
@@ -89,6 +88,7 @@ Report to_report(const harness::FuzzReport& fuzzed) {
     }
     report.jits.push_back(std::move(out));
   }
+  report.harness_failures = fuzzed.harness_failures;
   return report;
 }
 
@@ -116,66 +116,11 @@ Result<harness::FuzzOptions> fuzz_options(const FuzzArguments& arguments, const 
   return options;
 }
 
-// A stage that stayed empty has not been tested.
-bool complain_about_zero_stages(const std::string& jit, const std::vector<std::string>& stages) {
-  for (const std::string& stage : stages) {
-    fmt::print(stderr, "plumb: {}: no case counted as '{}': this run has not tested it\n", jit,
-               stage);
-  }
-  return !stages.empty();
-}
-
-// What lies in the directory of findings, judged here, with the plugins of this build.
-void add_findings(const harness::Triage& triage, const std::vector<harness::NamedCase>& cases,
-                  const LibfuzzerRun& run, std::vector<JitReport>& jits) {
-  for (const harness::TriageRow& row : triage.rows) {
-    for (JitReport& jit : jits) {
-      if (std::ranges::find(row.jits, jit.name) == row.jits.end()) continue;
-      const auto found = run.found_after.find({jit.name, row.signature.str()});
-      jit.findings.push_back(
-          {.signature = row.signature.str(),
-           .invariant = row.signature.invariant,
-           .known = row.known,
-           .path = cases[row.smallest].path,
-           .cases_until_found = found == run.found_after.end() ? 0 : found->second,
-           .count = row.count,
-           .message = row.message,
-           .second_opinion = {}});
-    }
-  }
-}
-
-int fuzz_with_libfuzzer(const FuzzArguments& arguments, const Session& session,
-                        harness::JitList jits, const harness::FuzzOptions& options) {
-  if (!arguments.shape.empty()) return unusable("--shape is for the built-in engine");
-  const auto run = run_libfuzzer(
-      jits, {.targets = arguments.targets.empty() ? session.target_directory : arguments.targets,
-             .plugins = session.plugin_directory,
-             .known = session.known_directory,
-             .corpus = arguments.corpus,
-             .out = arguments.out,
-             .runs = arguments.runs,
-             .seconds = arguments.seconds,
-             .seed = arguments.seed,
-             .jobs = arguments.jobs,
-             .on_progress = options.on_progress});
-  if (!run) return unusable(run.error().str());
-  const auto artefacts = harness::read_artefacts(std::vector<std::string>{arguments.out});
-  if (!artefacts) return unusable(artefacts.error().str());
-  harness::CheckOptions check;
-  check.waivers = options.waivers;
-  check.jobs = arguments.jobs;
-  const harness::Triage triage = harness::triage(*artefacts, jits, check);
-  Report report{
-      .command = "fuzz", .seed = arguments.seed, .seconds = run->seconds, .jits = run->jits};
-  add_findings(triage, *artefacts, *run, report.jits);
-  print_report(session, report);
-  bool empty = false;
-  for (const JitReport& jit : report.jits) {
-    empty |= complain_about_zero_stages(jit.name,
-                                        harness::zero_stages(jit.funnel.counts, jit.capabilities));
-  }
-  return triage.status() != 0 || !empty ? triage.status() : kStatusHarnessFailed;
+void tell_not_instrumented(const std::string& path) {
+  fmt::print(stderr,
+             "plumb: {} is not instrumented: the coverage of its code does not guide the search, "
+             "and no sanitizer watches it\n",
+             path);
 }
 
 int fuzz(const FuzzArguments& arguments, const Session& session) {
@@ -190,7 +135,22 @@ int fuzz(const FuzzArguments& arguments, const Session& session) {
   options->on_progress = [&line](const harness::FuzzProgress& progress) { line.show(progress); };
   if (arguments.engine == "libfuzzer") {
     if (arguments.second_opinion) return unusable("--second-opinion is for the built-in engine");
-    return fuzz_with_libfuzzer(arguments, session, *jits, *options);
+    if (!arguments.shape.empty()) return unusable("--shape is for the built-in engine");
+    const LibfuzzerOptions engine{
+        .targets = arguments.targets.empty() ? session.target_directory : arguments.targets,
+        .plugins = session.plugin_directory,
+        .known = session.known_directory,
+        .corpus = arguments.corpus,
+        .out = arguments.out,
+        .runs = arguments.runs,
+        .seconds = arguments.seconds,
+        .grace = arguments.grace,
+        .seed = arguments.seed,
+        .jobs = arguments.jobs,
+        .on_progress = options->on_progress,
+        .on_not_instrumented = tell_not_instrumented};
+    return fuzz_with_libfuzzer(engine, session, *jits, options->waivers,
+                               [&line] { line.finish(); });
   }
   if (!arguments.corpus.empty()) return unusable("--corpus is for --engine libfuzzer");
   catch_stop_signals();
@@ -200,9 +160,6 @@ int fuzz(const FuzzArguments& arguments, const Session& session) {
   print_report(session, to_report(fuzzed));
   for (const harness::JitFuzzReport& jit : fuzzed.jits) {
     complain_about_zero_stages(jit.name, jit.zero_stages);
-  }
-  for (const std::string& failure : fuzzed.harness_failures) {
-    fmt::print(stderr, "plumb: the harness failed: {}\n", failure);
   }
   return fuzzed.status();
 }
@@ -225,6 +182,10 @@ void add_fuzz_command(CLI::App& app, Session& session) {
       ->type_name("DIR");
   command->add_option("--targets", arguments->targets, "libfuzzer: where the targets lie")
       ->type_name("DIR");
+  command
+      ->add_option("--grace", arguments->grace,
+                   "libfuzzer: seconds beyond --seconds until a target that goes on is stopped")
+      ->check(CLI::NonNegativeNumber);
   command->add_option("--shape", arguments->shape, "only this shape (plumb gen --list)");
   command->add_flag("--second-opinion", arguments->second_opinion,
                     "ask the interpreter of the JIT's kernel tree too");

@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "core/case_text.h"
+#include "harness/artefacts.h"
 #include "harness/check.h"
 #include "harness/corpus.h"
 #include "harness/minimize_isolated.h"
-#include "harness/triage.h"
 #include "tools/second_opinions.h"
 #include "tools/session.h"
 
@@ -22,8 +22,10 @@ struct MinimizeArguments {
 };
 
 int minimize_file(const MinimizeArguments& arguments, const Session& session) {
-  const Result<Case> value = harness::read_artefact(arguments.file);
-  if (!value) return unusable(value.error().str());
+  const Result<harness::Artefact> artefact = harness::read_artefact(arguments.file);
+  if (!artefact) return unusable(artefact.error().str());
+  const Case& value = artefact->value;
+  if (!artefact->note.empty()) fmt::print(stderr, "plumb: {}\n", artefact->note);
   auto jits = jit::open_jits(session.plugin_directory, arguments.jit);
   if (!jits) return unusable(jits.error().str());
   if (jits->size() != 1) return unusable("minimize works for one JIT at a time");
@@ -33,7 +35,7 @@ int minimize_file(const MinimizeArguments& arguments, const Session& session) {
 
   // In a child process: a case that kills the JIT or the emulator is a finding like any other.
   const std::vector<harness::NamedCase> cases{
-      {.name = harness::case_name(arguments.file), .path = arguments.file, .value = *value}};
+      {.name = harness::case_name(arguments.file), .path = arguments.file, .value = value}};
   harness::CheckOptions options;
   options.interpreters = *interpreters;
   const harness::CheckReport checked = harness::check_cases(cases, *jits, options);
@@ -49,7 +51,7 @@ int minimize_file(const MinimizeArguments& arguments, const Session& session) {
   const Signature wanted = first.signature;
   const bool is_opinion = wanted.invariant == harness::kSecondOpinion;
   const harness::IsolatedMinimised small = harness::minimize_isolated(
-      *value, jit, wanted, first.verdict,
+      value, jit, wanted, first.verdict,
       {.interpreters =
            is_opinion ? harness::InterpreterList(*interpreters) : harness::InterpreterList()});
   if (!small.minimised) {

@@ -4,10 +4,12 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <system_error>
 #include <vector>
 
 #include "core/case_text.h"
+#include "harness/artefacts.h"
 #include "harness/corpus.h"
 #include "harness/minimize.h"
 #include "harness/triage.h"
@@ -25,14 +27,25 @@ struct TriageArguments {
   unsigned jobs = 1;
 };
 
-void print_json(const harness::Triage& triage, const std::vector<harness::NamedCase>& cases) {
+// What there is to tell.
+struct Told {
+  const harness::Triage& triage;
+  const harness::Artefacts& artefacts;
+  std::vector<std::string> written;  // by row, where files were asked for
+};
+
+void print_json(const Told& told) {
+  const auto& [triage, artefacts, written] = told;
+  const std::vector<harness::NamedCase>& cases = artefacts.cases;
   Json rows = Json::array();
-  for (const harness::TriageRow& row : triage.rows) {
+  for (std::size_t i = 0; i < triage.rows.size(); ++i) {
+    const harness::TriageRow& row = triage.rows[i];
     rows.push_back({{"signature", row.signature.str()},
                     {"known", row.known.empty() ? Json(nullptr) : Json(row.known)},
                     {"count", row.count},
                     {"jits", row.jits},
                     {"smallest", cases[row.smallest].path},
+                    {"written", i < written.size() ? Json(written[i]) : Json(nullptr)},
                     {"message", row.message}});
   }
   Json silent = Json::array();
@@ -41,17 +54,22 @@ void print_json(const harness::Triage& triage, const std::vector<harness::NamedC
                  {"command", "triage"},
                  {"artefacts", cases.size()},
                  {"signatures", rows},
-                 {"silent", silent}};
+                 {"silent", silent},
+                 {"passed_over", artefacts.passed_over},
+                 {"notes", artefacts.notes}};
   fmt::print("{}\n", out.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
-void print_text(const harness::Triage& triage, const std::vector<harness::NamedCase>& cases) {
-  fmt::print("{} artefacts, {} signatures, {} artefacts that show nothing\n", cases.size(),
-             triage.rows.size(), triage.silent.size());
+void print_text(const Told& told) {
+  const auto& [triage, artefacts, written] = told;
+  const std::vector<harness::NamedCase>& cases = artefacts.cases;
+  fmt::print("{} artefacts, {} signatures, {} artefacts that show nothing, {} files passed over\n",
+             cases.size(), triage.rows.size(), triage.silent.size(), artefacts.passed_over.size());
   if (!triage.rows.empty()) {
     fmt::print("{:>6}  {:>12}  {:<48} {}\n", "count", "instructions", "signature", "smallest");
   }
-  for (const harness::TriageRow& row : triage.rows) {
+  for (std::size_t i = 0; i < triage.rows.size(); ++i) {
+    const harness::TriageRow& row = triage.rows[i];
     const harness::NamedCase& smallest = cases[row.smallest];
     fmt::print("{:>6}  {:>12}  {:<48} {}\n", row.count,
                harness::instructions_without_exits(smallest.value), row.signature.str(),
@@ -59,29 +77,41 @@ void print_text(const harness::Triage& triage, const std::vector<harness::NamedC
     fmt::print("{:>22}{}\n", "", row.message);
     fmt::print("{:>22}on {}{}\n", "", fmt::join(row.jits, ", "),
                row.known.empty() ? "" : ", known: " + row.known);
+    if (i < written.size()) fmt::print("{:>22}written: {}\n", "", written[i]);
   }
   for (const std::size_t i : triage.silent) fmt::print("shows nothing: {}\n", cases[i].path);
+  for (const std::string& file : artefacts.passed_over) fmt::print("passed over: {}\n", file);
+  for (const std::string& note : artefacts.notes) fmt::print("note: {}\n", note);
 }
 
-// <signature>.bpf of each row, minimised. What is wrong with the directory, or an empty string.
-std::string write_rows(const harness::Triage& triage, const std::vector<harness::NamedCase>& cases,
-                       harness::JitList jits, const std::string& directory) {
+// <signature>.bpf of each row, minimised; where a known finding shares the signature with another
+// one, the waiver's name is behind it.
+Result<std::vector<std::string>> write_rows(const harness::Triage& triage,
+                                            const std::vector<harness::NamedCase>& cases,
+                                            harness::JitList jits, const std::string& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
-  if (error) return fmt::format("{}: {}", directory, error.message());
+  if (error) return fail(fmt::format("{}: {}", directory, error.message()));
+  std::vector<std::string> written;
+  std::set<std::string> taken;
   for (const harness::TriageRow& row : triage.rows) {
-    const std::string path = fmt::format("{}/{}.bpf", directory, row.signature.str());
-    const auto written =
-        harness::write_file(path, print_case(harness::minimised_case(row, cases, jits)));
-    if (!written) return written.error().str();
+    std::string name = row.signature.str();
+    if (!taken.insert(name).second) name += "." + row.known;
+    written.push_back(fmt::format("{}/{}{}", directory, name, harness::kCaseEnding));
+    const auto done =
+        harness::write_file(written.back(), print_case(harness::minimised_case(row, cases, jits)));
+    if (!done) return std::unexpected(done.error());
   }
-  return {};
+  return written;
 }
 
 int run_triage(const TriageArguments& arguments, const Session& session) {
-  const auto cases = harness::read_artefacts(arguments.paths);
-  if (!cases) return unusable(cases.error().str());
-  if (cases->empty()) return unusable("no artefacts in the paths given");
+  const auto artefacts = harness::read_artefacts(arguments.paths);
+  if (!artefacts) return unusable(artefacts.error().str());
+  if (artefacts->cases.empty()) {
+    for (const std::string& file : artefacts->passed_over) fmt::print(stderr, "plumb: {}\n", file);
+    return unusable("no artefacts in the paths given");
+  }
   const auto jits = jit::open_jits(session.plugin_directory, arguments.jits);
   if (!jits) return unusable(jits.error().str());
   auto waivers = harness::read_waivers(session.known_directory);
@@ -89,16 +119,22 @@ int run_triage(const TriageArguments& arguments, const Session& session) {
   harness::CheckOptions options;
   options.waivers = std::move(*waivers);
   options.jobs = arguments.jobs;
-  const harness::Triage triage = harness::triage(*cases, *jits, options);
-  session.json ? print_json(triage, *cases) : print_text(triage, *cases);
+  const harness::Triage triage = harness::triage(artefacts->cases, *jits, options);
+  Told told{.triage = triage, .artefacts = *artefacts, .written = {}};
+  std::string problem;
+  if (!arguments.out.empty()) {
+    auto written = write_rows(triage, artefacts->cases, *jits, arguments.out);
+    if (written) {
+      told.written = *std::move(written);
+    } else {
+      problem = written.error().str();
+    }
+  }
+  session.json ? print_json(told) : print_text(told);
   for (const std::string& failure : triage.harness_failures) {
     fmt::print(stderr, "plumb: the harness failed: {}\n", failure);
   }
-  if (!arguments.out.empty()) {
-    const std::string problem = write_rows(triage, *cases, *jits, arguments.out);
-    if (!problem.empty()) return unusable(problem);
-  }
-  return triage.status();
+  return problem.empty() ? triage.status() : unusable(problem);
 }
 
 }  // namespace

@@ -1,30 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tools/libfuzzer_engine.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <array>
+#include <cctype>
 #include <chrono>
 #include <cmath>
-#include <cstring>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <map>
+#include <iterator>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <system_error>
-#include <thread>
 
 #include "harness/corpus.h"
+#include "tools/libfuzzer_process.h"
 
 namespace plumb::tools {
 namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
+
+constexpr int kSecondsPerInput = 30;  // longer is a hang; milliseconds are usual
 
 double since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -97,51 +99,51 @@ harness::FuzzProgress progress_of(const std::string& log, const std::string& fun
   return progress;
 }
 
-pid_t start(const std::vector<std::string>& command, const std::string& log) {
-  const int output = open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (output < 0) return -1;
-  const pid_t child = fork();
-  if (child != 0) {
-    close(output);
-    return child;
+std::string no_waivers(const LibfuzzerOptions& options) { return options.out + "/no-waivers"; }
+
+// While it lives, there is an empty directory of waivers: a target that is given none takes those
+// that lie beside it.
+class NoWaivers {
+ public:
+  explicit NoWaivers(const LibfuzzerOptions& options) : path_(no_waivers(options)) {
+    fs::create_directories(path_, error_);
   }
-  dup2(output, STDOUT_FILENO);
-  dup2(output, STDERR_FILENO);
-  std::vector<char*> arguments;
-  arguments.reserve(command.size() + 1);
-  for (const std::string& part : command) arguments.push_back(const_cast<char*>(part.c_str()));
-  arguments.push_back(nullptr);
-  execv(arguments[0], arguments.data());
-  _exit(127);
+  ~NoWaivers() {
+    std::error_code error;
+    fs::remove(path_, error);
+  }
+  NoWaivers(const NoWaivers&) = delete;
+  NoWaivers& operator=(const NoWaivers&) = delete;
+  [[nodiscard]] const std::error_code& error() const { return error_; }
+
+ private:
+  std::string path_;
+  std::error_code error_;
+};
+
+std::string directories_of_plugins(const LibfuzzerOptions& options) {
+  return fmt::format("{}/plugins:{}", options.targets, options.plugins);
 }
 
-std::string last_line(const std::string& path) {
-  std::ifstream file(path);
-  std::string last;
-  for (std::string line; std::getline(file, line);) {
-    if (!line.empty()) last = line;
-  }
-  return last;
+// How every process of a target is called.
+std::vector<std::string> common_arguments(const std::string& target, const std::string& jits,
+                                          const LibfuzzerOptions& options) {
+  return {fmt::format("{}/{}", options.targets, target),
+          "--jit=" + jits,
+          "--plugins=" + directories_of_plugins(options),
+          "--out=" + options.out,
+          "--known=" + (options.known.empty() ? no_waivers(options) : options.known),
+          "--keep-going",
+          fmt::format("-artifact_prefix={}/", options.out),
+          fmt::format("-timeout={}", kSecondsPerInput)};
 }
 
 std::vector<std::string> command_for(const std::string& target, const std::string& jits,
                                      const LibfuzzerOptions& options, const std::string& funnel) {
-  std::vector<std::string> command{
-      fmt::format("{}/{}", options.targets, target),
-      "--jit=" + jits,
-      fmt::format("--plugins={0}/plugins:{1}", options.targets, options.plugins),
-      "--out=" + options.out,
-      "--funnel=" + funnel,
-      "--keep-going",
-      fmt::format("-artifact_prefix={}/", options.out),
-      fmt::format("-fork={}", options.jobs),
-      "-ignore_crashes=1",
-      "-ignore_timeouts=1",
-      "-ignore_ooms=1",
-      fmt::format("-seed={}", options.seed)};
-  // An empty directory: no waivers, not those that lie beside the target.
-  command.push_back("--known=" +
-                    (options.known.empty() ? options.out + "/no-waivers" : options.known));
+  std::vector<std::string> command = common_arguments(target, jits, options);
+  command.insert(command.end(),
+                 {"--funnel=" + funnel, fmt::format("-fork={}", options.jobs), "-ignore_crashes=1",
+                  "-ignore_timeouts=1", "-ignore_ooms=1", fmt::format("-seed={}", options.seed)});
   if (options.runs > 0) command.push_back(fmt::format("-runs={}", options.runs));
   if (options.seconds > 0) {
     command.push_back(fmt::format("-max_total_time={:.0f}", std::ceil(options.seconds)));
@@ -150,21 +152,127 @@ std::vector<std::string> command_for(const std::string& target, const std::strin
   return command;
 }
 
-// Waits for the target and tells how it goes.
-Result<void> watch(pid_t child, const std::string& target, const std::string& log,
-                   const std::string& funnel, const LibfuzzerOptions& options) {
-  const Clock::time_point begin = Clock::now();
-  int status = 0;
-  while (true) {
-    const pid_t ended = waitpid(child, &status, WNOHANG);
-    if (ended == child) break;
-    if (ended < 0 && errno != EINTR)
-      return fail(fmt::format("{}: {}", target, std::strerror(errno)));
-    if (options.on_progress) options.on_progress(progress_of(log, funnel, options, since(begin)));
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+// libFuzzer's fork mode makes lines for a shell of its arguments, without quotes.
+bool passes_a_shell(const std::string& text) {
+  return std::ranges::all_of(text, [](unsigned char byte) {
+    return std::isalnum(byte) != 0 || byte >= 0x80 ||
+           std::string_view("/._-+=:,@%").contains(static_cast<char>(byte));
+  });
+}
+
+using Names = std::map<std::string, std::string>;  // target -> its JITs, comma-separated
+
+// What would not do what was asked for, before anything starts.
+Result<void> check_options(const Names& names, const LibfuzzerOptions& options) {
+  if (options.seed < 1 || options.seed > std::numeric_limits<std::uint32_t>::max()) {
+    return fail(fmt::format("--seed {}: libFuzzer has seeds from 1 to {}", options.seed,
+                            std::numeric_limits<std::uint32_t>::max()));
   }
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
-  return fail(fmt::format("{} ended early: {}; see {}", target, last_line(log), log));
+  constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<int>::max());
+  if (options.runs > kMost || options.seconds > static_cast<double>(kMost)) {
+    return fail(fmt::format("--runs, --seconds: libFuzzer counts to {}", kMost));
+  }
+  std::error_code error;
+  for (const auto& [target, list] : names) {
+    if (!fs::exists(fs::path(options.targets) / target, error)) {
+      return fail(
+          fmt::format("no fuzz target {}/{}: cmake --preset fuzz && cmake --build build/fuzz "
+                      "--target fuzz_targets builds it",
+                      options.targets, target));
+    }
+    for (const std::string& argument : command_for(target, list, options, options.out)) {
+      if (passes_a_shell(argument)) continue;
+      return fail(
+          fmt::format("{}: libFuzzer's fork mode hands it to a shell as it is: choose a "
+                      "path without blanks and shell characters",
+                      argument));
+    }
+  }
+  return {};
+}
+
+// What libFuzzer leaves of inputs that kill a process, with the time of each.
+using Artefacts = std::map<std::string, fs::file_time_type>;
+
+Artefacts artefacts_in(const std::string& directory) {
+  constexpr std::array kKinds{"crash-", "timeout-", "oom-", "leak-"};
+  Artefacts artefacts;
+  std::error_code error;
+  for (const auto& file : fs::directory_iterator(directory, error)) {
+    const std::string name = file.path().filename().string();
+    const auto begins = [&](const char* kind) { return name.starts_with(kind); };
+    if (std::ranges::any_of(kKinds, begins)) {
+      artefacts[file.path().string()] = file.last_write_time(error);
+    }
+  }
+  return artefacts;
+}
+
+// What is wrong with how a target ended, or an empty string. With -fork its status is that of any
+// job, whatever is ignored: what counts is whether it went on to the end.
+std::string complaint_about(const TargetEnd& end, const LibfuzzerOptions& options) {
+  if (end.interrupted) return "interrupted";
+  if (end.stopped) {
+    return fmt::format("did not end, {} s after its time: stopped; {}", options.grace,
+                       end.last_words);
+  }
+  return end.fuzzed ? "" : "ended early: " + end.last_words;
+}
+
+// One target, to its end. False: do not start the next one.
+bool run_one(const std::string& target, const std::string& jits, const LibfuzzerOptions& options,
+             LibfuzzerRun& run) {
+  const std::string stem = fmt::format("{}/{}", options.out, target);
+  const std::string funnel = stem + ".funnel.json";
+  const std::string log = stem + ".log";
+  std::error_code error;
+  fs::remove(funnel, error);
+  const Artefacts before = artefacts_in(options.out);
+  const TargetEnd end =
+      run_target({.arguments = command_for(target, jits, options, funnel),
+                  .log = log,
+                  .seconds = options.seconds > 0 ? options.seconds + options.grace : 0,
+                  .on_progress = [&](double seconds) {
+                    if (options.on_progress)
+                      options.on_progress(progress_of(log, funnel, options, seconds));
+                  }});
+  for (const auto& [path, time] : artefacts_in(options.out)) {
+    const auto old = before.find(path);
+    if (old == before.end() || old->second != time) run.artefacts.push_back({path, target});
+  }
+  add_lines(funnel, run);
+  const std::string complaint = complaint_about(end, options);
+  if (!complaint.empty())
+    run.failures.push_back(fmt::format("{} {}; see {}", target, complaint, log));
+  return !end.interrupted;
+}
+
+// The line in which a sanitizer or libFuzzer says what it was.
+std::string summary_of(const std::string& log) {
+  std::ifstream file(log);
+  constexpr std::string_view kBegin = "SUMMARY: ";
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(kBegin)) return line.substr(kBegin.size());
+  }
+  return {};
+}
+
+// The plugins, as the targets find them, whose code tells libFuzzer nothing.
+std::vector<std::string> not_instrumented(harness::JitList jits, const LibfuzzerOptions& options) {
+  // Each instrumented file asks the fuzzing engine for it, by this name in the symbol table.
+  constexpr std::string_view kSymbol = "__sanitizer_cov_8bit_counters_init";
+  const std::vector<jit::JitEntry> entries = jit::find_jits(directories_of_plugins(options));
+  std::vector<std::string> names;
+  for (const auto& jit : jits) {
+    const auto entry = std::ranges::find_if(entries, [&](const jit::JitEntry& other) {
+      return other.name == jit->info().name && other.available && !other.path.empty();
+    });
+    if (entry == entries.end()) continue;  // built in
+    std::ifstream file(entry->path, std::ios::binary);
+    const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+    if (!bytes.contains(kSymbol)) names.push_back(entry->path);
+  }
+  return names;
 }
 
 }  // namespace
@@ -177,42 +285,50 @@ std::string target_name(const jit::JitInfo& info) {
 
 Result<LibfuzzerRun> run_libfuzzer(harness::JitList jits, const LibfuzzerOptions& options) {
   LibfuzzerRun run;
-  std::map<std::string, std::string> names;  // target -> its JITs, comma-separated
+  Names names;
   for (const auto& jit : jits) {
     run.jits.push_back(make_report(jit->info()));
     std::string& list = names[target_name(jit->info())];
     list += (list.empty() ? "" : ",") + jit->info().name;
   }
-  std::error_code error;
-  for (const auto& [target, list] : names) {
-    if (fs::exists(fs::path(options.targets) / target, error)) continue;
-    return fail(
-        fmt::format("no fuzz target {}/{}: cmake --preset fuzz && cmake --build build/fuzz "
-                    "--target fuzz_targets builds it",
-                    options.targets, target));
+  if (const Result<void> usable = check_options(names, options); !usable) {
+    return std::unexpected(usable.error());
   }
-  for (const std::string& directory : {options.out + "/no-waivers", options.corpus}) {
-    if (!directory.empty()) fs::create_directories(directory, error);
-    if (error) return fail(fmt::format("{}: {}", directory, error.message()));
+  const NoWaivers waivers(options);
+  if (waivers.error()) return fail(fmt::format("{}: {}", options.out, waivers.error().message()));
+  std::error_code error;
+  if (!options.corpus.empty()) fs::create_directories(options.corpus, error);
+  if (error) return fail(fmt::format("{}: {}", options.corpus, error.message()));
+  for (const std::string& path : not_instrumented(jits, options)) {
+    if (options.on_not_instrumented) options.on_not_instrumented(path);
   }
   const Clock::time_point begin = Clock::now();
   for (const auto& [target, list] : names) {
-    const std::string stem = fmt::format("{}/{}", options.out, target);
-    const std::string funnel = stem + ".funnel.json";
-    fs::remove(funnel, error);
-    const pid_t child = start(command_for(target, list, options, funnel), stem + ".log");
-    if (child < 0) return fail(fmt::format("{}: {}", target, std::strerror(errno)));
-    if (Result<void> ended = watch(child, target, stem + ".log", funnel, options); !ended) {
-      return std::unexpected(ended.error());
-    }
-    add_lines(funnel, run);
+    if (!run_one(target, list, options, run)) break;
   }
   run.seconds = since(begin);
-  fs::remove(options.out + "/no-waivers", error);
   for (JitReport& jit : run.jits) {
     jit.rate = static_cast<double>(jit.funnel.counts.compared) / std::max(run.seconds, 1e-3);
   }
   return run;
+}
+
+std::optional<std::string> dies_of(const jit::JitInfo& jit, const std::string& artefact,
+                                   const LibfuzzerOptions& options) {
+  const NoWaivers waivers(options);
+  const std::string target = target_name(jit);
+  const std::string log = fmt::format("{}/{}.again.log", options.out, target);
+  std::vector<std::string> arguments = common_arguments(target, jit.name, options);
+  arguments.push_back(artefact);
+  const TargetEnd end = run_target({.arguments = std::move(arguments),
+                                    .log = log,
+                                    .seconds = 3.0 * kSecondsPerInput,
+                                    .on_progress = {}});
+  const std::string summary = summary_of(log);
+  std::error_code error;
+  fs::remove(log, error);
+  if (end.status == 0 || end.status == kStatusUnusable || end.interrupted) return std::nullopt;
+  return summary.empty() ? end.last_words : summary;
 }
 
 }  // namespace plumb::tools

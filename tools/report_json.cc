@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <span>
@@ -46,6 +47,14 @@ Json jit_json(const JitReport& jit) {
           {"findings", findings}};
 }
 
+Json complaints_json(const std::vector<CaseComplaint>& complaints) {
+  Json out = Json::array();
+  for (const CaseComplaint& complaint : complaints) {
+    out.push_back({{"case", complaint.path}, {"message", complaint.message}});
+  }
+  return out;
+}
+
 void print_json(const Report& report) {
   Json jits = Json::array();
   for (const JitReport& jit : report.jits) jits.push_back(jit_json(jit));
@@ -53,7 +62,10 @@ void print_json(const Report& report) {
                  {"command", report.command},
                  {"seed", report.seed},
                  {"seconds", report.seconds},
-                 {"jits", jits}};
+                 {"jits", jits},
+                 {"unexpected", complaints_json(report.unexpected)},
+                 {"stale_waivers", complaints_json(report.stale)},
+                 {"harness_failures", report.harness_failures}};
   fmt::print("{}\n", out.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
@@ -139,6 +151,19 @@ void print_text(const Report& report) {
   }
 }
 
+// What is wrong beside findings.
+void complain(const Report& report) {
+  std::fflush(stdout);
+  for (const auto* complaints : {&report.unexpected, &report.stale}) {
+    for (const CaseComplaint& complaint : *complaints) {
+      fmt::print(stderr, "plumb: {}: {}\n", complaint.path, complaint.message);
+    }
+  }
+  for (const std::string& failure : report.harness_failures) {
+    fmt::print(stderr, "plumb: the harness failed: {}\n", failure);
+  }
+}
+
 }  // namespace
 
 JitReport make_report(const jit::JitInfo& info) {
@@ -169,6 +194,7 @@ void print_report(const Session& session, const Report& report) {
   } else {
     print_text(report);
   }
+  complain(report);
 }
 
 }  // namespace plumb::tools

@@ -33,12 +33,21 @@ struct JitReport {
   std::vector<FindingReport> findings;
 };
 
+// What is wrong with a case file itself, by the case: its expectation, a waiver of it.
+struct CaseComplaint {
+  std::string path;
+  std::string message;
+};
+
 // Common output of check, replay and fuzz (docs/command-line.md).
 struct Report {
   std::string command;
   std::uint64_t seed = 0;
   double seconds = 0;
   std::vector<JitReport> jits;
+  std::vector<CaseComplaint> unexpected{};      // the oracle contradicts .expect
+  std::vector<CaseComplaint> stale{};           // waivers that match nothing any more
+  std::vector<std::string> harness_failures{};  // where we are wrong ourselves
 };
 
 [[nodiscard]] JitReport make_report(const jit::JitInfo& info);
@@ -46,7 +55,8 @@ struct Report {
 void add_finding(JitReport& report, const Judgement& judgement, const std::string& path,
                  const std::string& known);
 
-// To stdout, as text or JSON.
+// To stdout, as text or JSON; what is wrong beside findings also goes to
+// stderr.
 void print_report(const Session& session, const Report& report);
 
 }  // namespace plumb::tools

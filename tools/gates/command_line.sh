@@ -59,6 +59,43 @@ expect 2 3 fuzz --jit linux-6.12-x86_64 --runs 1 --engine no-such-engine --out "
 expect 2 1 fuzz --jit linux-6.12-x86_64 --runs 1 --engine libfuzzer --targets /nowhere --out "$scratch/f"
 expect 2 1 fuzz --jit linux-6.12-x86_64 --runs 1 --corpus "$scratch/c" --out "$scratch/f"
 
+# Artefacts: what is named has to be usable, in a directory the others are judged all the same.
+mkdir "$scratch/artefacts"
+cp "$seed" "$scratch/artefacts/good.bpf"
+echo text >"$scratch/artefacts/bad.bpf"
+printf '.case 1\nmistake\n' >"$scratch/artefacts/crash-1"
+expect 2 1 triage /dev/zero --jit linux-6.12-x86_64
+expect 2 1 minimize "$scratch/artefacts" --jit linux-6.12-x86_64 -o "$scratch/m.bpf"
+expect 0 0 triage "$scratch/artefacts" --jit linux-6.12-x86_64
+grep -q '^passed over: .*/bad.bpf:1:1: ' "$scratch/out" || { cat "$scratch/out"; failed=1; }
+grep -q '^note: .*/crash-1:2:.*(read as entropy)$' "$scratch/out" || { cat "$scratch/out"; failed=1; }
+
+# One signature, known and not known: a file of each.
+mkdir "$scratch/both" "$scratch/waivers"
+known=corpus/known/tail-call-count-by-value-linux-6.1-x86_64.bpf
+grep -v '^\.waive' "$known" >"$scratch/both/unknown.bpf"
+cp "$known" "$scratch/both/known.bpf"
+expect 1 0 triage "$scratch/both" --jit linux-6.1-x86_64 --known "$scratch/waivers" --out "$scratch/written"
+[ "$(ls "$scratch/written" | wc -l)" = "$(grep -c 'written: ' "$scratch/out")" ] &&
+  [ "$(ls "$scratch/written" | wc -l)" -ge 2 ] ||
+  { echo "not a file of each:"; cat "$scratch/out"; ls "$scratch/written"; failed=1; }
+
+# Whatever makes the status 1 is in every report.
+printf '.case 1\n.expect return 8\n.program p\n.function main\n r0 = 7\n exit\n' >"$scratch/expects.bpf"
+printf '.case 1\n.program p\n.function main\n r0 = 7\n exit\n.waive tail-call-bound.linux.x86_64.main linux-6.12-x86_64 never\n' >"$scratch/stale.bpf"
+for part in expects stale; do
+  expect 1 1 check "$scratch/$part.bpf" --jit linux-6.12-x86_64 --junit "$scratch/junit.xml" --format json
+  grep -q '<failure' "$scratch/junit.xml" || { echo "$part: JUnit is green"; failed=1; }
+  grep -q "\"case\": .*/$part.bpf" "$scratch/out" || { echo "$part: not in the JSON"; failed=1; }
+done
+expect 2 2 check "$scratch/expects.bpf" --jit linux-6.12-x86_64 --junit "$scratch/no/such/dir/junit.xml"
+grep -q 'linux-6.12-x86_64: conforms' "$scratch/out" || { echo "no report without JUnit"; failed=1; }
+
+expect 0 0 replay corpus --jit reference:x86_64-6.12 --depth fast
+expect 2 1 replay corpus/broken --jit reference:x86_64-6.12
+plumb=$(realpath "$plumb")
+(cd "$scratch" && "$plumb" replay --jit reference:x86_64-6.12 --depth fast >/dev/null) ||
+  { echo "replay outside the checkout"; failed=1; }
 expect 0 0 replay --jit linux-6.12-x86_64 --depth fast
 grep -q 'second opinions: .* given' "$scratch/out" || { echo "replay asks nobody"; failed=1; }
 
