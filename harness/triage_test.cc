@@ -105,17 +105,18 @@ TEST_F(TriageOf, WhatKillsItsProcessIsASignatureLikeAnyOther) {
   EXPECT_TRUE(contains(small, Operation::kDiv));
 }
 
-TEST_F(Artefacts, WhatHangsIsASignatureLikeAnyOther) {
+TEST_F(TriageOf, WhatHangsIsASignatureLikeAnyOther) {
   put("a", kDivides);
   put("b", kDividesMore);
-  const auto cases = read_artefacts(paths());
+  const auto artefacts = read_artefacts(paths());
+  const std::vector<NamedCase>& cases = artefacts->cases;
   const auto jits = jit_that([](const Case& value) {
     while (contains(value, Operation::kDiv)) pause();
     return Status::kNotApplicable;
   });
   CheckOptions options;
   options.seconds_per_case = 0.3;
-  const Triage result = triage(*cases, jits, options);
+  const Triage result = triage(cases, jits, options);
   ASSERT_EQ(result.rows.size(), 1u);
   EXPECT_EQ(result.rows[0].signature.str(), "jit-survives.fake.x86_64.-");
   EXPECT_EQ(result.rows[0].message, "does not end");
