@@ -31,7 +31,7 @@ install_packages() {
     "${as_root[@]}" apt-get update >build/apt.log 2>&1 ||
       die "apt-get update failed (offline?); see build/apt.log"
     "${as_root[@]}" "${install[@]}" >build/apt.log 2>&1 ||
-      die "apt-get install failed; see build/apt.log; wanted: ${missing[*]}"
+      die "apt-get install failed: $(grep -m1 '^E: ' build/apt.log); see build/apt.log (linux-source-6.12 comes with Debian's security updates, bookworm-security)"
   fi
 }
 
