@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/case_text.h"
 #include "core/rng.h"
 #include "gen/generate.h"
 #include "harness/judge.h"
@@ -196,6 +197,19 @@ TEST(ReferenceFrames, AllSoundLayoutsComeToTheSameResult) {
     }
   }
   EXPECT_GT(agreements, 10 * static_cast<int>(kCases) / 2);
+}
+
+// More frames at a time than any single program may have: tail calls start the count of frames
+// anew.
+TEST(Reference, CallChainsMayBeDeeperThan64Frames) {
+  const auto value = read_case("corpus/regressions/call-chain-deeper-than-64-frames.bpf");
+  ASSERT_TRUE(value.has_value());
+  for (const char* name : {"reference:x86_64-6.12", "reference:arm64-6.12"}) {
+    auto jit = jit::reference::open(name);
+    ASSERT_TRUE(jit.has_value());
+    const Judgement judgement = Judge().judge(*value, **jit, Depth::kFull).judgement;
+    EXPECT_EQ(judgement.verdict, Verdict::kConforms) << name << ' ' << judgement.signature.str();
+  }
 }
 
 }  // namespace

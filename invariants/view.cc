@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "core/guest.h"
 #include "core/helper_model.h"
@@ -142,9 +141,9 @@ void View::match_events() {
     std::int32_t call = -1;
     std::int32_t last_helper = -1;
   };
-  // The kernel allows 8 frames; a run that nests deeper is wrong anyway.
-  std::array<Open, 64> open;
-  std::size_t depth = 0;
+  // Call chains of 8 frames, times as many tail calls as there may be.
+  std::vector<Open> open(1);
+  open.reserve(64);
   const auto& events = run().events;
   steps_.resize(events.size());
   std::int32_t next = 1;  // ordinal of the next activation
@@ -152,14 +151,13 @@ void View::match_events() {
     const auto index = static_cast<std::int32_t>(i);
     switch (events[i].kind) {
       case EventKind::kHelperCall:
-        open[depth].last_helper = index;
+        open.back().last_helper = index;
         break;
       case EventKind::kCall:
       case EventKind::kCallback: {
-        if (depth + 1 == open.size()) return;
-        const std::int32_t helper = open[depth].last_helper;
+        const std::int32_t helper = open.back().last_helper;
         steps_[i].entered = next;
-        open[++depth] = Open{.activation = next, .call = index, .last_helper = -1};
+        open.push_back({.activation = next, .call = index, .last_helper = -1});
         if (events[i].kind == EventKind::kCallback &&
             static_cast<std::size_t>(next) < frames_.size()) {
           frames_[static_cast<std::size_t>(next)].is_callback = true;
@@ -171,26 +169,26 @@ void View::match_events() {
       case EventKind::kTailCallTaken:
         steps_[i].entered = next;
         if (static_cast<std::size_t>(next) < frames_.size()) {
-          const Frame* replaced = frame(open[depth].activation);
+          const Frame* replaced = frame(open.back().activation);
           Frame& target = frames_[static_cast<std::size_t>(next)];
           target.is_callback = replaced != nullptr && replaced->is_callback;
           target.helper_event = replaced != nullptr ? replaced->helper_event : -1;
         }
-        open[depth].activation = next;
-        open[depth].last_helper = -1;
+        open.back().activation = next;
+        open.back().last_helper = -1;
         ++next;
         break;
       case EventKind::kReturn:
-        if (depth == 0) return;
-        steps_[i].entered = open[depth].activation;
-        steps_[i].call = open[depth].call;
-        --depth;
+        if (open.size() == 1) return;
+        steps_[i].entered = open.back().activation;
+        steps_[i].call = open.back().call;
+        open.pop_back();
         break;
       case EventKind::kTailCallRefused:
       case EventKind::kExit:
         break;
     }
-    innermost_ = open[depth].activation;
+    innermost_ = open.back().activation;
     if (events[i].kind != EventKind::kReturn && frame(steps_[i].entered) != nullptr) {
       frames_[static_cast<std::size_t>(steps_[i].entered)].entered_by = index;
     }
