@@ -86,8 +86,18 @@ class FunctionDecoder {
         return resolve_wide(insn, op);
       default:
         if (is_jump(op.operation)) return resolve_jump(insn, op);
-        return Reason::kNone;
+        return leaves_frame(op) ? Reason::kOutsideFrame : Reason::kNone;
     }
+  }
+
+  // No verifier lets these pass, whether they run or not. That matters where a wrong JIT runs what
+  // the oracle never comes to.
+  static bool leaves_frame(const Op& op) {
+    const bool loads = op.operation == Operation::kLoad || op.operation == Operation::kLoadSigned;
+    const bool stores = op.operation == Operation::kStore || is_atomic(op.operation);
+    if (!loads && !stores) return false;
+    if ((loads ? op.src : op.dst) != kFramePointerRegister) return false;
+    return op.offset < -kMaxStackDepth || op.offset + op.size > 0;
   }
 
   Reason resolve_jump(const Insn& insn, Op& op) {

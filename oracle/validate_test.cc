@@ -83,6 +83,10 @@ std::vector<Broken> broken_code() {
       {Reason::kNoSuchRegion, {make_insn(Opcode::kLoadRegion, 1, 0, 0, -1), Insn{}, kExitInsn}, 0},
       {Reason::kRegionOffset, {make_insn(Opcode::kLoadRegion, 1), {.immediate = 8}, kExitInsn}, 0},
       {Reason::kRegionOffset, {make_insn(Opcode::kLoadRegion, 1), {.immediate = -1}, kExitInsn}, 0},
+      // Through R10 itself, even where nothing comes to it.
+      {Reason::kOutsideFrame, {kExitInsn, make_insn(Opcode::kStoreImm8, 10), kExitInsn}, 1},
+      {Reason::kOutsideFrame, {make_insn(Opcode::kLoad64, 0, 10, -7), kExitInsn}, 0},
+      {Reason::kOutsideFrame, {make_insn(Opcode::kLoad64, 0, 10, -520), kExitInsn}, 0},
   };
   std::vector<Broken> broken;
   for (const Row& row : rows) {
