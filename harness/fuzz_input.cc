@@ -36,7 +36,7 @@ class RecentInputs {
 
  private:
   static constexpr std::size_t kEntries = 1024;
-  static constexpr std::size_t kLongest = 16 * 1024;
+  static constexpr std::size_t kLongest = 16'384;
   struct Entry {
     std::string bytes;
     FuzzInput input;

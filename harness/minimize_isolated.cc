@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cstdlib>
 #include <string>
 
 #include "core/case_text.h"
@@ -40,7 +40,7 @@ std::string to_text(const Minimised& small) {
 bool from_text(std::string_view text, Minimised& small) {
   const std::size_t line = text.find('\n');
   if (line == std::string_view::npos || line < 3) return false;
-  std::from_chars(text.data(), text.data() + line - 2, small.attempts);
+  small.attempts = std::strtoull(std::string(text.substr(0, line - 2)).c_str(), nullptr, 10);
   small.complete = text[line - 1] == '1';
   Result<Case> value = parse_case(text.substr(line + 1));
   if (!value) return false;
