@@ -125,6 +125,18 @@ TEST(Check, AJitThatHangsIsAFinding) {
   EXPECT_EQ(report.status(), 1);
 }
 
+TEST(Check, AJitThatDiesWhileItUnloadsIsAFinding) {
+  auto jit = std::make_unique<FakeJit>([](const Case&) { return Status::kLoaded; });
+  jit->on_unload = [] { kill(getpid(), SIGKILL); };
+  std::vector<std::unique_ptr<jit::Jit>> jits;
+  jits.push_back(std::move(jit));
+  const NamedCase item = named("");
+  const CheckReport report = check_cases(std::span(&item, 1), jits, {});
+  ASSERT_EQ(report.rows.size(), 1u);
+  EXPECT_EQ(report.rows[0].judgement.signature.str(), "jit-survives.fake.x86_64.-");
+  EXPECT_TRUE(report.harness_failures.empty());
+}
+
 TEST(Check, OurOwnDeathIsNotTheJits) {
   const CheckReport report = check_one(named(""), [](const Case&) {
     _exit(3);  // as PLUMB_CHECK does

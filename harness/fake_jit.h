@@ -17,9 +17,16 @@ inline constexpr std::uint64_t kAllCapabilities = ~std::uint64_t{0};
 
 class FakeImage final : public jit::LoadedImage {
  public:
+  explicit FakeImage(std::function<void()> on_unload) : on_unload_(std::move(on_unload)) {}
+  FakeImage(const FakeImage&) = delete;
+  FakeImage& operator=(const FakeImage&) = delete;
+  ~FakeImage() override {
+    if (on_unload_) on_unload_();
+  }
   [[nodiscard]] const Image& image() const override { return image_; }
 
  private:
+  std::function<void()> on_unload_;
   Image image_;
 };
 
@@ -36,11 +43,12 @@ class FakeJit final : public jit::Jit {
   }
   [[nodiscard]] const jit::JitInfo& info() const override { return info_; }
   [[nodiscard]] jit::JitInfo& change_info() { return info_; }
+  std::function<void()> on_unload{};
   [[nodiscard]] jit::LoadOutcome load(const Case& value) override {
     jit::LoadOutcome outcome;
     outcome.status = behaviour_(value);
     if (outcome.status == Status::kLoaded) {
-      outcome.image = std::make_unique<FakeImage>();
+      outcome.image = std::make_unique<FakeImage>(on_unload);
     } else {
       outcome.reason = "as it was told";
     }
