@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/answer.h"
 #include "core/event.h"
 
 namespace plumb {
@@ -15,13 +16,17 @@ struct Violation {
   std::string_view invariant;  // a name of the invariant table
   std::string role;            // frame role: "main", "subprogram", "callback", "tail-callee", "-"
   Place at;
-  std::int32_t event = -1;  // index in MachineRun::events, or -1
-  std::string message;      // one line for people
+  std::int32_t event = -1;       // when: index in MachineRun::events, or -1
+  std::string message;           // one line for people
+  std::int32_t activation = -1;  // whose: index in MachineRun::activations, or -1
+  // Index of the violation of the same judgement that explains this one, or -1: a cause of its own.
+  std::int32_t follows = -1;
 
   bool operator==(const Violation&) const = default;
 };
 
 enum class Verdict : std::uint8_t {
+  kNotJudged,  // nobody has said anything: never a pass
   kConforms,
   kNotApplicable,  // the JIT announces that it lacks what the case needs
   kUndefined,      // the oracle does not define the case
@@ -62,11 +67,12 @@ struct SecondOpinion {
 
 // The verdict on one case under one JIT.
 struct Judgement {
-  Verdict verdict = Verdict::kConforms;
+  Verdict verdict = Verdict::kNotJudged;
   Signature signature;                // of the first violation; empty fields when it conforms
   std::vector<Violation> violations;  // most telling first
   std::string reason;                 // not applicable, undefined, refused, crash: why
   SecondOpinion opinion{};
+  std::vector<RowAnswer> answers{};  // by row of the invariant table; empty: nothing was compared
 };
 
 }  // namespace plumb

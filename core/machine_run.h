@@ -40,6 +40,10 @@ struct Activation {
                                // a call; for a tail call, at the landing point
   std::uint64_t return_address = 0;  // where it has to return
   std::uint64_t r10 = 0;             // BPF frame pointer; 0 until the first event in its body
+  std::int32_t entered_by = -1;      // event: call, callback or tail call; -1: the kernel's call
+  // The helper call that called it back, or the function whose tail call it runs in place of; -1:
+  // no callback.
+  std::int32_t helper_event = -1;
 
   bool operator==(const Activation&) const = default;
 };
@@ -62,12 +66,16 @@ struct MachineEvent {
   EventKind kind = EventKind::kCall;
   std::uint32_t activation = 0;  // as in Event
   Place at;
-  std::int32_t target = 0;   // as in Event
-  std::uint64_t pc = 0;      // kCall, kHelperCall, kCallback: return address of the call;
-                             // kReturn: where control returned to
-  std::uint64_t sp = 0;      // just before the call instruction pushed anything; kReturn, refused
-                             // tail calls and exits: current; taken tail calls: at the landing
-  RegisterFile registers{};  // at the event; those of a call are the caller's
+  std::int32_t target = 0;    // as in Event
+  std::uint64_t pc = 0;       // kCall, kHelperCall, kCallback: return address of the call;
+                              // kReturn: where control returned to
+  std::uint64_t sp = 0;       // just before the call instruction pushed anything; kReturn, refused
+                              // tail calls and exits: current; taken tail calls: at the landing
+  RegisterFile registers{};   // at the event; those of a call are the caller's
+  std::int32_t entered = -1;  // kCall, kCallback, kTailCallTaken: the activation that it begins;
+                              // kReturn: the one that ends
+  std::int32_t call = -1;     // kReturn: index of the event that began the call; kCallback: of the
+                              // helper call that calls back
   std::uint32_t chain_begin =
       0;                         // range in MachineRun::frames: the walk from the frame pointer, at
   std::uint32_t chain_size = 0;  // calls, helper calls and callbacks
@@ -84,7 +92,8 @@ enum class AccessKind : std::uint8_t { kWrite, kRead };
 struct StackAccess {
   std::uint64_t pc = 0;  // 0 for a store that a helper made
   std::uint64_t address = 0;
-  std::uint64_t sp = 0;  // before the instruction
+  std::uint64_t sp = 0;     // before the instruction
+  std::uint64_t value = 0;  // kWrite: what is stored, the first 8 bytes of it, zero-extended
   std::uint32_t activation = 0;
   std::uint8_t size = 0;
   AccessKind kind = AccessKind::kWrite;
@@ -99,6 +108,29 @@ struct Landing {
   std::uint32_t word = 0;   // the four bytes that stand there, little-endian
   std::int32_t event = -1;  // that it belongs to; -1: the entry of the invocation
   bool is_call = false;     // lands as a call does; on arm64 so do jumps through x16 and x17
+};
+
+// A call in progress, as the machine keeps it beside the stack. The calls of a run form a forest:
+// parent leads outwards.
+struct ShadowFrame {
+  std::uint64_t return_address = 0;  // without the alias (core/image.h)
+  std::uint64_t sp = 0;              // on arrival in the callee
+  std::int32_t parent = -1;          // index in MachineRun::shadow; -1: the kernel's call
+  std::uint32_t activation = 0;      // that was entered; helpers: the caller's
+
+  bool operator==(const ShadowFrame&) const = default;
+};
+
+// Before one native instruction; only at kFull.
+struct MachineStep {
+  std::uint64_t pc = 0;
+  std::uint64_t sp = 0;
+  std::uint64_t fp = 0;      // the register that heads the chain of frame records
+  std::uint64_t lr = 0;      // the register of the return address; 0 where there is none
+  std::int32_t shadow = -1;  // innermost call in progress: index in MachineRun::shadow
+  std::uint32_t activation = 0;
+
+  bool operator==(const MachineStep&) const = default;
 };
 
 struct MachineRun {
@@ -121,6 +153,10 @@ struct MachineRun {
   std::vector<FrameRecord> frames;
   std::vector<StackAccess> accesses;
   std::vector<Landing> landings;
+  std::vector<ShadowFrame> shadow;  // every call of the run; [0] is the kernel's
+  std::vector<MachineStep> steps;   // kFull: one per instruction
+  // Stack that lies above the entry's stack pointer: lowest address whose byte changed, or 0.
+  std::uint64_t caller_stack_changed = 0;
   std::uint32_t tail_calls = 0;    // taken
   std::uint64_t lowest_sp = 0;     // lowest stack address that was written
   std::uint64_t instructions = 0;  // exact at kFull, else blocks

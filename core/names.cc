@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <array>
+
+#include "core/answer.h"
 #include "core/event.h"
 #include "core/finding.h"
 #include "core/machine_run.h"
@@ -61,6 +64,8 @@ std::string_view stop_reason_name(StopReason reason) {
 
 std::string_view verdict_name(Verdict verdict) {
   switch (verdict) {
+    case Verdict::kNotJudged:
+      return "not judged";
     case Verdict::kConforms:
       return "conforms";
     case Verdict::kNotApplicable:
@@ -77,6 +82,14 @@ std::string_view verdict_name(Verdict verdict) {
       return "second-opinion";
   }
   return "?";
+}
+
+std::string_view reason_phrase(NotApplicableReason reason) {
+  constexpr std::array kPhrases{
+#define PLUMB_NOT_APPLICABLE(name, phrase) std::string_view(phrase),
+#include "core/not_applicable.inc"
+  };
+  return kPhrases[static_cast<std::size_t>(reason)];
 }
 
 std::string Signature::str() const { return invariant + "." + family + "." + arch + "." + role; }

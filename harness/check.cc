@@ -22,6 +22,7 @@ bool had_its_chance(Verdict verdict) {
     case Verdict::kCrash:
     case Verdict::kSecondOpinion:
       return true;
+    case Verdict::kNotJudged:
     case Verdict::kNotApplicable:
     case Verdict::kUndefined:
       return false;

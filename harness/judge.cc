@@ -61,8 +61,8 @@ Judgement not_loaded(const jit::JitInfo& jit, jit::LoadOutcome outcome) {
 
 Judgement compared(const jit::JitInfo& jit, std::vector<Violation> violations) {
   Judgement judgement;
+  judgement.verdict = violations.empty() ? Verdict::kConforms : Verdict::kViolation;
   if (violations.empty()) return judgement;
-  judgement.verdict = Verdict::kViolation;
   judgement.signature = signature_of(jit, violations[0].invariant, violations[0].role);
   judgement.violations = std::move(violations);
   return judgement;
@@ -173,6 +173,7 @@ void Judge::consult_about(const Compared& compared, const jit::JitInfo& jit, Jud
 
 bool is_finding(const Judgement& judgement) {
   switch (judgement.verdict) {
+    case Verdict::kNotJudged:
     case Verdict::kConforms:
     case Verdict::kNotApplicable:
     case Verdict::kUndefined:

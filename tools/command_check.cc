@@ -47,6 +47,7 @@ harness::Stage stage_of(Verdict verdict) {
     case Verdict::kNotApplicable:
       return harness::Stage::kDefined;
     case Verdict::kUndefined:
+    case Verdict::kNotJudged:
       return harness::Stage::kGenerated;
   }
   return harness::Stage::kGenerated;
