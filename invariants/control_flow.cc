@@ -68,8 +68,8 @@ std::string_view pad_name(LandingPad pad, bool is_call) {
 // The invocation's own entry is no event.
 Violation at_landing(const View& view, const Landing& landing, std::string message) {
   const auto event = static_cast<std::size_t>(landing.event);
-  if (landing.event >= 0 && event < view.steps().size()) {
-    return view.at_event("indirect-target-has-landing-pad", event, view.steps()[event].entered,
+  if (landing.event >= 0 && event < view.run().events.size()) {
+    return view.at_event("indirect-target-has-landing-pad", event, view.run().events[event].entered,
                          std::move(message));
   }
   Violation violation = view.at_end("indirect-target-has-landing-pad", std::move(message));

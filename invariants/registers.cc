@@ -49,7 +49,7 @@ bool is_callee_saved(const View& view, int native) {
 // The call event of a return, or null.
 const MachineEvent* call_of(const View& view, std::size_t index) {
   if (view.run().events[index].kind != EventKind::kReturn) return nullptr;
-  const std::int32_t call = view.steps()[index].call;
+  const std::int32_t call = view.run().events[index].call;
   return call < 0 ? nullptr : &view.run().events[static_cast<std::size_t>(call)];
 }
 
@@ -65,7 +65,7 @@ Answer check_r6_r9_survive_calls(const View& view) {
     looked = true;
     const int changed = first_changed(saved, call->registers, events[i].registers);
     if (changed < 0) continue;
-    return view.at_event("r6-r9-survive-calls", i, view.steps()[i].entered,
+    return view.at_event("r6-r9-survive-calls", i, view.run().events[i].entered,
                          fmt::format("a call changes {}", register_name(view, changed)));
   }
   return held_if(looked, NotApplicableReason::kNoBpfCalls);
@@ -82,7 +82,7 @@ Answer check_callee_saved_preserved(const View& view) {
     const RegisterSet set = call->kind == EventKind::kCallback ? all : others;
     const int changed = first_changed(set, call->registers, run.events[i].registers);
     if (changed < 0) continue;
-    return view.at_event("callee-saved-preserved", i, view.steps()[i].entered,
+    return view.at_event("callee-saved-preserved", i, view.run().events[i].entered,
                          fmt::format("a call changes {}", register_name(view, changed)));
   }
   if (run.stop != StopReason::kReturned) return not_applicable(NotApplicableReason::kStopped);

@@ -172,7 +172,7 @@ Answer check_return_address_intact(const View& view) {
                                       store_text(view, access), view.role(frame)));
   }
   for (std::size_t i = 0; i < run.events.size(); ++i) {
-    const std::int32_t returned = view.steps()[i].entered;
+    const std::int32_t returned = view.run().events[i].entered;
     if (run.events[i].kind != EventKind::kReturn || view.frame(returned) == nullptr) continue;
     const std::uint64_t pushed = run.activations[static_cast<std::size_t>(returned)].return_address;
     if (run.events[i].pc == pushed) continue;

@@ -21,19 +21,18 @@ bool is_body_event(EventKind kind) {
 }
 
 std::optional<Violation> unbalanced_return(const View& view, std::size_t index) {
-  const Step& step = view.steps()[index];
-  if (step.call < 0) return std::nullopt;
-  const MachineEvent& call = view.run().events[static_cast<std::size_t>(step.call)];
   const MachineEvent& back = view.run().events[index];
+  if (back.kind != EventKind::kReturn || back.call < 0) return std::nullopt;
+  const MachineEvent& call = view.run().events[static_cast<std::size_t>(back.call)];
   if (back.sp == call.sp) return std::nullopt;
-  return view.at_event("sp-balanced", index, step.entered,
+  return view.at_event("sp-balanced", index, back.entered,
                        fmt::format("the stack pointer is {} after the call than before it",
                                    moved(call.sp, back.sp)));
 }
 
 // After the unwinding of a tail call, sp stands where a fresh entry's would at the landing point.
 std::optional<Violation> unbalanced_landing(const View& view, std::size_t index) {
-  const Frame* target = view.frame(view.steps()[index].entered);
+  const Frame* target = view.frame(view.run().events[index].entered);
   if (target == nullptr || !view.landing_below_entry()) return std::nullopt;
   const std::uint64_t expected = target->entry_sp - *view.landing_below_entry();
   const MachineEvent& event = view.run().events[index];
@@ -102,7 +101,7 @@ Answer check_stack_growth_bounded(const View& view) {
   const MachineRun& run = view.run();
   bool looked = false;
   for (std::size_t i = 0; i < run.events.size(); ++i) {
-    const std::int32_t entered = view.steps()[i].entered;
+    const std::int32_t entered = view.run().events[i].entered;
     if (run.events[i].kind != EventKind::kTailCallTaken || view.frame(entered) == nullptr) continue;
     const Activation& target = run.activations[static_cast<std::size_t>(entered)];
     if (view.frame(target.replaced) == nullptr) continue;

@@ -33,13 +33,6 @@ struct Frame {
   bool uses_r10 = true;  // false: its code names R10 nowhere, so nobody needs to set it up
 };
 
-// One event, with its partner.
-struct Step {
-  std::int32_t entered = -1;  // calls, callbacks and tail calls: the activation that begins;
-                              // returns: the one that ends
-  std::int32_t call = -1;     // returns: index of the call or callback event
-};
-
 // Who made a stack access.
 enum class AccessRole : std::uint8_t {
   kPush,      // a push or call in a body or in a helper stub
@@ -83,12 +76,11 @@ class View {
   [[nodiscard]] const Platform& platform() const { return platform_; }
 
   [[nodiscard]] const std::pmr::vector<Frame>& frames() const { return frames_; }
-  [[nodiscard]] const std::pmr::vector<Step>& steps() const { return steps_; }
   [[nodiscard]] const std::pmr::vector<AccessRole>& access_roles() const { return access_roles_; }
   [[nodiscard]] const Divergence& divergence() const { return divergence_; }
 
   // The activation that was running after the last event.
-  [[nodiscard]] std::int32_t innermost() const { return innermost_; }
+  [[nodiscard]] std::int32_t innermost() const;
 
   // More tail calls than any program may take: what the run did otherwise says nothing.
   [[nodiscard]] bool is_bound_broken() const;
@@ -144,7 +136,6 @@ class View {
  private:
   [[nodiscard]] const Function& bpf_function(const NativeFunction& native) const;
   void build_frames();
-  void match_events();
   void classify_accesses();
   [[nodiscard]] AccessRole classify(const StackAccess& access) const;
   void locate_record(Frame& frame) const;
@@ -155,10 +146,8 @@ class View {
   Subject subject_;
   const Platform& platform_;
   std::pmr::vector<Frame> frames_;
-  std::pmr::vector<Step> steps_;
   std::pmr::vector<AccessRole> access_roles_;
   Divergence divergence_;
-  std::int32_t innermost_ = 0;
   std::optional<std::uint64_t> landing_;
 };
 
