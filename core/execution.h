@@ -31,7 +31,6 @@ struct StackStore {
     kStore,         // one store
     kAtomic,        // one store
     kFailedAtomic,  // compare-and-exchange that did not exchange: one store or none
-                    // value
     kHelper,
   };
   By by = By::kStore;
