@@ -17,11 +17,11 @@ constexpr RegisterSet registers(std::initializer_list<int> numbers) {
 constexpr Platform kX86_64{
     .callee_saved = registers({3, 5, 12, 13, 14, 15}),
     .result_register = 0,
-    .geometry = FrameGeometry{.call_pushes = 8,
-                              .record_below_entry = 8,
-                              .return_below_entry = 0,
-                              .landing_below_entry = 8,
-                              .constant_sp = true},
+    .geometry = {.call_pushes = 8,
+                 .record_below_entry = 8,
+                 .return_below_entry = 0,
+                 .landing_below_entry = 8,
+                 .constant_sp = true},
 };
 
 // AAPCS64, section 6.1.1: x19 ... x28 and the frame pointer x29. With an sp that is no multiple of
@@ -31,10 +31,10 @@ constexpr Platform kArm64{
     .callee_saved = registers({19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29}),
     .result_register = 0,
     .sp_alignment = 16,
-    .geometry = FrameGeometry{.record_below_entry = 16,
-                              .return_below_entry = 8,
-                              .landing_below_entry = std::nullopt,
-                              .constant_sp = true},
+    .geometry = {.record_below_entry = 16,
+                 .return_below_entry = 8,
+                 .landing_below_entry = std::nullopt,
+                 .constant_sp = true},
 };
 
 // RISC-V psABI, integer calling convention: s0, s1 (x8, x9) and s2 ... s11 (x18 ... x27). gp (x3)
@@ -45,11 +45,11 @@ constexpr Platform kRiscv64{
     .result_register = 10,
     .returns_in_r0 = true,
     .sp_alignment = 16,
-    .geometry = FrameGeometry{.record_below_entry = 16,
-                              .return_below_entry = 8,
-                              .leaf_saves_no_return = true,
-                              .landing_below_entry = std::nullopt,
-                              .constant_sp = true},
+    .geometry = {.record_below_entry = 16,
+                 .return_below_entry = 8,
+                 .leaf_saves_no_return = true,
+                 .landing_below_entry = std::nullopt,
+                 .constant_sp = true},
 };
 
 }  // namespace

@@ -88,8 +88,7 @@ void View::build_frames() {
 // The first function is entered by a call: what it pushes up to its landing is what a tail call has
 // to leave on the stack.
 void View::learn_landing() {
-  if (!platform_.geometry) return;
-  landing_ = platform_.geometry->landing_below_entry;
+  landing_ = platform_.geometry.landing_below_entry;
   if (image().frame.landing_below_entry != 0) landing_ = image().frame.landing_below_entry;
   if (landing_ || run().activations.empty()) return;
   const Activation& first = run().activations.front();
@@ -104,8 +103,7 @@ void View::learn_landing() {
 }
 
 void View::locate_record(Frame& frame) const {
-  if (!platform_.geometry) return;
-  const FrameGeometry& geometry = *platform_.geometry;
+  const FrameGeometry& geometry = platform_.geometry;
   frame.record = frame.entry_sp - geometry.record_below_entry;
   frame.return_slot = frame.entry_sp - geometry.return_below_entry;
   const bool is_leaf = geometry.leaf_saves_no_return && frame.native != nullptr &&
