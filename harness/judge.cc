@@ -161,7 +161,7 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
     keep->run = run;
     keep->image = std::move(loaded.image);
   }
-  doing(Activity::kCompiling);  // the JIT again: it unloads
+  doing(Activity::kUnloading);
   loaded.image.reset();
   look_for_known(value, execution, info, depth, outcome.judgement);
   doing(Activity::kIdle);
@@ -232,8 +232,19 @@ bool is_finding(const Judgement& judgement) {
 }
 
 bool blames_the_case(Activity activity) {
-  return activity == Activity::kCompiling || activity == Activity::kRunning ||
-         activity == Activity::kAsking;
+  switch (activity) {
+    case Activity::kCompiling:
+    case Activity::kRunning:
+    case Activity::kAsking:
+    case Activity::kUnloading:
+      return true;
+    case Activity::kIdle:
+    case Activity::kGenerating:
+    case Activity::kInterpreting:
+    case Activity::kChecking:
+      return false;
+  }
+  return false;
 }
 
 Judgement death_judgement(const jit::JitInfo& jit, Activity activity, std::string reason) {
@@ -243,8 +254,8 @@ Judgement death_judgement(const jit::JitInfo& jit, Activity activity, std::strin
     judgement.signature.role = judgement.violations[0].role = alone_name(Alone::kInterpreter);
     return judgement;
   }
-  const bool compiling = activity == Activity::kCompiling;
-  return failed(jit, {Verdict::kCrash, compiling ? kJitSurvives : kEmulatorSurvives},
+  const bool running = activity == Activity::kRunning;
+  return failed(jit, {Verdict::kCrash, running ? kEmulatorSurvives : kJitSurvives},
                 std::move(reason));
 }
 
