@@ -36,6 +36,13 @@ Words TestCode::load_preserved(std::uint32_t value) const {
   return {arch == Arch::kArm64 ? arm_move(kMovz, preserved, value, 0) : riscv_li(preserved, value)};
 }
 
+std::uint32_t TestCode::store_result(std::uint32_t offset) const {
+  const auto source = static_cast<std::uint32_t>(result);
+  if (arch == Arch::kArm64) return 0xf9000000 | offset / 8 << 10 | 31u << 5 | source;  // str
+  return 0x23 | (offset & 0x1f) << 7 | 3u << 12 | 2u << 15 | source << 20 |
+         offset >> 5 << 25;  // sd
+}
+
 Words TestCode::loop_arguments(std::uint64_t function) const {
   if (arch == Arch::kArm64) {
     return {arm_move(kMovz, 0, 2, 0),        arm_move(kMovz, 1, function, 0),
