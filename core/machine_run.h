@@ -97,6 +97,7 @@ struct StackAccess {
   std::uint64_t sp = 0;     // before the instruction
   std::uint64_t value = 0;  // kWrite: what is stored, the first 8 bytes of it, zero-extended
   std::uint32_t activation = 0;
+  std::int32_t event = -1;  // the last one before it: index in MachineRun::events; -1: none yet
   std::uint8_t size = 0;
   AccessKind kind = AccessKind::kWrite;
   // The instruction moves the stack pointer below what it stores: a push, a call, an arm64 stp

@@ -69,22 +69,30 @@ class ShadowWalk {
 
 }  // namespace
 
-std::optional<Violation> check_fp_chain_walkable(const View& view) {
+Answer check_fp_chain_walkable(const View& view) {
+  bool looked = false;
+  bool cut = false;
   const auto& events = view.run().events;
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (!has_chain(events[i])) continue;
+    looked = true;
+    cut |= events[i].chain_size > 0 && is_cut(view.run(), events[i]);
     if (const char* problem = broken_walk(view.run(), events[i])) {
       return view.at_event("fp-chain-walkable", i, events[i].activation,
                            fmt::format("the walk along the frame pointers {}", problem));
     }
   }
-  return std::nullopt;
+  if (cut) return not_applicable(NotApplicableReason::kChainCut);
+  return held_if(looked, NotApplicableReason::kNoCalls);
 }
 
-std::optional<Violation> check_fp_chain_matches_calls(const View& view) {
+Answer check_fp_chain_matches_calls(const View& view) {
+  bool looked = false;
+  bool cut = false;
   const auto& events = view.run().events;
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (!has_chain(events[i])) continue;
+    looked = true;
     const bool event_is_cut = events[i].chain_size > 0 && is_cut(view.run(), events[i]);
     ShadowWalk shadow(view.run(), events[i]);
     std::uint32_t step = 0;
@@ -98,6 +106,7 @@ std::optional<Violation> check_fp_chain_matches_calls(const View& view) {
                       view.code_name(record.return_address),
                       expected ? view.code_name(*expected) : "nowhere"));
     }
+    cut |= event_is_cut;
     if (event_is_cut) continue;
     if (const auto missing = shadow.next()) {
       return view.at_event("fp-chain-matches-calls", i, events[i].activation,
@@ -105,7 +114,8 @@ std::optional<Violation> check_fp_chain_matches_calls(const View& view) {
                                        step, view.code_name(*missing)));
     }
   }
-  return std::nullopt;
+  if (cut) return not_applicable(NotApplicableReason::kChainCut);
+  return held_if(looked, NotApplicableReason::kNoCalls);
 }
 
 }  // namespace plumb::invariants

@@ -23,12 +23,16 @@ bool in_thunk(const Image& image, std::uint64_t pc) {
   });
 }
 
+constexpr std::uint8_t kCallOpcode = 0x85;
+
+bool is_tail_call(const Insn& insn) {
+  return insn.opcode == kCallOpcode && insn.src == 0 && insn.immediate == kTailCallHelper;
+}
+
 // Anything but tail calls.
 bool makes_calls(const Function& function) {
-  constexpr std::uint8_t kCallOpcode = 0x85;
   return std::ranges::any_of(function.insns, [](const Insn& insn) {
-    const bool is_tail_call = insn.src == 0 && insn.immediate == kTailCallHelper;
-    return insn.opcode == kCallOpcode && !is_tail_call;
+    return insn.opcode == kCallOpcode && !is_tail_call(insn);
   });
 }
 
@@ -173,8 +177,10 @@ AccessRole View::classify(const StackAccess& access) const {
   if (access.is_push) return AccessRole::kPush;
   const int slot = slot_at(*native, offset);
   const auto& insns = bpf_function(*native).insns;
-  const bool in_body = slot >= 0 && static_cast<std::size_t>(slot) < insns.size();
-  return in_body && is_store(insns[static_cast<std::size_t>(slot)]) ? AccessRole::kBpfStore : other;
+  if (slot < 0 || static_cast<std::size_t>(slot) >= insns.size()) return other;
+  const Insn& insn = insns[static_cast<std::size_t>(slot)];
+  if (is_tail_call(insn)) return AccessRole::kCount;
+  return is_store(insn) ? AccessRole::kBpfStore : other;
 }
 
 const Function& View::bpf_function(const NativeFunction& native) const {
@@ -280,23 +286,41 @@ Violation View::at_event(std::string_view invariant, std::size_t event, std::int
           .role = role(activation),
           .at = run().events[event].at,
           .event = static_cast<std::int32_t>(event),
-          .message = std::move(message)};
+          .message = std::move(message),
+          .activation = static_cast<std::int32_t>(activation)};
 }
 
 Violation View::at_access(std::string_view invariant, const StackAccess& access,
                           std::string message) const {
+  return {.invariant = invariant,
+          .role = role(access.activation),
+          .at = place_of(access.pc),
+          .event = access.event,
+          .message = std::move(message),
+          .behind_event = true,
+          .activation = static_cast<std::int32_t>(access.activation)};
+}
+
+Place View::place_of(std::uint64_t pc) const {
+  const NativeFunction* native = image().function_at(pc);
+  if (native == nullptr) return {};
+  return {.program = static_cast<std::int16_t>(native->program),
+          .function = static_cast<std::int16_t>(native->function),
+          .slot = slot_at(*native, static_cast<std::uint32_t>(pc - native->address))};
+}
+
+Violation View::at_entry_of(std::string_view invariant, std::int64_t activation,
+                            std::string message) const {
+  const Frame* owner = frame(activation);
   Violation violation{.invariant = invariant,
-                      .role = role(access.activation),
+                      .role = role(activation),
                       .at = {},
-                      .event = -1,
-                      .message = std::move(message)};
-  if (const Frame* owner = frame(access.activation)) violation.event = owner->entered_by;
-  if (const NativeFunction* native = image().function_at(access.pc)) {
-    violation.at = {
-        .program = static_cast<std::int16_t>(native->program),
-        .function = static_cast<std::int16_t>(native->function),
-        .slot = slot_at(*native, static_cast<std::uint32_t>(access.pc - native->address))};
-  }
+                      .event = owner != nullptr ? owner->entered_by : -1,
+                      .message = std::move(message),
+                      .behind_event = true,
+                      .activation = static_cast<std::int32_t>(activation)};
+  if (violation.event >= 0)
+    violation.at = run().events[static_cast<std::size_t>(violation.event)].at;
   return violation;
 }
 
@@ -307,7 +331,9 @@ Violation View::at_end(std::string_view invariant, std::string message) const {
             .role = role(0),
             .at = {},
             .event = -1,
-            .message = std::move(message)};
+            .message = std::move(message),
+            .behind_event = true,
+            .activation = 0};
   }
   return at_event(invariant, events.size() - 1, events.back().activation, std::move(message));
 }

@@ -40,7 +40,8 @@ enum class AccessRole : std::uint8_t {
   kBpfStore,  // the code of a BPF store instruction
   kHelper,    // a helper
   kThunk,     // a thunk, on the way out of a frame that is given up already
-  kOther,     // what else the JIT emits: tail-call counters, epilogues
+  kCount,     // the code of a tail call
+  kOther,     // any other code: nothing there has to write to the stack
   kRead,
 };
 
@@ -60,6 +61,7 @@ struct Divergence {
   What what = What::kNone;
   std::int32_t index = -1;  // of the event, in both traces
   int argument = 0;         // kArgument: 1 ... 5
+  bool unknown = false;     // a value was met whose address in the machine is not known
 };
 
 // What all checkers read: the subject, annotated once.
@@ -113,6 +115,9 @@ class View {
   // R1 ... R5 by number, R10 included; as the event's registers hold them.
   [[nodiscard]] std::uint64_t bpf_register(const MachineEvent& event, int number) const;
 
+  // Place of the code at the address; outside functions {0, 0, 0}.
+  [[nodiscard]] Place place_of(std::uint64_t pc) const;
+
   [[nodiscard]] std::string role(std::int64_t activation) const;
   // "main", "other.sub", "stub" ... and the offset: an address of code for people.
   [[nodiscard]] std::string code_name(std::uint64_t address) const;
@@ -121,7 +126,9 @@ class View {
 
   [[nodiscard]] Violation at_event(std::string_view invariant, std::size_t event,
                                    std::int64_t activation, std::string message) const;
-  // The event is the one by which the access's activation began.
+  // When the activation began.
+  [[nodiscard]] Violation at_entry_of(std::string_view invariant, std::int64_t activation,
+                                      std::string message) const;
   [[nodiscard]] Violation at_access(std::string_view invariant, const StackAccess& access,
                                     std::string message) const;
   [[nodiscard]] Violation at_end(std::string_view invariant, std::string message) const;

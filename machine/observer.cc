@@ -272,6 +272,7 @@ void Observer::record_helper_writes(const Range& written, std::uint64_t sp) {
                               .sp = sp,
                               .value = value,
                               .activation = current_,
+                              .event = last_event(),
                               .size = static_cast<std::uint8_t>(size),
                               .kind = AccessKind::kWrite,
                               .is_push = false});
@@ -320,6 +321,7 @@ void Observer::on_stack_access(AccessKind kind, std::uint64_t address, std::uint
                             .sp = sp,
                             .value = value,
                             .activation = current_,
+                            .event = last_event(),
                             .size = size,
                             .kind = kind,
                             .is_push = is_push});

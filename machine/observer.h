@@ -68,6 +68,9 @@ class Observer final : public EngineClient {
   [[nodiscard]] Place source_place() const { return map_->place(source_end_ - 1); }
   [[nodiscard]] bool frame_is_set_up(std::uint64_t pc) const;
   void note_r10(const RegisterFile& registers);
+  [[nodiscard]] std::int32_t last_event() const {
+    return static_cast<std::int32_t>(run_->events.size()) - 1;
+  }
 
   // Appends an event that happens in the current activation, with registers as they are.
   MachineEvent& record(EventKind kind, const Place& at, std::int32_t target, std::uint64_t pc);
