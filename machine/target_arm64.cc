@@ -11,16 +11,13 @@ constexpr int kSp = 31;
 // AAPCS64, section 6.1.1: x0 ... x18. Of the link register a callee leaves what it returned to.
 constexpr std::uint32_t kCallerSaved = 0x0007'ffff;
 
-// A frame record holds the saved x29, then the saved x30; x29 points at it.
 constexpr TargetFacts kFacts{.arch = Arch::kArm64,
                              .register_count = 32,
                              .stack_pointer = kSp,
                              .result = 0,
                              .link = kLr,
                              .caller_saved = kCallerSaved,
-                             .call_pushes = 0,
-                             .record_saved = 0,
-                             .record_return = 8};
+                             .call_pushes = 0};
 
 // bpf_loop: see target_x86_64.cc.
 constexpr std::uint32_t kLoopRoutine[] = {

@@ -14,7 +14,6 @@ constexpr int kA0 = 10;
 // returned to.
 constexpr std::uint32_t kCallerSaved = 0xf003'fce0;
 
-// The frame pointer holds the stack pointer on arrival: the record lies below it.
 constexpr TargetFacts kFacts{.arch = Arch::kRiscv64,
                              .register_count = 32,
                              .stack_pointer = kSp,
@@ -22,9 +21,7 @@ constexpr TargetFacts kFacts{.arch = Arch::kRiscv64,
                              .zero = 0,
                              .link = kRa,
                              .caller_saved = kCallerSaved,
-                             .call_pushes = 0,
-                             .record_saved = -16,
-                             .record_return = -8};
+                             .call_pushes = 0};
 
 // bpf_loop: see target_x86_64.cc.
 constexpr std::uint32_t kLoopRoutine[] = {
