@@ -63,15 +63,17 @@ void MachineAnyArch::tail_call(TestImage& t, int program) const {
   t.words({code_.jump(t.here(), address_of(program, 0))});
 }
 
-void MachineAnyArch::loop(TestImage& t, int program, int function) const {
+void MachineAnyArch::loop(TestImage& t, int program, int function, std::uint32_t count,
+                          std::uint32_t flags) const {
   const std::uint64_t callback = address_of(program, function);
   t.slot(bpf_mov(1, 2));
   if (is_x86()) {
-    t.bytes({0xbf, 2, 0, 0, 0, 0xbe})
-        .bytes(little_endian(callback, 4));    // mov edi, 2; mov esi, ...
-    t.bytes({0xba, 99, 0, 0, 0, 0x31, 0xc9});  // mov edx, 99; xor ecx, ecx
+    t.bytes({0xbf}).bytes(little_endian(count, 4));     // mov edi, count
+    t.bytes({0xbe}).bytes(little_endian(callback, 4));  // mov esi, callback
+    t.bytes({0xba, 99, 0, 0, 0});                       // mov edx, 99
+    t.bytes({0xb9}).bytes(little_endian(flags, 4));     // mov ecx, flags
   } else {
-    t.words(code_.loop_arguments(callback));
+    t.words(code_.loop_arguments(callback, count, flags));
   }
   call_helper(t, kLoopHelper);
 }

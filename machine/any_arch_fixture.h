@@ -46,8 +46,9 @@ class MachineAnyArch : public testing::TestWithParam<Arch> {
   void call_function(TestImage& t, int program, int function) const;
   void call_helper(TestImage& t, std::int32_t number) const;
   void tail_call(TestImage& t, int program) const;
-  // r0 = bpf_loop(2, function, 99, 0)
-  void loop(TestImage& t, int program, int function) const;
+  // r0 = bpf_loop(count, function, 99, flags)
+  void loop(TestImage& t, int program, int function, std::uint32_t count = 2,
+            std::uint32_t flags = 0) const;
   void set_result(TestImage& t, int value) const;  // 0 ... 127
   // Stores the result register, 8 bytes, so far above the stack pointer on entry.
   void store_above_entry(TestImage& t, int offset) const;
