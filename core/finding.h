@@ -74,9 +74,11 @@ struct SecondOpinion {
 // The verdict on one case under one JIT.
 struct Judgement {
   Verdict verdict = Verdict::kNotJudged;
-  Signature signature;                // of the first violation; empty fields when it conforms
-  std::vector<Violation> violations;  // most telling first
-  std::string reason;                 // not applicable, undefined, refused, crash: why
+  Signature signature;  // of the first violation; empty fields when it conforms
+  // The one that names the finding, then the others in the order in which they were seen.
+  std::vector<Violation> violations;
+  std::string known{};  // name of the waiver, where known bugs explain all of them
+  std::string reason;   // not applicable, undefined, refused, crash: why
   SecondOpinion opinion{};
   std::vector<RowAnswer> answers{};  // by row of the invariant table; empty: nothing was compared
 };

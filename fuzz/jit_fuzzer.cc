@@ -78,14 +78,13 @@ Case JitFuzzer::minimised(std::span<const std::uint8_t> input, const NewFinding&
 }
 
 bool JitFuzzer::shows(const Case& value, const NewFinding& finding) const {
-  const harness::IsolatedResult result =
-      harness::run_isolated(kSecondsToJudge, [&](std::atomic<harness::Activity>&) {
+  const auto same =
+      harness::run_isolated<bool>(kSecondsToJudge, [&](std::atomic<harness::Activity>& activity) {
         harness::Judge judge;
-        const bool same =
-            harness::shows(value, *jits_[finding.jit], finding.depth, finding.signature, judge);
-        return std::string(same ? "x" : "");
+        judge.show_activity(&activity);
+        return harness::shows(value, *jits_[finding.jit], finding.depth, finding.signature, judge);
       });
-  return !result.died && !result.output.empty();
+  return same && *same;
 }
 
 std::string JitFuzzer::origin_of(const NewFinding& finding) const {

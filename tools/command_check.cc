@@ -33,31 +33,11 @@ struct CheckArguments {
   bool second_opinion = false;
 };
 
-// The stage that a case reached, from the verdict on it.
-harness::Stage stage_of(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kConforms:
-    case Verdict::kViolation:
-    case Verdict::kSecondOpinion:
-      return harness::Stage::kCompared;
-    case Verdict::kCrash:
-      return harness::Stage::kCompiled;
-    case Verdict::kRefused:
-      return harness::Stage::kApplicable;
-    case Verdict::kNotApplicable:
-      return harness::Stage::kDefined;
-    case Verdict::kUndefined:
-    case Verdict::kNotJudged:
-      return harness::Stage::kGenerated;
-  }
-  return harness::Stage::kGenerated;
-}
-
 // Adds one row to the report of its JIT.
 void add_row(const harness::CheckRow& row, const harness::NamedCase& named, const jit::Jit& jit,
              JitReport& report) {
   const Execution execution = oracle::run(named.value, jit.info().contract);
-  harness::count_case(report.funnel.counts, stage_of(row.judgement.verdict), execution);
+  harness::count_case(report.funnel.counts, row.stage, execution);
   if (!execution.defined) ++report.funnel.undefined[execution.undefined_reason];
   const SecondOpinion& opinion = row.judgement.opinion;
   harness::count_opinion(report.funnel.counts, opinion);

@@ -46,6 +46,7 @@ void count(const KernelTestRow& row, Summary& summary) {
       ++summary.not_applicable;
       ++summary.reasons[outcome.reason];
       break;
+    case Verdict::kNotJudged:
     case Verdict::kHarnessFailed:
       ++summary.harness_failed;
       break;
@@ -90,10 +91,16 @@ std::string_view verdict_text(Verdict verdict) {
       return "FAIL";
     case Verdict::kNotApplicable:
       return "n/a";
+    case Verdict::kNotJudged:
+      return "NOT JUDGED";
     case Verdict::kHarnessFailed:
       return "HARNESS FAILED";
   }
   return "";
+}
+
+bool is_our_failure(Verdict verdict) {
+  return verdict == Verdict::kNotJudged || verdict == Verdict::kHarnessFailed;
 }
 
 // "#17 ALU_ADD_X: jited:1 PASS", as the kernel prints it.
@@ -113,7 +120,7 @@ void print_counts(std::string_view what, const std::map<std::string, std::uint64
 void print_summary(const KernelTestReport& report, const Summary& summary) {
   for (const KernelTestRow* row : summary.rows) {
     const Verdict verdict = row->outcome.verdict;
-    if (report.verbose || verdict == Verdict::kFailed || verdict == Verdict::kHarnessFailed) {
+    if (report.verbose || verdict == Verdict::kFailed || is_our_failure(verdict)) {
       print_test(report, *row);
     }
   }
@@ -155,10 +162,10 @@ Json failures_json(const KernelTestReport& report, const Summary& summary) {
   Json failures = Json::array();
   for (const KernelTestRow* row : summary.rows) {
     const Verdict verdict = row->outcome.verdict;
-    if (verdict != Verdict::kFailed && verdict != Verdict::kHarnessFailed) continue;
+    if (verdict != Verdict::kFailed && !is_our_failure(verdict)) continue;
     failures.push_back({{"id", row->index},
                         {"name", test_name(report, *row)},
-                        {"harness_failed", verdict == Verdict::kHarnessFailed},
+                        {"harness_failed", is_our_failure(verdict)},
                         {"message", row->outcome.reason}});
   }
   return failures;
@@ -220,7 +227,7 @@ int kernel_tests_status(const KernelTestReport& report) {
   for (const KernelTestRow& row : report.rows) {
     if (row.outcome.verdict != Verdict::kNotApplicable) judged[row.jit] = true;
     failed |= row.outcome.verdict == Verdict::kFailed;
-    harness_failed |= row.outcome.verdict == Verdict::kHarnessFailed;
+    harness_failed |= is_our_failure(row.outcome.verdict);
   }
   for (std::size_t jit = 0; jit < judged.size(); ++jit) {
     if (judged[jit]) continue;
