@@ -166,9 +166,6 @@ void pass_helper_argument(Emitter& e, HelperArg arg, int reg, Lent& written) {
     case HelperArg::kWriteMem:
       written = pass_memory(e, reg, false);
       return;
-    case HelperArg::kZero:
-      e.code.emit(Opcode::kMov64Imm, reg);
-      return;
     case HelperArg::kArray:
     case HelperArg::kFunction:
       PLUMB_CHECK(false);

@@ -2,8 +2,8 @@
 #include <string>
 
 #include "core/capability.h"
+#include "oracle/capabilities.h"
 #include "oracle/test_support.h"
-#include "oracle/validate.h"
 
 namespace plumb::oracle {
 namespace {

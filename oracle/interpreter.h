@@ -21,8 +21,8 @@ class Interpreter {
  public:
   Interpreter(const Case& value, const Contract& contract, const Code& code, Execution& execution);
 
-  // Runs to the end of the invocation or to the first thing that is not defined.
-  void run(std::uint64_t fuel);
+  // Runs to the end of the invocation, or to the first thing that is not defined and says so.
+  [[nodiscard]] CodeDefect run(std::uint64_t fuel);
 
  private:
   using Registers = std::array<Value, kRegisterCount>;
@@ -97,6 +97,7 @@ class Interpreter {
   std::uint32_t at_ = 0;  // the one that runs
   int counted_tail_calls_ = 0;
   std::uint64_t helper_calls_ = 0;
+  std::int64_t refused_amount_ = 0;  // of a chain that push_frame() refused: frames or bytes
   bool finished_ = false;
 };
 
