@@ -27,6 +27,7 @@ struct TargetFacts {
   int stack_pointer = 0;           // hardware numbers
   int result = 0;                  // what a native function returns
   int zero = -1;                   // always 0; -1: there is no such register
+  int link = -1;                   // holds the return address on arrival; -1: it is on the stack
   std::uint32_t caller_saved = 0;  // bit per hardware number: what a helper may destroy
   std::uint64_t call_pushes = 0;   // bytes that a call instruction puts on the stack
   std::int64_t record_saved = 0;   // offsets from the frame pointer: saved frame pointer,
