@@ -75,9 +75,12 @@ struct Judgement {
   Verdict verdict = Verdict::kNotJudged;
   Signature signature;                // of the first violation; empty fields when it conforms
   std::vector<Violation> violations;  // most telling first
-  std::string reason;                 // not applicable, undefined, refused, crash: why
+  // Not applicable, undefined, refused, crash: why. Of the first two a phrase without numbers.
+  std::string reason;
   SecondOpinion opinion{};
   std::vector<RowAnswer> answers{};  // by row of the invariant table; empty: nothing was compared
+  // Not applicable, undefined: one line, what exactly and where.
+  std::string detail{};
 };
 
 }  // namespace plumb

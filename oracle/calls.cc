@@ -275,7 +275,7 @@ Reason Interpreter::start_loop() {
   Frame loop;
   const std::uint32_t main =
       code_.main_function[static_cast<std::size_t>(registers_[2].index / kMaxFunctions)];
-  loop.function = main + registers_[2].index % kMaxFunctions;
+  loop.loop_function = main + registers_[2].index % kMaxFunctions;
   loop.call_op = at_;
   loop.loop_count = count;
   loop.loop_context = registers_[3];
@@ -288,11 +288,12 @@ Reason Interpreter::call_back(Frame loop) {
   registers_[1] = Value::scalar(loop.loop_index);
   registers_[2] = loop.loop_context;
   Event& event =
-      record(EventKind::kCallback, loop.call_op, code_.functions[loop.function].function);
+      record(EventKind::kCallback, loop.call_op, code_.functions[loop.loop_function].function);
   event.args[0] = registers_[1];
   event.args[1] = registers_[2];
-  const Reason r = push_frame(Origin::kCallback, loop.function, loop.call_op);
+  const Reason r = push_frame(Origin::kCallback, loop.loop_function, loop.call_op);
   if (r != Reason::kNone) return r;
+  frames_.back().loop_function = loop.loop_function;
   frames_.back().loop_index = loop.loop_index;
   frames_.back().loop_count = loop.loop_count;
   frames_.back().loop_context = loop.loop_context;

@@ -40,7 +40,9 @@ class Interpreter {
     std::int32_t chain_frames = 0;
     std::int32_t chain_bytes = 0;
     std::array<Value, 4> saved;  // the caller's R6 ... R9
-    // Callbacks: the loop that goes on when this frame returns.
+    // Callbacks: the loop that goes on when this frame returns, with its own function even when a
+    // tail call has put another one in its place.
+    std::uint32_t loop_function = 0;
     std::uint32_t loop_index = 0;
     std::uint32_t loop_count = 0;
     Value loop_context;
