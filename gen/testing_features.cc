@@ -2,6 +2,7 @@
 #include "gen/testing_features.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace plumb::gen {
 namespace {
@@ -142,7 +143,7 @@ bool calls_from_odd_frame(const Case& value, const Execution& execution) {
 bool fills_the_stack(const Case& value, const Execution&) {
   int all = 0;
   for (const Function& function : value.programs[0].functions) {
-    all += (function.stack_depth + 15) / 16 * 16;
+    all += (std::max(function.stack_depth, 1) + 31) / 32 * 32;
   }
   return all == kMaxStackDepth;
 }
@@ -172,6 +173,22 @@ bool tail_calls_in_subprogram(const Case&, const Execution& execution) {
   return any_event(execution, [](const Event& event) {
     return event.kind == EventKind::kTailCallTaken && event.at.function != 0;
   });
+}
+
+// A tail call is taken while a callback is in progress.
+bool tail_calls_in_callback(const Case&, const Execution& execution) {
+  std::vector<EventKind> open;
+  for (const Event& event : execution.trace) {
+    if (event.kind == EventKind::kCall || event.kind == EventKind::kCallback) {
+      open.push_back(event.kind);
+    } else if (event.kind == EventKind::kReturn) {
+      open.pop_back();
+    } else if (event.kind == EventKind::kTailCallTaken &&
+               std::ranges::find(open, EventKind::kCallback) != open.end()) {
+      return true;
+    }
+  }
+  return false;
 }
 
 bool reaches_limit(const Case&, const Execution& execution) {
@@ -210,6 +227,7 @@ constexpr ShapeFeature kFeatures[] = {
     {"tail-in-subprogram", "tail calls in subprograms", 75, tail_calls_in_subprogram},
     {"tail-self-limit", "the limit", 85, reaches_limit},
     {"tail-hierarchy", "the limit in a tree", 95, reaches_limit_in_tree},
+    {"tail-in-callback", "tail calls in callbacks", 75, tail_calls_in_callback},
     {"mixed", "calls or tail calls", 65, calls_or_tail_calls_in},
     {"v4", "version 4", 85, has_v4},
 };
