@@ -208,7 +208,7 @@ CasePlan plan_tail_in_callback(ChoiceStream& choices) {
     tail_caller = add_subprogram(program, index, std::move(inner));
   }
   // Now and then the program itself again: callbacks of callbacks, up to the limit.
-  const int slot = choices.pick({0, 1, 1, 1, 1, 1, 2});
+  const int slot = choices.pick({0, 1, 1, 1, 1, 1, 1, 1, 1, 2});
   program.functions[static_cast<std::size_t>(tail_caller)].tail_calls.push_back(
       draw_tail_call(choices, plan, 0, slot));
   if (choices.chance(25)) {

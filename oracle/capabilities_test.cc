@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "oracle/capabilities.h"
+
 #include <string>
 
 #include "core/capability.h"
-#include "oracle/capabilities.h"
 #include "oracle/test_support.h"
 
 namespace plumb::oracle {
@@ -73,9 +74,8 @@ TEST(RequiredCapabilities, AreFoundWhileDecodingToo) {
     EXPECT_EQ(run(value, {}).required_capabilities, required_capabilities(value)) << text;
   }
   // Of code that does not hold together nothing is said.
-  EXPECT_EQ(run_text(".program p\n.function main\ncall 999\nr0 s/= 2\nexit\n")
-                .required_capabilities,
-            0u);
+  EXPECT_EQ(
+      run_text(".program p\n.function main\ncall 999\nr0 s/= 2\nexit\n").required_capabilities, 0u);
 }
 
 TEST(Lack, NamesWhatIsMissingAndWhere) {
@@ -90,8 +90,7 @@ TEST(Lack, NamesWhatIsMissingAndWhere) {
   EXPECT_EQ(mixed.phrase, "the JIT lacks tail-calls-in-subprograms");
   EXPECT_EQ(mixed.detail, "tail-calls-in-subprograms for p.f at slot 3");
   const Lack all = lacking(value, 0);
-  EXPECT_EQ(all.phrase,
-            "the JIT lacks subprograms, tail-calls, tail-calls-in-subprograms, v4");
+  EXPECT_EQ(all.phrase, "the JIT lacks subprograms, tail-calls, tail-calls-in-subprograms, v4");
   EXPECT_EQ(all.detail,
             "subprograms for p.f at slot 0, tail-calls for p.f at slot 3, "
             "tail-calls-in-subprograms for p.f at slot 3, v4 for q.main at slot 1");

@@ -210,8 +210,7 @@ Reason Memory::find_cell(const Value& base, std::int32_t offset, std::uint32_t b
   if (const Reason r = locate(base, offset, bytes, position); r != Reason::kNone) return r;
   if (position % bytes != 0) return Reason::kAtomicUnaligned;
   const Reason scalars = check_scalars(position, bytes);
-  const bool pointer =
-      scalars == Reason::kPartOfPointerRead || scalars == Reason::kAddressAsNumber;
+  const bool pointer = scalars == Reason::kPartOfPointerRead || scalars == Reason::kAddressAsNumber;
   return pointer ? Reason::kAtomicOnPointer : scalars;
 }
 

@@ -72,10 +72,10 @@ std::string reasons_markdown() {
                         section.heading);
     for (const ReasonInfo& row : kTable) {
       if (row.kind != section.kind) continue;
-      text += fmt::format("| {} | {} | {} | {} |\n", row.phrase, cell(row.in_6_1),
-                          row.in_6_12 == row.in_6_1 && !row.in_6_1.empty() ? "the same"
-                                                                          : cell(row.in_6_12),
-                          row.note);
+      text += fmt::format(
+          "| {} | {} | {} | {} |\n", row.phrase, cell(row.in_6_1),
+          row.in_6_12 == row.in_6_1 && !row.in_6_1.empty() ? "the same" : cell(row.in_6_12),
+          row.note);
     }
     text += '\n';
   }
