@@ -78,9 +78,12 @@ struct Judgement {
   // The one that names the finding, then the others in the order in which they were seen.
   std::vector<Violation> violations;
   std::string known{};  // name of the waiver, where known bugs explain all of them
-  std::string reason;   // not applicable, undefined, refused, crash: why
+  // Not applicable, undefined, refused, crash: why. Of the first two a phrase without numbers.
+  std::string reason;
   SecondOpinion opinion{};
   std::vector<RowAnswer> answers{};  // by row of the invariant table; empty: nothing was compared
+  // Not applicable, undefined: one line, what exactly and where.
+  std::string detail{};
 };
 
 }  // namespace plumb

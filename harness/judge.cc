@@ -6,8 +6,8 @@
 
 #include "harness/causes.h"
 #include "invariants/invariants.h"
+#include "oracle/capabilities.h"
 #include "oracle/oracle.h"
-#include "oracle/validate.h"
 
 namespace plumb::harness {
 namespace {
@@ -43,15 +43,28 @@ Judgement failed(const jit::JitInfo& jit, const Failure& failure, std::string re
           .reason = std::move(reason)};
 }
 
-Judgement without_comparison(Verdict verdict, std::string reason) {
-  return {.verdict = verdict, .signature = {}, .violations = {}, .reason = std::move(reason)};
+Judgement without_comparison(Verdict verdict, std::string reason, std::string detail = {}) {
+  return {.verdict = verdict,
+          .signature = {},
+          .violations = {},
+          .reason = std::move(reason),
+          .detail = std::move(detail)};
+}
+
+// What a plugin says about its limits: "program 0, function 1, slot 2: no such thing" is counted as
+// "no such thing".
+Judgement not_applicable(std::string text) {
+  const std::size_t slot = text.find("slot ");
+  const std::size_t colon = slot == std::string::npos ? slot : text.find(": ", slot);
+  std::string phrase = colon == std::string::npos ? text : text.substr(colon + 2);
+  return without_comparison(Verdict::kNotApplicable, std::move(phrase), std::move(text));
 }
 
 Judgement not_loaded(const jit::JitInfo& jit, jit::LoadOutcome outcome) {
   using Status = jit::LoadOutcome::Status;
   switch (outcome.status) {
     case Status::kNotApplicable:
-      return without_comparison(Verdict::kNotApplicable, std::move(outcome.reason));
+      return not_applicable(std::move(outcome.reason));
     case Status::kRefused:
       return failed(jit, {Verdict::kRefused, kJitAccepts}, std::move(outcome.reason));
     case Status::kBroken:
@@ -122,10 +135,14 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
                           Trial* keep) {
   const jit::JitInfo& info = jit.info();
   if (!execution.defined) {
-    return {without_comparison(Verdict::kUndefined, execution.undefined_reason), Stage::kGenerated};
+    return {without_comparison(Verdict::kUndefined, execution.undefined_reason,
+                               execution.undefined_detail),
+            Stage::kGenerated};
   }
-  if ((oracle::required_capabilities(value) & ~info.capabilities) != 0) {
-    return {without_comparison(Verdict::kNotApplicable, "the JIT lacks what the case needs"),
+  if ((execution.required_capabilities & ~info.capabilities) != 0) {
+    oracle::Lack lack = oracle::lacking(value, info.capabilities);
+    return {without_comparison(Verdict::kNotApplicable, std::move(lack.phrase),
+                               std::move(lack.detail)),
             Stage::kDefined};
   }
   machine::Machine* machine = machine_for(info.arch);
