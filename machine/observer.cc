@@ -182,7 +182,7 @@ void Observer::enter_by_call(Role role, const Block& from, std::uint64_t return_
                                .function = f.function,
                                .caller = static_cast<std::int32_t>(current_),
                                .replaced = -1,
-                               .entry_sp = event.sp - target_.facts().call_pushes,
+                               .entry_sp = event.sp - target_.facts().frame.call_pushes,
                                .return_address = return_address,
                                .r10 = 0});
   current_ = static_cast<std::uint32_t>(run_->activations.size() - 1);
@@ -331,7 +331,7 @@ MachineEvent& Observer::record(EventKind kind, const Place& at, std::int32_t tar
 MachineEvent& Observer::record_call(EventKind kind, const Place& at, std::int32_t target,
                                     std::uint64_t pc) {
   MachineEvent& event = record(kind, at, target, pc);
-  event.sp += target_.facts().call_pushes;
+  event.sp += target_.facts().frame.call_pushes;
   event.registers[static_cast<std::size_t>(target_.facts().stack_pointer)] = event.sp;
   walk_frames(event);
   return event;
@@ -346,8 +346,8 @@ void Observer::walk_frames(MachineEvent& event) {
   };
   std::uint64_t frame = event.registers[image_->registers.frame_pointer];
   for (int i = 0; i < kMaxFrameRecords && frame != kPoisonFramePointer; ++i) {
-    const auto* const saved = word(frame + static_cast<std::uint64_t>(facts.record_saved));
-    const auto* const back = word(frame + static_cast<std::uint64_t>(facts.record_return));
+    const auto* const saved = word(frame + static_cast<std::uint64_t>(facts.frame.record_from_frame_pointer()));
+    const auto* const back = word(frame + static_cast<std::uint64_t>(facts.frame.return_from_frame_pointer()));
     const bool readable = saved != nullptr && back != nullptr;
     run_->frames.push_back({.frame_pointer = frame,
                             .saved = readable ? *saved : 0,

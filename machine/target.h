@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/arch.h"
+#include "core/frame_geometry.h"
 #include "core/machine_run.h"
 #include "machine/engine.h"
 #include "machine/guest_memory.h"
@@ -28,9 +29,7 @@ struct TargetFacts {
   int result = 0;                  // what a native function returns
   int zero = -1;                   // always 0; -1: there is no such register
   std::uint32_t caller_saved = 0;  // bit per hardware number: what a helper may destroy
-  std::uint64_t call_pushes = 0;   // bytes that a call instruction puts on the stack
-  std::int64_t record_saved = 0;   // offsets from the frame pointer: saved frame pointer,
-  std::int64_t record_return = 0;  // return address
+  FrameGeometry frame;             // what a call pushes, where the frame record lies
 };
 
 // Everything about one instruction set that the machine must know. Only what native code shows:

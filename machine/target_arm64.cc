@@ -17,9 +17,7 @@ constexpr TargetFacts kFacts{.arch = Arch::kArm64,
                              .stack_pointer = kSp,
                              .result = 0,
                              .caller_saved = kCallerSaved,
-                             .call_pushes = 0,
-                             .record_saved = 0,
-                             .record_return = 8};
+                             .frame = frame_geometry(Arch::kArm64)};
 
 // bpf_loop: see target_x86_64.cc.
 constexpr std::uint32_t kLoopRoutine[] = {

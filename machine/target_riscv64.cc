@@ -21,9 +21,7 @@ constexpr TargetFacts kFacts{.arch = Arch::kRiscv64,
                              .result = kA0,
                              .zero = 0,
                              .caller_saved = kCallerSaved,
-                             .call_pushes = 0,
-                             .record_saved = -16,
-                             .record_return = -8};
+                             .frame = frame_geometry(Arch::kRiscv64)};
 
 // bpf_loop: see target_x86_64.cc.
 constexpr std::uint32_t kLoopRoutine[] = {
