@@ -25,6 +25,26 @@ struct MemoryImage {
   bool operator==(const MemoryImage&) const = default;
 };
 
+// The program or a helper writes to the stack.
+struct StackStore {
+  enum class By : std::uint8_t {
+    kStore,         // one store
+    kAtomic,        // at least one store
+    kFailedAtomic,  // compare-and-exchange that did not exchange: any number of stores of the old
+                    // value
+    kHelper,
+  };
+  By by = By::kStore;
+  std::uint8_t size = 0;          // bytes; helpers: 0, see helper_size
+  std::uint32_t helper_size = 0;  // kHelper: bytes
+  Place at;                       // of the instruction
+  std::int32_t event = -1;        // the last one before it: index in Execution::trace; -1: none yet
+  Value target;                   // where: a pointer to the stack
+  Value value;                    // kStore: what; scalars are not cut to size
+
+  bool operator==(const StackStore&) const = default;
+};
+
 // What the oracle says about a case.
 struct Execution {
   // Undefined: the case uses something that a verifier would have refused. Never compared.
@@ -36,9 +56,10 @@ struct Execution {
   MemoryImage context;
   std::vector<MemoryImage> regions;
   std::vector<Event> trace;
-  std::uint32_t activations = 0;   // how many there were; ordinals count from 0
-  std::uint64_t instructions = 0;  // executed
-  std::uint32_t tail_calls = 0;    // taken
+  std::vector<StackStore> stack_stores;  // in order
+  std::uint32_t activations = 0;         // how many there were; ordinals count from 0
+  std::uint64_t instructions = 0;        // executed
+  std::uint32_t tail_calls = 0;          // taken
   std::vector<std::uint32_t>
       activation_function;  // per activation: program * kMaxFunctions + function
 

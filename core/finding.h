@@ -18,11 +18,16 @@ struct Violation {
   Place at;
   std::int32_t event = -1;       // when: index in MachineRun::events, or -1
   std::string message;           // one line for people
+  bool behind_event = false;     // seen after the event; else at it
   std::int32_t activation = -1;  // whose: index in MachineRun::activations, or -1
   // Index of the violation of the same judgement that explains this one, or -1: a cause of its own.
   std::int32_t follows = -1;
 
   bool operator==(const Violation&) const = default;
+  // Orders the violations of one run by when they were seen.
+  [[nodiscard]] std::int64_t time() const {
+    return 2 * std::int64_t{event} + (behind_event ? 1 : 0);
+  }
 };
 
 enum class Verdict : std::uint8_t {

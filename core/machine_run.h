@@ -41,8 +41,8 @@ struct Activation {
   std::uint64_t return_address = 0;  // where it has to return
   std::uint64_t r10 = 0;             // BPF frame pointer; 0 until the first event in its body
   std::int32_t entered_by = -1;      // event: call, callback or tail call; -1: the kernel's call
-  // The helper call that called it back, or the function whose tail call it runs in place of; -1:
-  // no callback.
+  // The helper call that called it back, or called back the function that it replaces; -1: no
+  // callback.
   std::int32_t helper_event = -1;
 
   bool operator==(const Activation&) const = default;
@@ -76,6 +76,8 @@ struct MachineEvent {
                               // kReturn: the one that ends
   std::int32_t call = -1;     // kReturn: index of the event that began the call; kCallback: of the
                               // helper call that calls back
+  std::int32_t shadow = 0;  // innermost call in progress, in MachineRun::shadow: that of calls and
+                            // helper calls does not count yet, that of returns no longer
   std::uint32_t chain_begin =
       0;                         // range in MachineRun::frames: the walk from the frame pointer, at
   std::uint32_t chain_size = 0;  // calls, helper calls and callbacks
@@ -95,6 +97,7 @@ struct StackAccess {
   std::uint64_t sp = 0;     // before the instruction
   std::uint64_t value = 0;  // kWrite: what is stored, the first 8 bytes of it, zero-extended
   std::uint32_t activation = 0;
+  std::int32_t event = -1;  // the last one before it: index in MachineRun::events; -1: none yet
   std::uint8_t size = 0;
   AccessKind kind = AccessKind::kWrite;
   // The instruction moves the stack pointer below what it stores: a push, a call, an arm64 stp
@@ -110,13 +113,17 @@ struct Landing {
   bool is_call = false;     // lands as a call does; on arm64 so do jumps through x16 and x17
 };
 
-// A call in progress, as the machine keeps it beside the stack. The calls of a run form a forest:
-// parent leads outwards.
+// A call in progress, as the machine keeps it beside the stack: of a function, of a helper, of a
+// callback by a helper. The calls of a run form a tree: parent leads outwards, to the kernel's
+// call. A tail call begins no frame: its target returns where the function that it replaces would
+// have. So the return addresses from a frame outwards are those that a walk along the stack must
+// find.
 struct ShadowFrame {
   std::uint64_t return_address = 0;  // without the alias (core/image.h)
   std::uint64_t sp = 0;              // on arrival in the callee
-  std::int32_t parent = -1;          // index in MachineRun::shadow; -1: the kernel's call
+  std::int32_t parent = -1;          // index in MachineRun::shadow, lower; -1: the kernel's call
   std::uint32_t activation = 0;      // that was entered; helpers: the caller's
+  std::int32_t event = -1;           // kCall, kCallback, kHelperCall; -1: the kernel's call
 
   bool operator==(const ShadowFrame&) const = default;
 };
@@ -155,7 +162,8 @@ struct MachineRun {
   std::vector<Landing> landings;
   std::vector<ShadowFrame> shadow;  // every call of the run; [0] is the kernel's
   std::vector<MachineStep> steps;   // kFull: one per instruction
-  // Stack that lies above the entry's stack pointer: lowest address whose byte changed, or 0.
+  // Stack of the entry's caller, from the entry's stack pointer upwards, the return address on x86
+  // included: lowest address whose byte is another one at the end, or 0.
   std::uint64_t caller_stack_changed = 0;
   std::uint32_t tail_calls = 0;    // taken
   std::uint64_t lowest_sp = 0;     // lowest stack address that was written

@@ -59,8 +59,10 @@ Judgement not_loaded(const jit::JitInfo& jit, jit::LoadOutcome outcome) {
   return failed(jit, {Verdict::kCrash, kJitSurvives}, std::move(outcome.reason));
 }
 
-Judgement compared(const jit::JitInfo& jit, std::vector<Violation> violations) {
+Judgement compared(const jit::JitInfo& jit, invariants::Checked checked) {
+  std::vector<Violation>& violations = checked.violations;
   Judgement judgement;
+  judgement.answers = std::move(checked.answers);
   judgement.verdict = violations.empty() ? Verdict::kConforms : Verdict::kViolation;
   if (violations.empty()) return judgement;
   judgement.signature = signature_of(jit, violations[0].invariant, violations[0].role);

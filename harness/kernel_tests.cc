@@ -239,8 +239,9 @@ std::string KernelTestRunner::run_one(const Experiment& experiment, KernelTestOu
     return fmt::format("{}: {}", stop_reason_name(run.stop), run.detail);
   }
   if (!execution.defined) return {};
-  const auto violations =
-      invariants::check({&experiment.value, &experiment.image, &execution, &run, Depth::kFast});
+  const std::vector<Violation> violations =
+      invariants::check({&experiment.value, &experiment.image, &execution, &run, Depth::kFast})
+          .violations;
   if (violations.empty()) return {};
   return fmt::format("{}: {}", violations[0].invariant, violations[0].message);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "invariants/built_run.h"
 
+#include <utility>
+
 #include "core/check.h"
 #include "core/guest.h"
 #include "core/helper_model.h"
@@ -15,7 +17,9 @@ constexpr std::uint64_t kLoopReturn = kArena + 0x8008;  // where callbacks retur
 constexpr std::uint32_t kPrologueSize = 0x20;
 constexpr std::uint32_t kInsnSize = 0x10;
 
-Insn store_insn() { return make_insn(Opcode::kStoreImm64, 10, 0, -8, 1); }
+constexpr std::int32_t kStoredValue = 1;
+
+Insn store_insn() { return make_insn(Opcode::kStoreImm64, 10, 0, -8, kStoredValue); }
 Insn helper_insn(std::int32_t number) { return make_insn(Opcode::kCallHelper, 0, 0, 0, number); }
 
 Case built_case() {
@@ -103,7 +107,19 @@ RunBuilder::RunBuilder(Arch arch) : outer_(built_layout(arch, true)), sp_(guest:
   built_.run.entry_sp = sp_;
   built_.run.entry_registers = registers_;
   open_.push_back({.activation = 0, .call_slot = 0, .call_sp = call_sp, .saved = registers_});
+  begin_call(-1, guest::kExitAddress, 0);
   enter(0, 0, guest::kExitAddress, -1);
+}
+
+void RunBuilder::begin_call(std::int32_t event, std::uint64_t return_address,
+                            std::uint32_t activation) {
+  auto& shadow = built_.run.shadow;
+  shadow.push_back({.return_address = return_address,
+                    .sp = sp_,
+                    .parent = innermost_,
+                    .activation = activation,
+                    .event = event});
+  innermost_ = static_cast<std::int32_t>(shadow.size() - 1);
 }
 
 const NativeFunction& RunBuilder::native() const {
@@ -129,6 +145,7 @@ void RunBuilder::save(std::uint64_t pc, std::uint64_t address, std::uint64_t val
   built_.run.accesses.push_back({.pc = pc,
                                  .address = address,
                                  .sp = sp_,
+                                 .value = value,
                                  .activation = open_.back().activation,
                                  .size = 8,
                                  .kind = AccessKind::kWrite,
@@ -155,6 +172,18 @@ void RunBuilder::enter(int program, int function, std::uint64_t return_address,
   auto& activations = built_.run.activations;
   const std::int32_t caller =
       open_.size() > 1 ? static_cast<std::int32_t>(open_[open_.size() - 2].activation) : -1;
+  // Of a tail call the last event, of all others the one that opened the frame.
+  auto& events = built_.run.events;
+  const bool is_tail_call = replaced >= 0;
+  const std::int32_t event =
+      is_tail_call ? static_cast<std::int32_t>(events.size() - 1) : open_.back().event;
+  std::int32_t helper_event = -1;
+  if (event >= 0) {
+    MachineEvent& begins = events[static_cast<std::size_t>(event)];
+    begins.entered = static_cast<std::int32_t>(activations.size());
+    helper_event =
+        is_tail_call ? activations[static_cast<std::size_t>(replaced)].helper_event : begins.call;
+  }
   open_.back().activation = static_cast<std::uint32_t>(activations.size());
   activations.push_back({.program = program,
                          .function = function,
@@ -162,7 +191,9 @@ void RunBuilder::enter(int program, int function, std::uint64_t return_address,
                          .replaced = replaced,
                          .entry_sp = sp_,
                          .return_address = return_address,
-                         .r10 = 0});
+                         .r10 = 0,
+                         .entered_by = event,
+                         .helper_event = helper_event});
   built_.execution.activation_function.push_back(
       static_cast<std::uint32_t>(program * kMaxFunctions + function));
   prologue(replaced >= 0);
@@ -203,6 +234,7 @@ MachineEvent& RunBuilder::record(EventKind kind, std::int32_t slot, std::int32_t
   event.target = target;
   event.sp = sp_;
   event.registers = registers_;
+  event.shadow = innermost_;
   built_.run.events.push_back(event);
   Event oracle;
   oracle.kind = kind;
@@ -233,6 +265,7 @@ void RunBuilder::store(std::int32_t slot, std::int64_t r10_offset) {
   built_.run.accesses.push_back({.pc = pc_of(slot),
                                  .address = activation.r10 + static_cast<std::uint64_t>(r10_offset),
                                  .sp = sp_,
+                                 .value = kStoredValue,
                                  .activation = open_.back().activation,
                                  .size = 8,
                                  .kind = AccessKind::kWrite,
@@ -251,9 +284,14 @@ void RunBuilder::call(std::int32_t slot, int function) {
       Value::pointer(Space::kStack, open_.back().activation, -8);
   built_.execution.trace.back().args[1] = Value::scalar(42);
   const int program = built_.run.activations[open_.back().activation].program;
-  const Open frame{.activation = 0, .call_slot = slot, .call_sp = sp_, .saved = registers_};
+  const Open frame{.activation = 0,
+                   .event = last_event(),
+                   .call_slot = slot,
+                   .call_sp = sp_,
+                   .saved = registers_};
   arrive(pc_of(slot), return_address);
   open_.push_back(frame);
+  begin_call(frame.event, return_address, next_activation());
   enter(program, function, return_address, -1);
 }
 
@@ -261,6 +299,13 @@ void RunBuilder::helper(std::int32_t slot, std::int32_t number) {
   MachineEvent& event = record(EventKind::kHelperCall, slot, number);
   event.pc = pc_of(slot) + outer_.call_size;
   record_chain(event);
+  helper_event_ = last_event();
+  const std::int32_t outer = innermost_;
+  const std::uint64_t sp = sp_;
+  sp_ -= outer_.call_pushes;
+  begin_call(helper_event_, event.pc, event.activation);
+  sp_ = sp;
+  helper_ = std::exchange(innermost_, outer);
 }
 
 // Helpers have a frame record of their own; the machine does not report how they make it.
@@ -277,30 +322,41 @@ void RunBuilder::into_helper(std::uint64_t return_address) {
 void RunBuilder::callback(std::int32_t slot, int function) {
   const RegisterFile before = registers_;
   const std::uint64_t sp = sp_;
+  const std::int32_t outer = std::exchange(innermost_, helper_);
   into_helper(pc_of(slot) + outer_.call_size);
   MachineEvent& event = record(EventKind::kCallback, slot, function);
   event.pc = kLoopReturn;
+  event.call = helper_event_;
   record_chain(event);
-  const Open frame{
-      .activation = 0, .call_slot = slot, .call_sp = sp_, .saved = registers_, .is_callback = true};
+  const Open frame{.activation = 0,
+                   .event = last_event(),
+                   .call_slot = slot,
+                   .call_sp = sp_,
+                   .saved = registers_};
   arrive(kLoopReturn - outer_.call_size, kLoopReturn);
   open_.push_back(frame);
+  begin_call(frame.event, kLoopReturn, next_activation());
   enter(0, function, kLoopReturn, -1);
   leave();
   registers_ = before;
   sp_ = sp;
+  innermost_ = outer;
 }
 
 void RunBuilder::leave() {
   const Open frame = open_.back();
   open_.pop_back();
+  innermost_ = built_.run.shadow[static_cast<std::size_t>(innermost_)].parent;
   const std::uint64_t return_address = built_.run.activations[frame.activation].return_address;
   const std::uint64_t result = 0x100 + frame.activation;
   registers_ = frame.saved;
   registers_[outer_.result] = result;
   registers_[outer_.registers.bpf[0]] = result;
   sp_ = frame.call_sp;
-  record(EventKind::kReturn, frame.call_slot, 0).pc = return_address;
+  MachineEvent& event = record(EventKind::kReturn, frame.call_slot, 0);
+  event.pc = return_address;
+  event.entered = static_cast<std::int32_t>(frame.activation);
+  event.call = frame.event;
   built_.execution.trace.back().result = Value::scalar(result);
 }
 

@@ -51,10 +51,10 @@ class RunBuilder {
  private:
   struct Open {
     std::uint32_t activation = 0;
+    std::int32_t event = -1;  // call or callback; -1: the kernel's call
     std::int32_t call_slot = 0;
     std::uint64_t call_sp = 0;
     RegisterFile saved{};
-    bool is_callback = false;
   };
   const NativeFunction& native() const;
   BuiltLayout layout() const;  // of the function that runs
@@ -63,8 +63,16 @@ class RunBuilder {
   void push(std::uint64_t pc, std::uint64_t value);
   void arrive(std::uint64_t pc, std::uint64_t return_address);
   void enter(int program, int function, std::uint64_t return_address, std::int32_t replaced);
+  // The call that the event begins is in progress from now on; sp is as on arrival.
+  void begin_call(std::int32_t event, std::uint64_t return_address, std::uint32_t activation);
   void prologue(bool by_tail_call);
   void into_helper(std::uint64_t return_address);
+  std::int32_t last_event() const {
+    return static_cast<std::int32_t>(built_.run.events.size() - 1);
+  }
+  std::uint32_t next_activation() const {
+    return static_cast<std::uint32_t>(built_.run.activations.size());
+  }
   MachineEvent& record(EventKind kind, std::int32_t slot, std::int32_t target);
   void record_chain(MachineEvent& event);
 
@@ -74,6 +82,9 @@ class RunBuilder {
   std::map<std::uint64_t, std::uint64_t> memory_;  // of the stack
   RegisterFile registers_{};
   std::uint64_t sp_;
+  std::int32_t innermost_ = -1;     // call in progress, in MachineRun::shadow
+  std::int32_t helper_ = -1;        // of the last helper call: its frame there,
+  std::int32_t helper_event_ = -1;  // its event
 };
 
 // One run with everything in it: calls, helpers, a callback, refused and taken tail calls.

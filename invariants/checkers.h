@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <optional>
-
-#include "core/finding.h"
+#include "invariants/answer.h"
 #include "invariants/view.h"
 
-// One function per row of invariants.inc: the first place where the run breaks it, or nothing.
+// One function per row of invariants.inc. A checker says "held" only when it has looked at all that
+// its row speaks of, as far as the run went; that the run was stopped before its end, or that the
+// depth shows too little, is for invariants::check() to say.
 namespace plumb::invariants {
 
-#define PLUMB_INVARIANT(function, name, group, needs, follows_data, sentence) \
-  [[nodiscard]] std::optional<Violation> check_##function(const View& view);
+#define PLUMB_INVARIANT(function, name, group, needs, spreads, sentence) \
+  [[nodiscard]] Answer check_##function(const View& view);
 #include "invariants/invariants.inc"
 
 }  // namespace plumb::invariants

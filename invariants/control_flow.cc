@@ -24,6 +24,8 @@ Violation at_stop(const View& view, std::string_view invariant, std::string_view
   Violation violation =
       view.at_end(invariant, fmt::format("{} at {}{}{}", what, view.code_name(run.fault_pc),
                                          detail.empty() ? "" : ": ", detail));
+  violation.behind_event = true;
+  violation.activation = view.innermost();
   // Whatever the last event was, this one was running.
   violation.role = view.role(view.innermost());
   if (const NativeFunction* native = view.image().function_at(run.fault_pc)) {
@@ -66,8 +68,8 @@ std::string_view pad_name(LandingPad pad, bool is_call) {
 // The invocation's own entry is no event.
 Violation at_landing(const View& view, const Landing& landing, std::string message) {
   const auto event = static_cast<std::size_t>(landing.event);
-  if (landing.event >= 0 && event < view.steps().size()) {
-    return view.at_event("indirect-target-has-landing-pad", event, view.steps()[event].entered,
+  if (landing.event >= 0 && event < view.run().events.size()) {
+    return view.at_event("indirect-target-has-landing-pad", event, view.run().events[event].entered,
                          std::move(message));
   }
   Violation violation = view.at_end("indirect-target-has-landing-pad", std::move(message));
@@ -81,15 +83,15 @@ bool left_the_image(const View& view) {
 
 }  // namespace
 
-std::optional<Violation> check_lands_on_entry_or_return(const View& view) {
-  if (view.run().stop != StopReason::kWildJump) return std::nullopt;
+Answer check_lands_on_entry_or_return(const View& view) {
+  if (view.run().stop != StopReason::kWildJump) return Held{};
   return at_stop(view, "lands-on-entry-or-return", "control arrives");
 }
 
 // Unicorn executes landing pads as the no-ops that they are on other machines, so the words decide.
-std::optional<Violation> check_indirect_target_has_landing_pad(const View& view) {
+Answer check_indirect_target_has_landing_pad(const View& view) {
   const LandingPad pad = view.image().landing.pad;
-  if (pad == LandingPad::kNone) return std::nullopt;
+  if (pad == LandingPad::kNone) return not_applicable(NotApplicableReason::kNoLandingRule);
   for (const Landing& landing : view.run().landings) {
     if (is_landing_pad(pad, landing)) continue;
     const std::string message = fmt::format(
@@ -97,24 +99,24 @@ std::optional<Violation> check_indirect_target_has_landing_pad(const View& view)
         view.code_name(landing.pc), landing.word, pad_name(pad, landing.is_call));
     return at_landing(view, landing, message);
   }
-  return std::nullopt;
+  return held_if(!view.run().landings.empty(), NotApplicableReason::kNoLanding);
 }
 
-std::optional<Violation> check_stays_in_image(const View& view) {
-  if (!left_the_image(view)) return std::nullopt;
+Answer check_stays_in_image(const View& view) {
+  if (!left_the_image(view)) return Held{};
   return at_stop(view, "stays-in-image", "execution leaves the image");
 }
 
-std::optional<Violation> check_native_fault(const View& view) {
+Answer check_native_fault(const View& view) {
   if (view.run().stop == StopReason::kInvalidInsn) {
     return at_stop(view, "native-fault", "undefined instruction or trap");
   }
-  if (view.run().stop != StopReason::kFault || left_the_image(view)) return std::nullopt;
+  if (view.run().stop != StopReason::kFault || left_the_image(view)) return Held{};
   return at_stop(view, "native-fault", "access to unmapped memory");
 }
 
-std::optional<Violation> check_terminates(const View& view) {
-  if (view.run().stop != StopReason::kBudget) return std::nullopt;
+Answer check_terminates(const View& view) {
+  if (view.run().stop != StopReason::kBudget) return Held{};
   return at_stop(view, "terminates", "still running when the budget is spent,");
 }
 

@@ -20,6 +20,15 @@ bool has_arguments(EventKind kind) {
 
 bool has_target(EventKind kind) { return has_arguments(kind) || kind == EventKind::kTailCallTaken; }
 
+// Whether a value of the event has no known address in the machine, so that it was not compared.
+bool has_unknown(const View& view, const Event& event) {
+  const auto unknown = [&](const Value& value) {
+    return value.kind != Value::Kind::kUninitialised && !view.native(value);
+  };
+  if (event.kind == EventKind::kReturn) return unknown(event.result);
+  return has_arguments(event.kind) && std::ranges::any_of(event.args, unknown);
+}
+
 Divergence compare(const View& view, std::size_t index) {
   const Event& oracle = view.execution().trace[index];
   const MachineEvent& machine = view.run().events[index];
@@ -121,8 +130,10 @@ Divergence find_divergence(const View& view) {
   const auto& oracle = view.execution().trace;
   const auto& machine = view.run().events;
   const std::size_t common = std::min(oracle.size(), machine.size());
+  bool unknown = false;
   for (std::size_t i = 0; i < common; ++i) {
     Divergence divergence = compare(view, i);
+    unknown |= has_unknown(view, oracle[i]);
     if (divergence.what == What::kNone) continue;
     divergence.index = static_cast<std::int32_t>(i);
     return divergence;
@@ -133,7 +144,9 @@ Divergence find_divergence(const View& view) {
   if (oracle.size() > common && view.run().stop == StopReason::kReturned) {
     return {.what = What::kMissing, .index = index, .argument = 0};
   }
-  return {};
+  Divergence none;
+  none.unknown = unknown;
+  return none;
 }
 
 DivergedIn diverges_in(const View& view) {

@@ -3,6 +3,8 @@
 // The chain of frame records that an unwinder would walk, at every event that has one.
 #include <fmt/format.h>
 
+#include <span>
+
 #include "core/guest.h"
 #include "invariants/checkers.h"
 
@@ -50,58 +52,49 @@ const char* broken_walk(const MachineRun& run, const MachineEvent& event) {
 // Hands out the return addresses of the calls in progress, innermost first.
 class ShadowWalk {
  public:
-  ShadowWalk(const View& view, const MachineEvent& event)
-      : view_(view), activation_(static_cast<std::int32_t>(event.activation)) {
-    // The frame pointer is the helper's here, not yet the callback's.
-    if (event.kind == EventKind::kCallback) helper_event_ = helper_event_of(event);
-  }
+  ShadowWalk(const MachineRun& run, const MachineEvent& event)
+      : shadow_(run.shadow), next_(event.shadow) {}
 
   [[nodiscard]] std::optional<std::uint64_t> next() {
-    if (helper_event_ >= 0) {
-      const std::int32_t helper = helper_event_;
-      helper_event_ = -1;
-      return view_.run().events[static_cast<std::size_t>(helper)].pc;
-    }
-    const Frame* frame = view_.frame(activation_);
-    if (frame == nullptr) return std::nullopt;
-    const auto index = static_cast<std::size_t>(activation_);
-    activation_ = frame->caller < activation_ ? frame->caller : -1;
-    if (frame->is_callback) helper_event_ = frame->helper_event;
-    return view_.run().activations[index].return_address;
+    if (next_ < 0 || static_cast<std::size_t>(next_) >= shadow_.size()) return std::nullopt;
+    const ShadowFrame& frame = shadow_[static_cast<std::size_t>(next_)];
+    next_ = frame.parent < next_ ? frame.parent : -1;
+    return frame.return_address;
   }
 
  private:
-  [[nodiscard]] std::int32_t helper_event_of(const MachineEvent& event) const {
-    const auto index = static_cast<std::size_t>(&event - view_.run().events.data());
-    const Frame* callback = view_.frame(view_.steps()[index].entered);
-    return callback != nullptr ? callback->helper_event : -1;
-  }
-
-  const View& view_;
-  std::int32_t activation_;
-  std::int32_t helper_event_ = -1;
+  std::span<const ShadowFrame> shadow_;
+  std::int32_t next_;
 };
 
 }  // namespace
 
-std::optional<Violation> check_fp_chain_walkable(const View& view) {
+Answer check_fp_chain_walkable(const View& view) {
+  bool looked = false;
+  bool cut = false;
   const auto& events = view.run().events;
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (!has_chain(events[i])) continue;
+    looked = true;
+    cut |= events[i].chain_size > 0 && is_cut(view.run(), events[i]);
     if (const char* problem = broken_walk(view.run(), events[i])) {
       return view.at_event("fp-chain-walkable", i, events[i].activation,
                            fmt::format("the walk along the frame pointers {}", problem));
     }
   }
-  return std::nullopt;
+  if (cut) return not_applicable(NotApplicableReason::kChainCut);
+  return held_if(looked, NotApplicableReason::kNoCalls);
 }
 
-std::optional<Violation> check_fp_chain_matches_calls(const View& view) {
+Answer check_fp_chain_matches_calls(const View& view) {
+  bool looked = false;
+  bool cut = false;
   const auto& events = view.run().events;
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (!has_chain(events[i])) continue;
+    looked = true;
     const bool event_is_cut = events[i].chain_size > 0 && is_cut(view.run(), events[i]);
-    ShadowWalk shadow(view, events[i]);
+    ShadowWalk shadow(view.run(), events[i]);
     std::uint32_t step = 0;
     for (; step < events[i].chain_size; ++step) {
       const FrameRecord& record = view.run().frames[events[i].chain_begin + step];
@@ -113,6 +106,7 @@ std::optional<Violation> check_fp_chain_matches_calls(const View& view) {
                       view.code_name(record.return_address),
                       expected ? view.code_name(*expected) : "nowhere"));
     }
+    cut |= event_is_cut;
     if (event_is_cut) continue;
     if (const auto missing = shadow.next()) {
       return view.at_event("fp-chain-matches-calls", i, events[i].activation,
@@ -120,7 +114,8 @@ std::optional<Violation> check_fp_chain_matches_calls(const View& view) {
                                        step, view.code_name(*missing)));
     }
   }
-  return std::nullopt;
+  if (cut) return not_applicable(NotApplicableReason::kChainCut);
+  return held_if(looked, NotApplicableReason::kNoCalls);
 }
 
 }  // namespace plumb::invariants

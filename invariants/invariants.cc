@@ -5,8 +5,8 @@
 #include <array>
 #include <cstddef>
 #include <memory_resource>
-#include <optional>
 #include <string_view>
+#include <utility>
 
 #include "invariants/checkers.h"
 #include "invariants/view.h"
@@ -14,59 +14,92 @@
 namespace plumb::invariants {
 namespace {
 
-using Checker = std::optional<Violation> (*)(const View&);
+using Checker = Answer (*)(const View&);
 
 constexpr std::array kTable{
-#define PLUMB_INVARIANT(function, name, group, needs, follows_data, sentence) \
-  InvariantInfo{name, group, sentence, Depth::k##needs},
+#define PLUMB_INVARIANT(function, name, group, needs, spreads, sentence) \
+  InvariantInfo{name, group, sentence, Depth::k##needs, Spread::k##spreads},
 #include "invariants/invariants.inc"
 };
 
 constexpr std::array<Checker, kTable.size()> kCheckers{
-#define PLUMB_INVARIANT(function, name, group, needs, follows_data, sentence) check_##function,
+#define PLUMB_INVARIANT(function, name, group, needs, spreads, sentence) check_##function,
 #include "invariants/invariants.inc"
 };
 
-constexpr std::array kFollowsData{
-#define PLUMB_INVARIANT(function, name, group, needs, follows_data, sentence) follows_data,
-#include "invariants/invariants.inc"
-};
+// Whether "held" can be said of the run as a whole: not at less depth than the row needs, and not
+// when the run was stopped.
+RowAnswer row_answer(const Answer& answer, const InvariantInfo& info, const View& view,
+                     Depth depth) {
+  using Kind = RowAnswer::Kind;
+  if (std::holds_alternative<Violation>(answer)) return {.kind = Kind::kViolated};
+  if (const auto* none = std::get_if<NotApplicable>(&answer)) {
+    return {.kind = Kind::kNotApplicable, .reason = none->reason};
+  }
+  if (info.needs > depth) {
+    return {.kind = Kind::kNotApplicable, .reason = NotApplicableReason::kDepth};
+  }
+  if (view.is_bound_broken()) {
+    return {.kind = Kind::kNotApplicable, .reason = NotApplicableReason::kBoundBroken};
+  }
+  if (view.run().stop != StopReason::kReturned) {
+    return {.kind = Kind::kNotApplicable, .reason = NotApplicableReason::kStopped};
+  }
+  return {.kind = Kind::kHeld};
+}
 
-bool follows_data(std::string_view invariant) {
-  for (std::size_t i = 0; i < kTable.size(); ++i) {
-    if (kTable[i].name == invariant) return kFollowsData[i];
+bool explains(const Violation& cause, const Violation& other) {
+  const InvariantInfo& info = *find_invariant(cause.invariant);
+  switch (info.spreads) {
+    case Spread::kRun:
+      return true;
+    case Spread::kChain:
+      return info.group == find_invariant(other.invariant)->group;
+    case Spread::kNothing:
+      return false;  // one violation a row
   }
   return false;
 }
 
-// Moves same-events before what is only a consequence of the wrong data that it tells of.
-void put_wrong_data_first(const Divergence& divergence, std::vector<Violation>& violations) {
-  const bool is_data = divergence.what == Divergence::What::kArgument ||
-                       divergence.what == Divergence::What::kResult;
-  if (!is_data) return;
-  const auto events = std::ranges::find(violations, "same-events", &Violation::invariant);
-  const auto consequence = std::find_if(violations.begin(), events, [&](const Violation& v) {
-    return v.event >= divergence.index && follows_data(v.invariant);
-  });
-  if (events != violations.end()) std::rotate(consequence, events, events + 1);
+// Sorted by time.
+void link_causes(std::vector<Violation>& violations) {
+  for (std::size_t i = 1; i < violations.size(); ++i) {
+    const auto cause =
+        std::find_if(violations.begin(), violations.begin() + static_cast<std::ptrdiff_t>(i),
+                     [&](const Violation& earlier) { return explains(earlier, violations[i]); });
+    const auto index = cause - violations.begin();
+    if (static_cast<std::size_t>(index) < i) {
+      violations[i].follows = static_cast<std::int32_t>(index);
+    }
+  }
 }
 
 }  // namespace
 
 std::span<const InvariantInfo> invariant_table() { return kTable; }
 
-std::vector<Violation> check(const Subject& subject) {
+const InvariantInfo* find_invariant(std::string_view name) {
+  const auto it = std::ranges::find(kTable, name, &InvariantInfo::name);
+  return it == kTable.end() ? nullptr : &*it;
+}
+
+Checked check(const Subject& subject) {
   // Annotations of an ordinary run fit here; larger ones go on to the heap.
   std::array<std::byte, 16384> buffer;
   std::pmr::monotonic_buffer_resource memory(buffer.data(), buffer.size());
   const View view(subject, &memory);
-  std::vector<Violation> violations;
+  Checked checked;
+  checked.answers.reserve(kTable.size());
   for (std::size_t i = 0; i < kTable.size(); ++i) {
-    if (kTable[i].needs > subject.depth) continue;
-    if (auto violation = kCheckers[i](view)) violations.push_back(*std::move(violation));
+    Answer answer = kCheckers[i](view);
+    checked.answers.push_back(row_answer(answer, kTable[i], view, subject.depth));
+    if (auto* violation = std::get_if<Violation>(&answer)) {
+      checked.violations.push_back(std::move(*violation));
+    }
   }
-  put_wrong_data_first(view.divergence(), violations);
-  return violations;
+  std::ranges::stable_sort(checked.violations, {}, &Violation::time);
+  link_causes(checked.violations);
+  return checked;
 }
 
 }  // namespace plumb::invariants

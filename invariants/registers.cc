@@ -49,27 +49,29 @@ bool is_callee_saved(const View& view, int native) {
 // The call event of a return, or null.
 const MachineEvent* call_of(const View& view, std::size_t index) {
   if (view.run().events[index].kind != EventKind::kReturn) return nullptr;
-  const std::int32_t call = view.steps()[index].call;
+  const std::int32_t call = view.run().events[index].call;
   return call < 0 ? nullptr : &view.run().events[static_cast<std::size_t>(call)];
 }
 
 }  // namespace
 
-std::optional<Violation> check_r6_r9_survive_calls(const View& view) {
+Answer check_r6_r9_survive_calls(const View& view) {
+  bool looked = false;
   const RegisterSet saved = bpf_saved(view.image());
   const auto& events = view.run().events;
   for (std::size_t i = 0; i < events.size(); ++i) {
     const MachineEvent* call = call_of(view, i);
     if (call == nullptr || call->kind != EventKind::kCall) continue;
+    looked = true;
     const int changed = first_changed(saved, call->registers, events[i].registers);
     if (changed < 0) continue;
-    return view.at_event("r6-r9-survive-calls", i, view.steps()[i].entered,
+    return view.at_event("r6-r9-survive-calls", i, view.run().events[i].entered,
                          fmt::format("a call changes {}", register_name(view, changed)));
   }
-  return std::nullopt;
+  return held_if(looked, NotApplicableReason::kNoBpfCalls);
 }
 
-std::optional<Violation> check_callee_saved_preserved(const View& view) {
+Answer check_callee_saved_preserved(const View& view) {
   const MachineRun& run = view.run();
   const RegisterSet all = view.platform().callee_saved;
   const RegisterSet others = all & ~bpf_saved(view.image());
@@ -80,17 +82,19 @@ std::optional<Violation> check_callee_saved_preserved(const View& view) {
     const RegisterSet set = call->kind == EventKind::kCallback ? all : others;
     const int changed = first_changed(set, call->registers, run.events[i].registers);
     if (changed < 0) continue;
-    return view.at_event("callee-saved-preserved", i, view.steps()[i].entered,
+    return view.at_event("callee-saved-preserved", i, view.run().events[i].entered,
                          fmt::format("a call changes {}", register_name(view, changed)));
   }
-  if (run.stop != StopReason::kReturned) return std::nullopt;
+  if (run.stop != StopReason::kReturned) return not_applicable(NotApplicableReason::kStopped);
   const int changed = first_changed(all, run.entry_registers, run.exit_registers);
-  if (changed < 0) return std::nullopt;
+  if (changed < 0) return Held{};
   return view.at_end("callee-saved-preserved", fmt::format("the invocation returns with {} changed",
                                                            register_name(view, changed)));
 }
 
-std::optional<Violation> check_r10_stable(const View& view) {
+Answer check_r10_stable(const View& view) {
+  bool looked = false;
+  bool unknown = false;
   const auto& events = view.run().events;
   for (std::size_t i = 0; i < events.size(); ++i) {
     std::int64_t activation = events[i].activation;
@@ -113,7 +117,12 @@ std::optional<Violation> check_r10_stable(const View& view) {
         continue;
     }
     const Frame* frame = view.frame(activation);
-    if (frame == nullptr || frame->r10 == 0) continue;
+    if (frame != nullptr && !frame->uses_r10) continue;
+    if (frame == nullptr || frame->r10 == 0) {
+      unknown = true;
+      continue;
+    }
+    looked = true;
     const auto native = static_cast<std::size_t>(r10_register(view, activation));
     const std::uint64_t r10 =
         events[i].registers[native] +
@@ -122,7 +131,8 @@ std::optional<Violation> check_r10_stable(const View& view) {
     return view.at_event("r10-stable", i, activation,
                          fmt::format("R10 has moved to {}", view.stack_name(r10, activation)));
   }
-  return std::nullopt;
+  if (unknown) return not_applicable(NotApplicableReason::kR10Unknown);
+  return held_if(looked, NotApplicableReason::kNoCalls);
 }
 
 }  // namespace plumb::invariants

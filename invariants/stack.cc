@@ -11,16 +11,13 @@
 #include <array>
 
 #include "core/guest.h"
+#include "invariants/bytes.h"
 #include "invariants/checkers.h"
 
 namespace plumb::invariants {
 namespace {
 
 constexpr std::uint64_t kSlot = 8;
-
-bool overlap(std::uint64_t a, std::uint64_t a_size, std::uint64_t b, std::uint64_t b_size) {
-  return a < b + b_size && b < a + a_size;
-}
 
 bool on_stack(std::uint64_t address) { return address - guest::kStackBase < guest::kStackSize; }
 
@@ -57,10 +54,11 @@ class SavedSlots {
     current_ = activation;
     while (count_ > 0 && !view_.is_live(current_, slots_[count_ - 1].activation)) --count_;
   }
-  void add(const StackAccess& access) {
-    // Eight frames of eight slots are the most that a valid program has.
-    if (count_ == slots_.size()) return;
+  // False: the table is full.
+  [[nodiscard]] bool add(const StackAccess& access) {
+    if (count_ == slots_.size()) return false;
     slots_[count_++] = {access.address, access.pc, access.activation, access.size};
+    return true;
   }
   // Of all live frames, or of the callers only.
   [[nodiscard]] const Slot* find(const StackAccess& access, bool of_callers) const {
@@ -75,6 +73,8 @@ class SavedSlots {
 
  private:
   const View& view_;
+  // Eight frames of sixteen slots are more than a valid program has, but for tail calls out of
+  // nested frames.
   std::array<Slot, 128> slots_;  // the first count_ of them
   std::size_t count_ = 0;
   std::uint32_t current_ = 0;
@@ -117,6 +117,30 @@ std::string store_text(const View& view, const StackAccess& access) {
                      access.size, view.stack_name(access.address, access.activation));
 }
 
+// Does every frame that has a BPF stack show where it lies?
+enum class Stacks : std::uint8_t { kNone, kKnown, kUnknown };
+Stacks known_stacks(const View& view) {
+  Stacks stacks = Stacks::kNone;
+  for (const Frame& frame : view.frames()) {
+    if (frame.native == nullptr || frame.native->stack_size == 0 || !frame.uses_r10) continue;
+    if (frame.r10 == 0) return Stacks::kUnknown;
+    stacks = Stacks::kKnown;
+  }
+  return stacks;
+}
+
+Answer held_where_stacks_are_known(const View& view) {
+  switch (known_stacks(view)) {
+    case Stacks::kNone:
+      return not_applicable(NotApplicableReason::kNoBpfStack);
+    case Stacks::kUnknown:
+      return not_applicable(NotApplicableReason::kR10Unknown);
+    case Stacks::kKnown:
+      break;
+  }
+  return Held{};
+}
+
 // Two live frames whose BPF stacks share bytes: the ordinal of the inner one, or nothing.
 std::optional<std::size_t> overlapping_frames(const View& view) {
   const auto& frames = view.frames();
@@ -136,7 +160,7 @@ std::optional<std::size_t> overlapping_frames(const View& view) {
 
 }  // namespace
 
-std::optional<Violation> check_return_address_intact(const View& view) {
+Answer check_return_address_intact(const View& view) {
   const MachineRun& run = view.run();
   for (std::size_t i = 0; i < run.accesses.size(); ++i) {
     const StackAccess& access = run.accesses[i];
@@ -148,7 +172,7 @@ std::optional<Violation> check_return_address_intact(const View& view) {
                                       store_text(view, access), view.role(frame)));
   }
   for (std::size_t i = 0; i < run.events.size(); ++i) {
-    const std::int32_t returned = view.steps()[i].entered;
+    const std::int32_t returned = view.run().events[i].entered;
     if (run.events[i].kind != EventKind::kReturn || view.frame(returned) == nullptr) continue;
     const std::uint64_t pushed = run.activations[static_cast<std::size_t>(returned)].return_address;
     if (run.events[i].pc == pushed) continue;
@@ -156,33 +180,42 @@ std::optional<Violation> check_return_address_intact(const View& view) {
                          fmt::format("returned to {} instead of {}",
                                      view.code_name(run.events[i].pc), view.code_name(pushed)));
   }
-  return std::nullopt;
+  return held_if(view.platform().geometry.has_value(), NotApplicableReason::kGeometryUnknown);
 }
 
-std::optional<Violation> check_saved_slots_unwritten(const View& view) {
+Answer check_saved_slots_unwritten(const View& view) {
   SavedSlots saved(view);
+  bool looked = false;
+  bool full = false;
   const auto& accesses = view.run().accesses;
   for (std::size_t i = 0; i < accesses.size(); ++i) {
     const AccessRole role = view.access_roles()[i];
     if (role == AccessRole::kRead) continue;
     saved.enter(accesses[i].activation);
-    if (role == AccessRole::kPrologue) {
-      saved.add(accesses[i]);
-      continue;
+    // The count stands among the saved registers: tail-call-counter-intact.
+    if (role == AccessRole::kCount) continue;
+    const bool is_prologue = role == AccessRole::kPrologue;
+    const std::int64_t first = is_prologue && view.frame(accesses[i].activation) != nullptr
+                                   ? view.caller(accesses[i].activation)
+                                   : first_in_danger(view, role, accesses[i]);
+    const SavedSlots::Slot* slot =
+        saved.find(accesses[i], is_prologue || role == AccessRole::kThunk);
+    if (is_prologue) {
+      looked = true;
+      full |= !saved.add(accesses[i]);
     }
-    if (role == AccessRole::kOther) continue;  // the JIT's own counters
-    const std::int64_t first = first_in_danger(view, role, accesses[i]);
-    const SavedSlots::Slot* slot = saved.find(accesses[i], role == AccessRole::kThunk);
     if (slot == nullptr && touched_record(view, accesses[i], first) < 0) continue;
     return view.at_access(
         "saved-slots-unwritten", accesses[i],
         fmt::format("{} overwrites what a prologue saved at {}", store_text(view, accesses[i]),
                     slot != nullptr ? view.code_name(slot->pc) : "its entry"));
   }
-  return std::nullopt;
+  if (full) return not_applicable(NotApplicableReason::kTableFull);
+  if (!view.platform().geometry) return not_applicable(NotApplicableReason::kGeometryUnknown);
+  return held_if(looked, NotApplicableReason::kNoSavedSlot);
 }
 
-std::optional<Violation> check_bpf_stack_disjoint(const View& view) {
+Answer check_bpf_stack_disjoint(const View& view) {
   const auto& accesses = view.run().accesses;
   for (std::size_t i = 0; i < accesses.size(); ++i) {
     const AccessRole role = view.access_roles()[i];
@@ -201,20 +234,21 @@ std::optional<Violation> check_bpf_stack_disjoint(const View& view) {
     }
   }
   if (const auto inner = overlapping_frames(view)) {
-    Violation violation = view.at_end(
-        "bpf-stack-disjoint-from-saved-area",
+    return view.at_entry_of(
+        "bpf-stack-disjoint-from-saved-area", static_cast<std::int64_t>(*inner),
         fmt::format("the BPF stack of activation {} shares bytes with a caller's", *inner));
-    violation.role = view.role(static_cast<std::int64_t>(*inner));
-    return violation;
   }
-  return std::nullopt;
+  return held_where_stacks_are_known(view);
 }
 
-std::optional<Violation> check_bpf_stack_in_frame(const View& view) {
+Answer check_bpf_stack_in_frame(const View& view) {
+  bool looked = false;
+  bool unknown = false;
   const auto& accesses = view.run().accesses;
   for (std::size_t i = 0; i < accesses.size(); ++i) {
     const StackAccess& access = accesses[i];
     if (!is_program_store(view.access_roles()[i]) || !on_stack(access.address)) continue;
+    looked = true;
     bool inside = false;
     for (std::int64_t j = access.activation; const Frame* frame = view.frame(j);
          j = view.caller(j)) {
@@ -223,6 +257,7 @@ std::optional<Violation> check_bpf_stack_in_frame(const View& view) {
       if (frame->r10 == 0 ||
           (access.address >= frame->stack_low && access.address + access.size <= frame->r10)) {
         inside = true;
+        unknown |= frame->r10 == 0;
         break;
       }
     }
@@ -230,10 +265,11 @@ std::optional<Violation> check_bpf_stack_in_frame(const View& view) {
     return view.at_access("bpf-stack-in-frame", access,
                           store_text(view, access) + " hits no BPF stack of a live frame");
   }
-  return std::nullopt;
+  if (unknown) return not_applicable(NotApplicableReason::kR10Unknown);
+  return held_if(looked, NotApplicableReason::kNoBpfStore);
 }
 
-std::optional<Violation> check_no_live_data_below_sp(const View& view) {
+Answer check_no_live_data_below_sp(const View& view) {
   const auto& accesses = view.run().accesses;
   for (const StackAccess& access : accesses) {
     if (access.is_push || access.address >= access.sp) continue;
@@ -243,7 +279,7 @@ std::optional<Violation> check_no_live_data_below_sp(const View& view) {
                                       access.kind == AccessKind::kRead ? "reads" : "writes",
                                       access.sp - access.address));
   }
-  return std::nullopt;
+  return held_if(!accesses.empty(), NotApplicableReason::kNoStackAccess);
 }
 
 }  // namespace plumb::invariants

@@ -21,19 +21,18 @@ bool is_body_event(EventKind kind) {
 }
 
 std::optional<Violation> unbalanced_return(const View& view, std::size_t index) {
-  const Step& step = view.steps()[index];
-  if (step.call < 0) return std::nullopt;
-  const MachineEvent& call = view.run().events[static_cast<std::size_t>(step.call)];
   const MachineEvent& back = view.run().events[index];
+  if (back.kind != EventKind::kReturn || back.call < 0) return std::nullopt;
+  const MachineEvent& call = view.run().events[static_cast<std::size_t>(back.call)];
   if (back.sp == call.sp) return std::nullopt;
-  return view.at_event("sp-balanced", index, step.entered,
+  return view.at_event("sp-balanced", index, back.entered,
                        fmt::format("the stack pointer is {} after the call than before it",
                                    moved(call.sp, back.sp)));
 }
 
 // After the unwinding of a tail call, sp stands where a fresh entry's would at the landing point.
 std::optional<Violation> unbalanced_landing(const View& view, std::size_t index) {
-  const Frame* target = view.frame(view.steps()[index].entered);
+  const Frame* target = view.frame(view.run().events[index].entered);
   if (target == nullptr || !view.landing_below_entry()) return std::nullopt;
   const std::uint64_t expected = target->entry_sp - *view.landing_below_entry();
   const MachineEvent& event = view.run().events[index];
@@ -72,15 +71,19 @@ std::optional<Violation> moved_in_body(const View& view) {
 
 }  // namespace
 
-std::optional<Violation> check_sp_balanced(const View& view) {
+Answer check_sp_balanced(const View& view) {
   const MachineRun& run = view.run();
+  bool landing_unknown = false;
   for (std::size_t i = 0; i < run.events.size(); ++i) {
     std::optional<Violation> violation;
     if (run.events[i].kind == EventKind::kReturn) violation = unbalanced_return(view, i);
-    if (run.events[i].kind == EventKind::kTailCallTaken) violation = unbalanced_landing(view, i);
-    if (violation) return violation;
+    if (run.events[i].kind == EventKind::kTailCallTaken) {
+      violation = unbalanced_landing(view, i);
+      landing_unknown |= !view.landing_below_entry();
+    }
+    if (violation) return *std::move(violation);
   }
-  if (auto violation = moved_in_body(view)) return violation;
+  if (auto violation = moved_in_body(view)) return *std::move(violation);
   if (run.stop == StopReason::kReturned && view.platform().geometry) {
     const std::uint64_t expected = run.entry_sp + view.platform().geometry->call_pushes;
     if (run.exit_sp != expected) {
@@ -90,44 +93,50 @@ std::optional<Violation> check_sp_balanced(const View& view) {
                                      moved(expected, run.exit_sp)));
     }
   }
-  return std::nullopt;
+  if (!view.platform().geometry) return not_applicable(NotApplicableReason::kGeometryUnknown);
+  return held_if(!landing_unknown, NotApplicableReason::kLandingUnknown);
 }
 
-std::optional<Violation> check_stack_growth_bounded(const View& view) {
+Answer check_stack_growth_bounded(const View& view) {
   const MachineRun& run = view.run();
+  bool looked = false;
   for (std::size_t i = 0; i < run.events.size(); ++i) {
-    const std::int32_t entered = view.steps()[i].entered;
+    const std::int32_t entered = view.run().events[i].entered;
     if (run.events[i].kind != EventKind::kTailCallTaken || view.frame(entered) == nullptr) continue;
     const Activation& target = run.activations[static_cast<std::size_t>(entered)];
     if (view.frame(target.replaced) == nullptr) continue;
     const Activation& replaced = run.activations[static_cast<std::size_t>(target.replaced)];
     // Landings compare with landings: the first of the chain was entered by a call.
-    if (replaced.replaced < 0 || target.entry_sp >= replaced.entry_sp) continue;
+    if (replaced.replaced < 0) continue;
+    looked = true;
+    if (target.entry_sp >= replaced.entry_sp) continue;
     return view.at_event(
         "stack-growth-bounded", i, run.events[i].activation,
         fmt::format("each tail call of the chain takes more stack: it lands {} than the one before",
                     moved(replaced.entry_sp, target.entry_sp)));
   }
-  return std::nullopt;
+  return held_if(looked, NotApplicableReason::kNoTailCallChain);
 }
 
-std::optional<Violation> check_sp_aligned_at_call(const View& view) {
+Answer check_sp_aligned_at_call(const View& view) {
   const auto alignment = static_cast<std::uint64_t>(view.image().contract.call_alignment);
-  if (alignment == 0) return std::nullopt;
+  if (alignment == 0) return not_applicable(NotApplicableReason::kNoAlignmentRule);
+  bool looked = false;
   const auto& events = view.run().events;
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (events[i].kind != EventKind::kCall && events[i].kind != EventKind::kHelperCall) continue;
+    looked = true;
     if (events[i].sp % alignment == 0) continue;
     return view.at_event("sp-aligned-at-call", i, events[i].activation,
                          fmt::format("the stack pointer is {} modulo {} at a call",
                                      events[i].sp % alignment, alignment));
   }
-  return std::nullopt;
+  return held_if(looked, NotApplicableReason::kNoCalls);
 }
 
-std::optional<Violation> check_sp_aligned_at_access(const View& view) {
+Answer check_sp_aligned_at_access(const View& view) {
   const std::uint64_t alignment = view.platform().sp_alignment;
-  if (alignment == 0) return std::nullopt;
+  if (alignment == 0) return not_applicable(NotApplicableReason::kNoAlignmentRule);
   for (const StackAccess& access : view.run().accesses) {
     if (access.sp % alignment == 0) continue;
     return view.at_access(
@@ -136,7 +145,7 @@ std::optional<Violation> check_sp_aligned_at_access(const View& view) {
                     access.sp % alignment, alignment,
                     access.pc == 0 ? "a helper" : view.code_name(access.pc)));
   }
-  return std::nullopt;
+  return held_if(!view.run().accesses.empty(), NotApplicableReason::kNoStackAccess);
 }
 
 }  // namespace plumb::invariants

@@ -23,6 +23,12 @@ bool in_thunk(const Image& image, std::uint64_t pc) {
   });
 }
 
+constexpr std::uint8_t kCallOpcode = 0x85;
+
+bool is_tail_call(const Insn& insn) {
+  return insn.opcode == kCallOpcode && insn.src == 0 && insn.immediate == kTailCallHelper;
+}
+
 bool names_r10(const Function& function) {
   return std::ranges::any_of(function.insns, [](const Insn& insn) {
     return insn.dst == kFramePointerRegister || insn.src == kFramePointerRegister;
@@ -35,11 +41,9 @@ View::View(const Subject& subject, std::pmr::memory_resource* memory)
     : subject_(subject),
       platform_(invariants::platform(subject.image->arch)),
       frames_(memory),
-      steps_(memory),
       access_roles_(memory) {
   learn_landing();
   build_frames();
-  match_events();
   classify_accesses();
   divergence_ = find_divergence(*this);
 }
@@ -61,6 +65,9 @@ void View::build_frames() {
     frame.native = image().find_function(activation.program, activation.function);
     frame.caller = activation.caller;
     frame.entry_sp = activation.entry_sp;
+    frame.entered_by = activation.entered_by;
+    frame.helper_event = activation.helper_event;
+    frame.is_callback = activation.helper_event >= 0;
     if (activation.replaced >= 0 && static_cast<std::size_t>(activation.replaced) < i) {
       const Frame& replaced = frames_[static_cast<std::size_t>(activation.replaced)];
       frame.entry_sp = replaced.entry_sp;
@@ -123,64 +130,12 @@ void View::note_lowest(Frame& frame) const {
   }
 }
 
-void View::match_events() {
-  struct Open {
-    std::int32_t activation = 0;
-    std::int32_t call = -1;
-    std::int32_t last_helper = -1;
-  };
-  // Call chains of 8 frames, times as many tail calls as there may be.
-  std::vector<Open> open(1);
-  open.reserve(64);
+std::int32_t View::innermost() const {
   const auto& events = run().events;
-  steps_.resize(events.size());
-  std::int32_t next = 1;  // ordinal of the next activation
-  for (std::size_t i = 0; i < events.size(); ++i) {
-    const auto index = static_cast<std::int32_t>(i);
-    switch (events[i].kind) {
-      case EventKind::kHelperCall:
-        open.back().last_helper = index;
-        break;
-      case EventKind::kCall:
-      case EventKind::kCallback: {
-        const std::int32_t helper = open.back().last_helper;
-        steps_[i].entered = next;
-        open.push_back({.activation = next, .call = index, .last_helper = -1});
-        if (events[i].kind == EventKind::kCallback &&
-            static_cast<std::size_t>(next) < frames_.size()) {
-          frames_[static_cast<std::size_t>(next)].is_callback = true;
-          frames_[static_cast<std::size_t>(next)].helper_event = helper;
-        }
-        ++next;
-        break;
-      }
-      case EventKind::kTailCallTaken:
-        steps_[i].entered = next;
-        if (static_cast<std::size_t>(next) < frames_.size()) {
-          const Frame* replaced = frame(open.back().activation);
-          Frame& target = frames_[static_cast<std::size_t>(next)];
-          target.is_callback = replaced != nullptr && replaced->is_callback;
-          target.helper_event = replaced != nullptr ? replaced->helper_event : -1;
-        }
-        open.back().activation = next;
-        open.back().last_helper = -1;
-        ++next;
-        break;
-      case EventKind::kReturn:
-        if (open.size() == 1) return;
-        steps_[i].entered = open.back().activation;
-        steps_[i].call = open.back().call;
-        open.pop_back();
-        break;
-      case EventKind::kTailCallRefused:
-      case EventKind::kExit:
-        break;
-    }
-    innermost_ = open.back().activation;
-    if (events[i].kind != EventKind::kReturn && frame(steps_[i].entered) != nullptr) {
-      frames_[static_cast<std::size_t>(steps_[i].entered)].entered_by = index;
-    }
-  }
+  if (events.empty()) return 0;
+  const MachineEvent& last = events.back();
+  const bool begins = last.kind != EventKind::kReturn && last.entered >= 0;
+  return begins ? last.entered : static_cast<std::int32_t>(last.activation);
 }
 
 void View::classify_accesses() {
@@ -212,8 +167,10 @@ AccessRole View::classify(const StackAccess& access) const {
   if (access.is_push) return AccessRole::kPush;
   const int slot = slot_at(*native, offset);
   const auto& insns = bpf_function(*native).insns;
-  const bool in_body = slot >= 0 && static_cast<std::size_t>(slot) < insns.size();
-  return in_body && is_store(insns[static_cast<std::size_t>(slot)]) ? AccessRole::kBpfStore : other;
+  if (slot < 0 || static_cast<std::size_t>(slot) >= insns.size()) return other;
+  const Insn& insn = insns[static_cast<std::size_t>(slot)];
+  if (is_tail_call(insn)) return AccessRole::kCount;
+  return is_store(insn) ? AccessRole::kBpfStore : other;
 }
 
 const Function& View::bpf_function(const NativeFunction& native) const {
@@ -266,7 +223,7 @@ bool View::matches(const Value& value, std::uint64_t seen) const {
 }
 
 std::uint8_t View::result_register(std::size_t event) const {
-  const std::int32_t call = steps_[event].call;
+  const std::int32_t call = run().events[event].call;
   const bool to_bpf =
       call >= 0 && run().events[static_cast<std::size_t>(call)].kind == EventKind::kCall;
   return platform_.returns_in_r0 && to_bpf ? image().registers.bpf[0] : platform_.result_register;
@@ -319,23 +276,41 @@ Violation View::at_event(std::string_view invariant, std::size_t event, std::int
           .role = role(activation),
           .at = run().events[event].at,
           .event = static_cast<std::int32_t>(event),
-          .message = std::move(message)};
+          .message = std::move(message),
+          .activation = static_cast<std::int32_t>(activation)};
 }
 
 Violation View::at_access(std::string_view invariant, const StackAccess& access,
                           std::string message) const {
+  return {.invariant = invariant,
+          .role = role(access.activation),
+          .at = place_of(access.pc),
+          .event = access.event,
+          .message = std::move(message),
+          .behind_event = true,
+          .activation = static_cast<std::int32_t>(access.activation)};
+}
+
+Place View::place_of(std::uint64_t pc) const {
+  const NativeFunction* native = image().function_at(pc);
+  if (native == nullptr) return {};
+  return {.program = static_cast<std::int16_t>(native->program),
+          .function = static_cast<std::int16_t>(native->function),
+          .slot = slot_at(*native, static_cast<std::uint32_t>(pc - native->address))};
+}
+
+Violation View::at_entry_of(std::string_view invariant, std::int64_t activation,
+                            std::string message) const {
+  const Frame* owner = frame(activation);
   Violation violation{.invariant = invariant,
-                      .role = role(access.activation),
+                      .role = role(activation),
                       .at = {},
-                      .event = -1,
-                      .message = std::move(message)};
-  if (const Frame* owner = frame(access.activation)) violation.event = owner->entered_by;
-  if (const NativeFunction* native = image().function_at(access.pc)) {
-    violation.at = {
-        .program = static_cast<std::int16_t>(native->program),
-        .function = static_cast<std::int16_t>(native->function),
-        .slot = slot_at(*native, static_cast<std::uint32_t>(access.pc - native->address))};
-  }
+                      .event = owner != nullptr ? owner->entered_by : -1,
+                      .message = std::move(message),
+                      .behind_event = true,
+                      .activation = static_cast<std::int32_t>(activation)};
+  if (violation.event >= 0)
+    violation.at = run().events[static_cast<std::size_t>(violation.event)].at;
   return violation;
 }
 
@@ -346,7 +321,9 @@ Violation View::at_end(std::string_view invariant, std::string message) const {
             .role = role(0),
             .at = {},
             .event = -1,
-            .message = std::move(message)};
+            .message = std::move(message),
+            .behind_event = true,
+            .activation = 0};
   }
   return at_event(invariant, events.size() - 1, events.back().activation, std::move(message));
 }

@@ -33,13 +33,6 @@ struct Frame {
   bool uses_r10 = true;  // false: its code names R10 nowhere, so nobody needs to set it up
 };
 
-// One event, with its partner.
-struct Step {
-  std::int32_t entered = -1;  // calls, callbacks and tail calls: the activation that begins;
-                              // returns: the one that ends
-  std::int32_t call = -1;     // returns: index of the call or callback event
-};
-
 // Who made a stack access.
 enum class AccessRole : std::uint8_t {
   kPush,      // a push or call in a body or in a helper stub
@@ -47,7 +40,8 @@ enum class AccessRole : std::uint8_t {
   kBpfStore,  // the code of a BPF store instruction
   kHelper,    // a helper
   kThunk,     // a thunk, on the way out of a frame that is given up already
-  kOther,     // what else the JIT emits: tail-call counters, epilogues
+  kCount,     // the code of a tail call
+  kOther,     // any other code: nothing there has to write to the stack
   kRead,
 };
 
@@ -67,6 +61,7 @@ struct Divergence {
   What what = What::kNone;
   std::int32_t index = -1;  // of the event, in both traces
   int argument = 0;         // kArgument: 1 ... 5
+  bool unknown = false;     // a value was met whose address in the machine is not known
 };
 
 // What all checkers read: the subject, annotated once.
@@ -81,12 +76,11 @@ class View {
   [[nodiscard]] const Platform& platform() const { return platform_; }
 
   [[nodiscard]] const std::pmr::vector<Frame>& frames() const { return frames_; }
-  [[nodiscard]] const std::pmr::vector<Step>& steps() const { return steps_; }
   [[nodiscard]] const std::pmr::vector<AccessRole>& access_roles() const { return access_roles_; }
   [[nodiscard]] const Divergence& divergence() const { return divergence_; }
 
   // The activation that was running after the last event.
-  [[nodiscard]] std::int32_t innermost() const { return innermost_; }
+  [[nodiscard]] std::int32_t innermost() const;
 
   // More tail calls than any program may take: what the run did otherwise says nothing.
   [[nodiscard]] bool is_bound_broken() const;
@@ -121,6 +115,9 @@ class View {
   // R1 ... R5 by number, R10 included; as the event's registers hold them.
   [[nodiscard]] std::uint64_t bpf_register(const MachineEvent& event, int number) const;
 
+  // Place of the code at the address; outside functions {0, 0, 0}.
+  [[nodiscard]] Place place_of(std::uint64_t pc) const;
+
   [[nodiscard]] std::string role(std::int64_t activation) const;
   // "main", "other.sub", "stub" ... and the offset: an address of code for people.
   [[nodiscard]] std::string code_name(std::uint64_t address) const;
@@ -129,7 +126,9 @@ class View {
 
   [[nodiscard]] Violation at_event(std::string_view invariant, std::size_t event,
                                    std::int64_t activation, std::string message) const;
-  // The event is the one by which the access's activation began.
+  // When the activation began.
+  [[nodiscard]] Violation at_entry_of(std::string_view invariant, std::int64_t activation,
+                                      std::string message) const;
   [[nodiscard]] Violation at_access(std::string_view invariant, const StackAccess& access,
                                     std::string message) const;
   [[nodiscard]] Violation at_end(std::string_view invariant, std::string message) const;
@@ -137,7 +136,6 @@ class View {
  private:
   [[nodiscard]] const Function& bpf_function(const NativeFunction& native) const;
   void build_frames();
-  void match_events();
   void classify_accesses();
   [[nodiscard]] AccessRole classify(const StackAccess& access) const;
   void locate_record(Frame& frame) const;
@@ -148,10 +146,8 @@ class View {
   Subject subject_;
   const Platform& platform_;
   std::pmr::vector<Frame> frames_;
-  std::pmr::vector<Step> steps_;
   std::pmr::vector<AccessRole> access_roles_;
   Divergence divergence_;
-  std::int32_t innermost_ = 0;
   std::optional<std::uint64_t> landing_;
 };
 

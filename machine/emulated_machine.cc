@@ -41,6 +41,9 @@ void reset(MachineRun& run) {
   run.frames.clear();
   run.accesses.clear();
   run.landings.clear();
+  run.shadow.clear();
+  run.steps.clear();
+  run.caller_stack_changed = 0;
   run.tail_calls = 0;
   run.lowest_sp = guest::kStackTop;
   run.instructions = 0;
@@ -64,7 +67,7 @@ class BareClient final : public EngineClient {
     if (mock_.call(engine_, *helper, registers).problem != nullptr) engine_.stop();
   }
   void on_instruction(std::uint64_t) override {}
-  void on_stack_access(AccessKind, std::uint64_t, std::uint8_t) override {}
+  void on_stack_access(AccessKind, std::uint64_t, std::uint8_t, std::uint64_t) override {}
   void on_fault(FaultKind, std::uint64_t) override {}
 
  private:
@@ -86,10 +89,11 @@ EmulatedMachine::EmulatedMachine(std::unique_ptr<Target> target, std::size_t con
 const MachineRun& EmulatedMachine::run(const Case& value, const Image& image,
                                        const RunOptions& options) {
   PLUMB_CHECK(image.arch == target_->facts().arch);
-  execute(value, image, options, run_);
+  execute(value, image, options, run_, true);
   if (run_.stop == StopReason::kFault && options.depth == Depth::kFast) {
     // Loads are not hooked at kFast, so the emulator knows only the block that faulted.
-    execute(value, image, {.depth = Depth::kFull, .block_budget = ~std::uint64_t{0}}, exact_);
+    execute(value, image, {.depth = Depth::kFull, .block_budget = ~std::uint64_t{0}}, exact_,
+            false);
     if (exact_.stop == StopReason::kFault) {
       run_.fault_pc = exact_.fault_pc;
       run_.detail = exact_.detail;
@@ -99,7 +103,7 @@ const MachineRun& EmulatedMachine::run(const Case& value, const Image& image,
 }
 
 void EmulatedMachine::execute(const Case& value, const Image& image, const RunOptions& options,
-                              MachineRun& run) {
+                              MachineRun& run, bool keeps_steps) {
   reset(run);
   const char* problem = map_.build(value, image);
   const auto entry = problem == nullptr ? map_.entry_function() : std::nullopt;
@@ -116,9 +120,13 @@ void EmulatedMachine::execute(const Case& value, const Image& image, const RunOp
   run.entry_registers = entry_registers(value, image);
   run.entry_sp = run.entry_registers[static_cast<std::size_t>(target_->facts().stack_pointer)];
   engine.write_all(run.entry_registers);
-  observer_.begin(
-      {.engine = &engine, .image = &image, .map = &map_, .options = options, .run = &run},
-      image.functions[*entry]);
+  observer_.begin({.engine = &engine,
+                   .image = &image,
+                   .map = &map_,
+                   .options = options,
+                   .run = &run,
+                   .keeps_steps = keeps_steps},
+                  image.functions[*entry]);
   observer_.finish(engine.run(observer_, image.entry, guest::kExitAddress));
   memory_.collect(value, run);
 }

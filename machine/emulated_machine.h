@@ -36,7 +36,8 @@ class EmulatedMachine final : public Machine {
     std::vector<Range> watched;
   };
 
-  void execute(const Case& value, const Image& image, const RunOptions& options, MachineRun& run);
+  void execute(const Case& value, const Image& image, const RunOptions& options, MachineRun& run,
+               bool keeps_steps);
   Engine& prepare_engine(Watch watch, const Image& image);
   void renew(Seat& seat, Watch watch, const Image& image);
   void refresh_stubs(const Image& image);

@@ -57,10 +57,21 @@ void instruction_hook(uc_engine*, std::uint64_t address, std::uint32_t, void* us
   handle.client->on_instruction(code_address(handle, address));
 }
 
-void access_hook(uc_engine*, uc_mem_type type, std::uint64_t address, int size, std::int64_t,
+// The low bytes of what the emulator reports are stored; above them it may leave anything.
+std::uint64_t stored_value(std::int64_t reported, int size) {
+  const auto value = static_cast<std::uint64_t>(reported);
+  return size >= 8 ? value : value & ((std::uint64_t{1} << (8 * size)) - 1);
+}
+
+void access_hook(uc_engine*, uc_mem_type type, std::uint64_t address, int size, std::int64_t value,
                  void* user) {
-  const AccessKind kind = type == UC_MEM_WRITE ? AccessKind::kWrite : AccessKind::kRead;
-  handle_of(user).client->on_stack_access(kind, address, static_cast<std::uint8_t>(size));
+  EngineClient& client = *handle_of(user).client;
+  const auto bytes = static_cast<std::uint8_t>(size);
+  if (type == UC_MEM_WRITE) {
+    client.on_stack_access(AccessKind::kWrite, address, bytes, stored_value(value, size));
+  } else {
+    client.on_stack_access(AccessKind::kRead, address, bytes, 0);
+  }
 }
 
 FaultKind fault_kind(uc_mem_type type) {
@@ -273,6 +284,18 @@ std::uint64_t Engine::read(int hardware_register) const {
   std::uint64_t value = 0;
   PLUMB_CHECK(uc_reg_read(handle_->uc, id, &value) == UC_ERR_OK);
   return value;
+}
+
+void Engine::read(std::span<const int> hardware_registers, std::uint64_t* values) const {
+  PLUMB_CHECK(hardware_registers.size() <= kMaxBatch);
+  std::array<int, kMaxBatch> ids;
+  std::array<void*, kMaxBatch> pointers;
+  for (std::size_t i = 0; i < hardware_registers.size(); ++i) {
+    ids[i] = handle_->arch.general[static_cast<std::size_t>(hardware_registers[i])];
+    pointers[i] = &values[i];
+  }
+  PLUMB_CHECK(uc_reg_read_batch(handle_->uc, ids.data(), pointers.data(),
+                                static_cast<int>(hardware_registers.size())) == UC_ERR_OK);
 }
 
 void Engine::read_all(RegisterFile& values) const {

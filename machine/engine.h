@@ -22,7 +22,9 @@ class EngineClient {
   virtual ~EngineClient() = default;
   virtual void on_block(std::uint64_t address, std::uint32_t size) = 0;
   virtual void on_instruction(std::uint64_t address) = 0;
-  virtual void on_stack_access(AccessKind kind, std::uint64_t address, std::uint8_t size) = 0;
+  // value: of stores, the first 8 bytes, zero-extended; of loads 0.
+  virtual void on_stack_access(AccessKind kind, std::uint64_t address, std::uint8_t size,
+                               std::uint64_t value) = 0;
   virtual void on_fault(FaultKind kind, std::uint64_t address) = 0;
 };
 
@@ -95,6 +97,8 @@ class Engine {
 
   [[nodiscard]] std::uint64_t program_counter() const;
   [[nodiscard]] std::uint64_t read(int hardware_register) const;
+  // Fewer than all, for what is read at every instruction.
+  void read(std::span<const int> hardware_registers, std::uint64_t* values) const;
   void read_all(RegisterFile& values) const;
   // All general registers, and the flags as at the start of a function.
   void write_all(const RegisterFile& values);

@@ -150,6 +150,20 @@ std::uint64_t GuestMemory::stack_word(std::uint64_t address) const {
   return word;
 }
 
+std::uint64_t GuestMemory::first_changed(std::uint64_t address) const {
+  PLUMB_CHECK(address >= guest::kStackBase && address <= guest::kStackTop);
+  const std::uint8_t* const begin = stack() + (address - guest::kStackBase);
+  const std::uint8_t* const end = stack() + guest::kStackSize;
+  const bool is_whole =
+      begin == end ||
+      (*begin == kStackCanary &&
+       std::memcmp(begin, begin + 1, static_cast<std::size_t>(end - begin) - 1) == 0);
+  if (is_whole) return 0;
+  const auto* const changed =
+      std::find_if(begin, end, [](std::uint8_t byte) { return byte != kStackCanary; });
+  return address + static_cast<std::uint64_t>(changed - begin);
+}
+
 void GuestMemory::set_stack_word(std::uint64_t address, std::uint64_t value) {
   const std::uint64_t offset = address - guest::kStackBase;
   PLUMB_CHECK(offset <= guest::kStackSize - 8);

@@ -41,6 +41,8 @@ class GuestMemory {
   [[nodiscard]] const std::uint8_t* at(std::uint64_t address, std::uint64_t size) const;
   // The 64-bit word there, or 0 outside the stack.
   [[nodiscard]] std::uint64_t stack_word(std::uint64_t address) const;
+  // The lowest address of stack at the address or above it that no longer holds a canary, or 0.
+  [[nodiscard]] std::uint64_t first_changed(std::uint64_t address) const;
   void set_stack_word(std::uint64_t address, std::uint64_t value);
 
   // The stack was written at this address or above it. Owed for every write that prepare_stack()

@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "core/case.h"
@@ -35,7 +38,8 @@ void Observer::begin(const Subject& subject, const NativeFunction& entry) {
   mock_.begin(*image_);
   stopped_ = false;
   current_ = 0;
-  shadow_.clear();
+  innermost_ = 0;
+  keeps_steps_ = subject.keeps_steps && options_.depth == Depth::kFull;
   previous_ = {};
   source_end_ = 0;
   run_->activations.push_back({.program = entry.program,
@@ -45,6 +49,7 @@ void Observer::begin(const Subject& subject, const NativeFunction& entry) {
                                .entry_sp = run_->entry_sp,
                                .return_address = guest::kExitAddress,
                                .r10 = 0});
+  run_->shadow.push_back({.return_address = guest::kExitAddress, .sp = run_->entry_sp});
   // The kernel calls programs through pointers.
   if (image_->landing.pad != LandingPad::kNone) add_landing(true, entry.address, -1);
 }
@@ -77,19 +82,27 @@ void Observer::arrive(Role role, const Block& from, std::uint64_t address) {
 
 // False when the return is a jump in disguise: the return of a retpoline.
 bool Observer::arrive_by_return(const Block& from, std::uint64_t address) {
-  if (!shadow_.empty() && shadow_.back().return_address == address) {
-    const Frame frame = shadow_.back();
-    shadow_.pop_back();
-    current_ = frame.activation;
-    if (frame.kind != Frame::Kind::kHelper) {
-      record(EventKind::kReturn, frame.at, 0, address);
-    }
+  const ShadowFrame& frame = run_->shadow[static_cast<std::size_t>(innermost_)];
+  if (innermost_ > 0 && frame.return_address == address) {
+    end_call(frame);
     return true;
   }
   const std::uint64_t last = from.end - 1;
   if (!map_->role(last).in_function() && map_->in_thunk(last)) return false;
   wild("a return landed at", address);
   return true;
+}
+
+void Observer::end_call(const ShadowFrame& frame) {
+  const MachineEvent& call = run_->events[static_cast<std::size_t>(frame.event)];
+  const std::uint32_t ended = current_;
+  innermost_ = frame.parent;
+  current_ = call.activation;
+  if (call.kind == EventKind::kHelperCall) return;
+  const Place at = call.at;
+  MachineEvent& event = record(EventKind::kReturn, at, 0, frame.return_address);
+  event.entered = static_cast<std::int32_t>(ended);
+  event.call = frame.event;
 }
 
 void Observer::arrive_in_function(Role role, const Block& from, std::uint64_t address) {
@@ -167,30 +180,43 @@ void Observer::arrive_in_stubs(const Block& from, std::uint64_t address) {
   call_helper(static_cast<std::int32_t>(offset / guest::kStubStride), *back);
 }
 
+void Observer::begin_call(const MachineEvent& event) {
+  run_->shadow.push_back({.return_address = event.pc,
+                          .sp = event.sp - target_.facts().frame.call_pushes,
+                          .parent = innermost_,
+                          .activation = current_,
+                          .event = static_cast<std::int32_t>(run_->events.size() - 1)});
+  innermost_ = static_cast<std::int32_t>(run_->shadow.size() - 1);
+}
+
 void Observer::enter_by_call(Role role, const Block& from, std::uint64_t return_address) {
   const NativeFunction& f = map_->function(role);
-  const bool is_callback = map_->in_stubs(from.end - 1) && !shadow_.empty();
-  const Place at = is_callback ? shadow_.back().at : source_place();
+  const std::int32_t helper_event = run_->shadow[static_cast<std::size_t>(innermost_)].event;
+  const bool is_callback = map_->in_stubs(from.end - 1) && helper_event >= 0;
+  const Place at =
+      is_callback ? run_->events[static_cast<std::size_t>(helper_event)].at : source_place();
   const auto kind = is_callback ? EventKind::kCallback : EventKind::kCall;
-  const MachineEvent& event = record_call(kind, at, f.function, return_address);
+  MachineEvent& event = record_call(kind, at, f.function, return_address);
+  event.entered = static_cast<std::int32_t>(run_->activations.size());
+  if (is_callback) event.call = helper_event;
   if (!is_callback) note_r10(event.registers);
-  shadow_.push_back({.kind = is_callback ? Frame::Kind::kCallback : Frame::Kind::kCall,
-                     .return_address = return_address,
-                     .activation = current_,
-                     .at = at});
   run_->activations.push_back({.program = f.program,
                                .function = f.function,
                                .caller = static_cast<std::int32_t>(current_),
                                .replaced = -1,
                                .entry_sp = event.sp - target_.facts().frame.call_pushes,
                                .return_address = return_address,
-                               .r10 = 0});
-  current_ = static_cast<std::uint32_t>(run_->activations.size() - 1);
+                               .r10 = 0,
+                               .entered_by = static_cast<std::int32_t>(run_->events.size() - 1),
+                               .helper_event = event.call});
+  current_ = static_cast<std::uint32_t>(event.entered);
+  begin_call(event);
 }
 
 void Observer::take_tail_call(Role role, std::uint64_t address) {
   const NativeFunction& f = map_->function(role);
   MachineEvent& event = record(EventKind::kTailCallTaken, source_place(), f.program, address);
+  event.entered = static_cast<std::int32_t>(run_->activations.size());
   walk_frames(event);
   const Activation replaced = run_->activations[current_];
   run_->activations.push_back({.program = f.program,
@@ -199,8 +225,10 @@ void Observer::take_tail_call(Role role, std::uint64_t address) {
                                .replaced = static_cast<std::int32_t>(current_),
                                .entry_sp = event.sp,
                                .return_address = replaced.return_address,
-                               .r10 = 0});
-  current_ = static_cast<std::uint32_t>(run_->activations.size() - 1);
+                               .r10 = 0,
+                               .entered_by = static_cast<std::int32_t>(run_->events.size() - 1),
+                               .helper_event = replaced.helper_event});
+  current_ = static_cast<std::uint32_t>(event.entered);
   if (++run_->tail_calls > kTailCallLimit) {
     stop(StopReason::kTailCallBound,
          fmt::format("took tail call {}, {} are allowed", run_->tail_calls, kTailCallLimit));
@@ -220,10 +248,7 @@ void Observer::call_helper(std::int32_t number, std::uint64_t return_address) {
   const Place at = source_place();
   const MachineEvent& event = record_call(EventKind::kHelperCall, at, number, return_address);
   note_r10(event.registers);
-  shadow_.push_back({.kind = Frame::Kind::kHelper,
-                     .return_address = return_address,
-                     .activation = current_,
-                     .at = at});
+  begin_call(event);
   if (number == kLoopHelper) return mock_.begin_loop(*engine_);
   const MockOutcome outcome = mock_.call(*engine_, *helper, event.registers);
   if (outcome.problem != nullptr) {
@@ -240,10 +265,14 @@ void Observer::record_helper_writes(const Range& written, std::uint64_t sp) {
   if (written.size == 0 || !stack.contains(written.address)) return;
   for (std::uint64_t done = 0; done < written.size; done += kMaxAccessSize) {
     const std::uint64_t size = std::min(kMaxAccessSize, written.size - done);
+    std::uint64_t value = 0;
+    std::memcpy(&value, memory_.at(written.address + done, size), std::min<std::size_t>(size, 8));
     run_->accesses.push_back({.pc = 0,
                               .address = written.address + done,
                               .sp = sp,
+                              .value = value,
                               .activation = current_,
+                              .event = last_event(),
                               .size = static_cast<std::uint8_t>(size),
                               .kind = AccessKind::kWrite,
                               .is_push = false});
@@ -259,11 +288,27 @@ void Observer::on_instruction(std::uint64_t address) {
     if (++run_->instructions > options_.block_budget) {
       return stop(StopReason::kBudget, "ran out of instructions");
     }
+    if (keeps_steps_) add_step(address);
   }
   if (role.has(Role::kAfterTailCall) && previous_.begin != address) refuse_tail_call(address);
 }
 
-void Observer::on_stack_access(AccessKind kind, std::uint64_t address, std::uint8_t size) {
+void Observer::add_step(std::uint64_t pc) {
+  const TargetFacts& facts = target_.facts();
+  const std::array<int, 3> numbers{facts.stack_pointer, image_->registers.frame_pointer,
+                                   std::max(facts.link, 0)};
+  std::array<std::uint64_t, 3> values{};
+  engine_->read(std::span(numbers).first(facts.link < 0 ? 2 : 3), values.data());
+  run_->steps.push_back({.pc = pc,
+                         .sp = values[0],
+                         .fp = values[1],
+                         .lr = values[2],
+                         .shadow = innermost_,
+                         .activation = current_});
+}
+
+void Observer::on_stack_access(AccessKind kind, std::uint64_t address, std::uint8_t size,
+                               std::uint64_t value) {
   if (stopped_) return;
   if (kind == AccessKind::kWrite) memory_.note_stack_write(address);
   const std::uint64_t pc = engine_->program_counter();
@@ -274,7 +319,9 @@ void Observer::on_stack_access(AccessKind kind, std::uint64_t address, std::uint
   run_->accesses.push_back({.pc = pc,
                             .address = address,
                             .sp = sp,
+                            .value = value,
                             .activation = current_,
+                            .event = last_event(),
                             .size = size,
                             .kind = kind,
                             .is_push = is_push});
@@ -323,6 +370,7 @@ MachineEvent& Observer::record(EventKind kind, const Place& at, std::int32_t tar
   event.pc = pc;
   engine_->read_all(event.registers);
   event.sp = event.registers[static_cast<std::size_t>(target_.facts().stack_pointer)];
+  event.shadow = innermost_;
   event.chain_begin = static_cast<std::uint32_t>(run_->frames.size());
   if (run_->events.size() >= kMaxEvents) stop(StopReason::kBudget, "too many events");
   return event;
@@ -403,6 +451,17 @@ void Observer::finish(EngineStatus status) {
   engine_->read_all(run_->exit_registers);
   run_->exit_sp = run_->exit_registers[static_cast<std::size_t>(target_.facts().stack_pointer)];
   run_->result = run_->exit_registers[static_cast<std::size_t>(target_.facts().result)];
+  run_->caller_stack_changed = caller_stack_changed();
+}
+
+std::uint64_t Observer::caller_stack_changed() const {
+  const std::uint64_t caller = run_->entry_sp + target_.facts().frame.call_pushes;
+  if (target_.facts().frame.call_pushes != 0) {
+    const std::uint64_t seen = memory_.stack_word(run_->entry_sp);
+    const std::uint64_t changed = seen ^ guest::kExitAddress;
+    if (changed != 0) return run_->entry_sp + static_cast<unsigned>(std::countr_zero(changed)) / 8;
+  }
+  return memory_.first_changed(caller);
 }
 
 std::uint64_t Observer::trap_address(std::uint64_t pc, EngineStatus status) const {
@@ -420,7 +479,7 @@ void Observer::finish_at_end() {
   }
   const bool returned = target_.reached_by_return(*engine_, memory_, previous_, pc);
   if (!returned) return wild("without a return, control arrived at", pc);
-  if (!shadow_.empty()) return wild("from inside a call, a return landed at", pc);
+  if (innermost_ != 0) return wild("from inside a call, a return landed at", pc);
   record(EventKind::kExit, source_place(), 0, pc);
   if (!stopped_) run_->stop = StopReason::kReturned;
 }

@@ -31,35 +31,33 @@ class Observer final : public EngineClient {
     const CodeMap* map = nullptr;
     RunOptions options;
     MachineRun* run = nullptr;  // entry_sp and entry_registers are set
+    bool keeps_steps = true;    // kFull: fills MachineRun::steps
   };
   void begin(const Subject& subject, const NativeFunction& entry);
   void finish(EngineStatus status);
 
   void on_block(std::uint64_t address, std::uint32_t size) override;
   void on_instruction(std::uint64_t address) override;
-  void on_stack_access(AccessKind kind, std::uint64_t address, std::uint8_t size) override;
+  void on_stack_access(AccessKind kind, std::uint64_t address, std::uint8_t size,
+                       std::uint64_t value) override;
   void on_fault(FaultKind kind, std::uint64_t address) override;
 
  private:
-  // A call that has not returned.
-  struct Frame {
-    enum class Kind : std::uint8_t { kCall, kCallback, kHelper };
-    Kind kind = Kind::kCall;
-    std::uint64_t return_address = 0;
-    std::uint32_t activation = 0;  // the caller
-    Place at;
-  };
-
   void arrive(Role role, const Block& from, std::uint64_t address);
   [[nodiscard]] bool arrive_by_return(const Block& from, std::uint64_t address);
   void arrive_in_function(Role role, const Block& from, std::uint64_t address);
   void arrive_in_stubs(const Block& from, std::uint64_t address);
+  // The call that the last event begins is in progress from now on.
+  void begin_call(const MachineEvent& event);
+  void end_call(const ShadowFrame& frame);
+  void add_step(std::uint64_t pc);
   void enter_by_call(Role role, const Block& from, std::uint64_t return_address);
   void take_tail_call(Role role, std::uint64_t address);
   void refuse_tail_call(std::uint64_t address);
   void call_helper(std::int32_t number, std::uint64_t return_address);
   void record_helper_writes(const Range& written, std::uint64_t sp);
   void finish_at_end();
+  [[nodiscard]] std::uint64_t caller_stack_changed() const;
 
   void note_landing(const Block& from, std::uint64_t address);
   void add_landing(bool is_call, std::uint64_t address, std::int32_t event);
@@ -70,6 +68,9 @@ class Observer final : public EngineClient {
   [[nodiscard]] Place source_place() const { return map_->place(source_end_ - 1); }
   [[nodiscard]] bool frame_is_set_up(std::uint64_t pc) const;
   void note_r10(const RegisterFile& registers);
+  [[nodiscard]] std::int32_t last_event() const {
+    return static_cast<std::int32_t>(run_->events.size()) - 1;
+  }
 
   // Appends an event that happens in the current activation, with registers as they are.
   MachineEvent& record(EventKind kind, const Place& at, std::int32_t target, std::uint64_t pc);
@@ -89,8 +90,9 @@ class Observer final : public EngineClient {
   MachineRun* run_ = nullptr;
   RunOptions options_;
   bool stopped_ = false;
-  std::uint32_t current_ = 0;  // activation
-  std::vector<Frame> shadow_;
+  std::uint32_t current_ = 0;   // activation
+  std::int32_t innermost_ = 0;  // call in progress, in MachineRun::shadow
+  bool keeps_steps_ = false;
   Block previous_;                // the block that runs, or ran last
   std::uint64_t source_end_ = 0;  // end of the last block inside a function
 };

@@ -28,6 +28,7 @@ struct TargetFacts {
   int stack_pointer = 0;           // hardware numbers
   int result = 0;                  // what a native function returns
   int zero = -1;                   // always 0; -1: there is no such register
+  int link = -1;                   // holds the return address on arrival; -1: it is on the stack
   std::uint32_t caller_saved = 0;  // bit per hardware number: what a helper may destroy
   FrameGeometry frame;             // what a call pushes, where the frame record lies
 };

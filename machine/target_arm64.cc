@@ -16,6 +16,7 @@ constexpr TargetFacts kFacts{.arch = Arch::kArm64,
                              .register_count = 32,
                              .stack_pointer = kSp,
                              .result = 0,
+                             .link = kLr,
                              .caller_saved = kCallerSaved,
                              .frame = frame_geometry(Arch::kArm64)};
 

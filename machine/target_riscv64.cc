@@ -20,6 +20,7 @@ constexpr TargetFacts kFacts{.arch = Arch::kRiscv64,
                              .stack_pointer = kSp,
                              .result = kA0,
                              .zero = 0,
+                             .link = kRa,
                              .caller_saved = kCallerSaved,
                              .frame = frame_geometry(Arch::kRiscv64)};
 

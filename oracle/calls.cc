@@ -157,6 +157,11 @@ Reason Interpreter::call_helper(const Op& op) {
   ++helper_calls_;
   Event& event = record(EventKind::kHelperCall, at_, info.number);
   std::copy_n(registers_.begin() + 1, arity, event.args.begin());
+  for (std::size_t i = 0; i < arity; ++i) {
+    if (info.args[i] != HelperArg::kWriteMem) continue;
+    note_stack_store(StackStore::By::kHelper, registers_[i + 1], 0,
+                     static_cast<std::uint32_t>(registers_[i + 2].bits), {});
+  }
   if (info.number == kLoopHelper) return start_loop();
   end_call(Value::scalar(run_helper(call)));
   return Reason::kNone;

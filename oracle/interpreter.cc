@@ -114,7 +114,7 @@ Reason Interpreter::step(const Op& op) {
     case Operation::kLoadSigned:
       return load(op);
     case Operation::kStore:
-      return memory_.store(registers_[op.dst], op.offset, op.size, operand(op));
+      return store(op);
     case Operation::kAtomicAdd:
     case Operation::kAtomicOr:
     case Operation::kAtomicAnd:
@@ -251,6 +251,30 @@ Reason Interpreter::load(const Op& op) {
   return Reason::kNone;
 }
 
+Reason Interpreter::store(const Op& op) {
+  const Value& base = registers_[op.dst];
+  const Value value = operand(op);
+  const Reason r = memory_.store(base, op.offset, op.size, value);
+  if (r == Reason::kNone) {
+    note_stack_store(StackStore::By::kStore, base, op.offset, op.size, value);
+  }
+  return r;
+}
+
+void Interpreter::note_stack_store(StackStore::By by, const Value& base, std::int64_t offset,
+                                   std::uint32_t bytes, const Value& value) {
+  if (base.space != Space::kStack) return;
+  const bool by_helper = by == StackStore::By::kHelper;
+  execution_.stack_stores.push_back(
+      {.by = by,
+       .size = static_cast<std::uint8_t>(by_helper ? 0 : bytes),
+       .helper_size = by_helper ? bytes : 0,
+       .at = code_.place(frames_.back().function, at_),
+       .event = static_cast<std::int32_t>(execution_.trace.size()) - 1,
+       .target = Value::pointer(Space::kStack, base.index, base.offset() + offset),
+       .value = value});
+}
+
 Reason Interpreter::atomic(const Op& op) {
   const bool exchange = op.operation == Operation::kCmpxchg;
   const Value src = registers_[op.src];
@@ -264,9 +288,12 @@ Reason Interpreter::atomic(const Op& op) {
   if (exchange) {
     const std::uint64_t expected = op.width == 64 ? r0.bits : low_half(r0.bits);
     if (old == expected) memory_.poke(cell, op.size, src.bits);
+    note_stack_store(old == expected ? StackStore::By::kAtomic : StackStore::By::kFailedAtomic,
+                     registers_[op.dst], op.offset, op.size, {});
     registers_[0] = Value::scalar(old);
     return Reason::kNone;
   }
+  note_stack_store(StackStore::By::kAtomic, registers_[op.dst], op.offset, op.size, {});
   memory_.poke(cell, op.size, modify(op.operation, old, src.bits));
   if (op.operation >= Operation::kAtomicAddFetch) registers_[op.src] = Value::scalar(old);
   return Reason::kNone;

@@ -60,6 +60,9 @@ class Interpreter {
   [[nodiscard]] Reason load(const Op& op);
   [[nodiscard]] Reason atomic(const Op& op);
   void load_wide(const Op& op);
+  [[nodiscard]] Reason store(const Op& op);
+  void note_stack_store(StackStore::By by, const Value& base, std::int64_t offset,
+                        std::uint32_t bytes, const Value& value);
 
   // ---- calls.cc ----
   void enter(std::uint32_t function);

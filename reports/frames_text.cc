@@ -118,19 +118,21 @@ std::string frame_text(const Explained& explained, const invariants::View& view,
   text += record_box(drawn, frame.record, "saved frame pointer", ", not stored yet");
   const std::uint32_t stack = frame.native == nullptr ? 0 : frame.native->stack_size;
   bool stack_drawn = stack == 0 || frame.r10 == 0;
+  bool is_closed = false;  // the last line is a rule
   const auto draw_stack = [&] {
     text += rule();
     text += box(offset_text(drawn, frame.r10) + " R10",
                 fmt::format("BPF stack: {} bytes used, {} kept", function.stack_depth, stack));
     text += rule();
-    stack_drawn = true;
+    stack_drawn = is_closed = true;
   };
   for (const auto& [address, instruction] : drawn.words) {
     if (!stack_drawn && address < frame.r10) draw_stack();
     text += box(offset_text(drawn, address), instruction);
+    is_closed = false;
   }
   if (!stack_drawn) draw_stack();
-  return text + rule();
+  return is_closed ? text : text + rule();
 }
 
 }  // namespace

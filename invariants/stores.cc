@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// Is there a reason for every store to the stack, and does the program store what the oracle does?
+//
+//   by                      may write                                   checked by
+//   the program, helpers    what the oracle writes, where it does       same-stores
+//   push, call              below the stack pointer                     bpf-stack-disjoint-...
+//   prologue                below its entry (tail callees: landing)     here
+//   thunk                   the return address that it replaces         here
+//   tail call               one more into the word of the count         tail-call-counter-intact
+//   anything else           nothing                                     here
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "core/guest.h"
+#include "invariants/bytes.h"
+#include "invariants/checkers.h"
+
+namespace plumb::invariants {
+namespace {
+
+// Upper end of what the prologue of an activation may write: its entry, or where tail calls land.
+std::uint64_t prologue_end(const View& view, const StackAccess& access) {
+  const Frame* frame = view.frame(access.activation);
+  if (frame == nullptr) return ~std::uint64_t{0};
+  const bool is_tail_callee = view.run().activations[access.activation].replaced >= 0;
+  const std::uint64_t landing =
+      is_tail_callee ? view.landing_below_entry().value_or(std::uint64_t{0}) : 0;
+  return frame->entry_sp - landing;
+}
+
+// Why nothing accounts for the store, or null.
+const char* unaccounted(const View& view, const StackAccess& access, AccessRole role) {
+  switch (role) {
+    case AccessRole::kRead:
+    case AccessRole::kPush:
+    case AccessRole::kBpfStore:
+    case AccessRole::kHelper:
+    case AccessRole::kCount:
+      return nullptr;
+    case AccessRole::kThunk:
+      return access.is_push || access.address == access.sp ? nullptr
+                                                           : "a thunk, but to no return address";
+    case AccessRole::kPrologue:
+      return access.address + access.size <= prologue_end(view, access)
+                 ? nullptr
+                 : "a prologue, but above where it was entered";
+    case AccessRole::kOther:
+      return "code that has nothing to store";
+  }
+  return nullptr;
+}
+
+// A word that tail calls count in.
+struct CountWord {
+  std::uint64_t address = 0;
+  std::uint64_t value = 0;  // that was stored last
+  unsigned size = 0;
+};
+
+// The words that tail calls are seen to count in, as long as they lie above the stack pointer.
+class CountWords {
+ public:
+  explicit CountWords(const View& view) : view_(view) {}
+
+  // Forgets the words of frames that were left up to this event.
+  void advance(std::int32_t event) {
+    const auto& events = view_.run().events;
+    for (; next_event_ <= event && static_cast<std::size_t>(next_event_) < events.size();
+         ++next_event_) {
+      const std::uint64_t sp = events[static_cast<std::size_t>(next_event_)].sp;
+      std::erase_if(words_, [sp](const CountWord& word) { return word.address < sp; });
+    }
+  }
+  [[nodiscard]] CountWord* find(const StackAccess& access) {
+    for (CountWord& word : words_) {
+      if (overlap(access.address, access.size, word.address, word.size)) return &word;
+    }
+    return nullptr;
+  }
+  void erase(const StackAccess& access) {
+    std::erase_if(words_, [&](const CountWord& word) {
+      return overlap(access.address, access.size, word.address, word.size);
+    });
+  }
+  void add(const CountWord& word) { words_.push_back(word); }
+
+ private:
+  const View& view_;
+  std::vector<CountWord> words_;
+  std::int32_t next_event_ = 0;
+};
+
+// What a prologue stored last where the i-th access writes, or nothing.
+std::optional<std::uint64_t> initial_count(const View& view, std::size_t i) {
+  const auto& accesses = view.run().accesses;
+  const StackAccess& count = accesses[i];
+  for (std::size_t j = i; j-- > 0;) {
+    const StackAccess& access = accesses[j];
+    if (access.kind != AccessKind::kWrite) continue;
+    if (!overlap(access.address, access.size, count.address, count.size)) continue;
+    const bool is_initial = view.access_roles()[j] == AccessRole::kPrologue &&
+                            access.address == count.address && access.size >= count.size;
+    return is_initial ? std::optional(low_bytes(access.value, count.size)) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Answer check_stores_are_accounted_for(const View& view) {
+  const auto& accesses = view.run().accesses;
+  for (std::size_t i = 0; i < accesses.size(); ++i) {
+    const char* const problem = unaccounted(view, accesses[i], view.access_roles()[i]);
+    if (problem == nullptr) continue;
+    return view.at_access("stores-are-accounted-for", accesses[i],
+                          fmt::format("{} bytes are stored at {} by {} ({})", accesses[i].size,
+                                      view.stack_name(accesses[i].address, accesses[i].activation),
+                                      problem, view.code_name(accesses[i].pc)));
+  }
+  return held_if(!accesses.empty(), NotApplicableReason::kNoStackAccess);
+}
+
+Answer check_caller_stack_unwritten(const View& view) {
+  const std::uint64_t pushes = view.platform().geometry ? view.platform().geometry->call_pushes : 0;
+  const std::uint64_t end = view.run().entry_sp + pushes;
+  for (const StackAccess& access : view.run().accesses) {
+    if (access.kind != AccessKind::kWrite || access.address + access.size <= end) continue;
+    return view.at_access(
+        "caller-stack-unwritten", access,
+        fmt::format("{} writes {} bytes of the invocation's caller, {} bytes above its stack "
+                    "pointer",
+                    access.pc == 0 ? "a helper" : view.code_name(access.pc), access.size,
+                    static_cast<std::int64_t>(access.address - end)));
+  }
+  if (view.run().caller_stack_changed != 0) {
+    return view.at_end("caller-stack-unwritten",
+                       fmt::format("the stack of the invocation's caller has changed {} bytes "
+                                   "above its stack pointer",
+                                   view.run().caller_stack_changed - end));
+  }
+  return held_if(view.platform().geometry.has_value(), NotApplicableReason::kGeometryUnknown);
+}
+
+Answer check_tail_call_counter_intact(const View& view) {
+  CountWords words(view);
+  bool looked = false;
+  const auto& accesses = view.run().accesses;
+  for (std::size_t i = 0; i < accesses.size(); ++i) {
+    const StackAccess& access = accesses[i];
+    if (access.kind != AccessKind::kWrite) continue;
+    words.advance(access.event);
+    const AccessRole role = view.access_roles()[i];
+    if (role == AccessRole::kPrologue) {
+      words.erase(access);  // a frame begins there
+      continue;
+    }
+    CountWord* word = words.find(access);
+    if (role != AccessRole::kCount) {
+      if (word == nullptr) continue;
+      return view.at_access("tail-call-counter-intact", access,
+                            fmt::format("{} writes into the tail-call count at {}",
+                                        access.pc == 0 ? "a helper" : view.code_name(access.pc),
+                                        view.stack_name(access.address, access.activation)));
+    }
+    looked = true;
+    const auto before = word != nullptr && word->address == access.address
+                            ? std::optional(word->value)
+                            : initial_count(view, i);
+    const std::uint64_t value = low_bytes(access.value, access.size);
+    if (!before || value != low_bytes(*before + 1, access.size)) {
+      return view.at_access(
+          "tail-call-counter-intact", access,
+          fmt::format("a tail call stores {} at {}, where {}", value,
+                      view.stack_name(access.address, access.activation),
+                      before ? fmt::format("the count was {}", *before) : "no count is kept"));
+    }
+    if (word != nullptr) {
+      word->value = value;
+    } else {
+      words.add({.address = access.address, .value = value, .size = access.size});
+    }
+  }
+  return held_if(looked, NotApplicableReason::kNoCounter);
+}
+
+}  // namespace plumb::invariants
