@@ -46,7 +46,10 @@ class Fuzzing {
       jit.funnel = funnels_.sum(i);
       jit.funnel.counts.merge(lost_[i]);
       jit.rate = static_cast<double>(jit.funnel.counts.compared) / std::max(report_.seconds, 1e-3);
-      jit.zero_stages = zero_stages(jit.funnel.counts, jits_[i]->info().capabilities);
+      jit.zero_stages = zero_stages(
+          jit.funnel.counts,
+          {.capabilities = jits_[i]->info().capabilities,
+           .shapes = options_.shape != nullptr ? options_.shape->reaches : gen::kReachesAll});
       std::ranges::sort(jit.findings, {}, &FuzzFinding::cases_until_found);
     }
     write_findings(report_, jits_, options_);

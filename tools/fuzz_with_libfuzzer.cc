@@ -163,7 +163,7 @@ int fuzz_with_libfuzzer(const LibfuzzerOptions& engine, const Session& session,
   bool empty = false;
   for (const JitReport& jit : report.jits) {
     empty |= complain_about_zero_stages(jit.name,
-                                        harness::zero_stages(jit.funnel.counts, jit.capabilities));
+                                        harness::zero_stages(jit.funnel.counts, {.capabilities = jit.capabilities}));
   }
   return status_of(report, empty);
 }

@@ -46,7 +46,7 @@ std::vector<nlohmann::json> lines_of(const std::string& path) {
 
 void add_funnel(const nlohmann::json& line, harness::Funnel& funnel) {
   harness::Funnel more;
-#define PLUMB_FUNNEL(name, required, sentence) \
+#define PLUMB_FUNNEL(name, required, shape, capability, sentence) \
   more.counts.name = line["funnel"].value(#name, std::uint64_t{0});
 #include "harness/funnel.inc"
   for (const auto& [reason, count] : line["undefined"].items())
