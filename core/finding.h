@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/answer.h"
@@ -16,18 +17,18 @@ struct Violation {
   std::string_view invariant;  // a name of the invariant table
   std::string role;            // frame role: "main", "subprogram", "callback", "tail-callee", "-"
   Place at;
-  std::int32_t event = -1;       // when: index in MachineRun::events, or -1
-  std::string message;           // one line for people
-  bool behind_event = false;     // seen after the event; else at it
+  std::int32_t event = -1;  // when: index in MachineRun::events, or -1
+  std::string message;      // one line for people
+  // Seen behind that event, and at or before this access: index in MachineRun::accesses. -1: at the
+  // event itself.
+  std::int32_t access = -1;
   std::int32_t activation = -1;  // whose: index in MachineRun::activations, or -1
   // Index of the violation of the same judgement that explains this one, or -1: a cause of its own.
   std::int32_t follows = -1;
 
   bool operator==(const Violation&) const = default;
   // Orders the violations of one run by when they were seen.
-  [[nodiscard]] std::int64_t time() const {
-    return 2 * std::int64_t{event} + (behind_event ? 1 : 0);
-  }
+  [[nodiscard]] std::pair<std::int32_t, std::int32_t> time() const { return {event, access}; }
 };
 
 enum class Verdict : std::uint8_t {

@@ -287,7 +287,7 @@ Violation View::at_access(std::string_view invariant, const StackAccess& access,
           .at = place_of(access.pc),
           .event = access.event,
           .message = std::move(message),
-          .behind_event = true,
+          .access = static_cast<std::int32_t>(&access - run().accesses.data()),
           .activation = static_cast<std::int32_t>(access.activation)};
 }
 
@@ -307,7 +307,7 @@ Violation View::at_entry_of(std::string_view invariant, std::int64_t activation,
                       .at = {},
                       .event = owner != nullptr ? owner->entered_by : -1,
                       .message = std::move(message),
-                      .behind_event = true,
+                      .access = 0,
                       .activation = static_cast<std::int32_t>(activation)};
   if (violation.event >= 0)
     violation.at = run().events[static_cast<std::size_t>(violation.event)].at;
@@ -322,7 +322,7 @@ Violation View::at_end(std::string_view invariant, std::string message) const {
             .at = {},
             .event = -1,
             .message = std::move(message),
-            .behind_event = true,
+            .access = static_cast<std::int32_t>(run().accesses.size()),
             .activation = 0};
   }
   return at_event(invariant, events.size() - 1, events.back().activation, std::move(message));
