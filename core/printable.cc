@@ -9,8 +9,6 @@
 namespace plumb {
 namespace {
 
-constexpr std::size_t kMostBytes = 512;
-
 struct Character {
   std::size_t size = 1;
   std::uint32_t code = 0;
@@ -50,7 +48,7 @@ std::string escaped(std::uint32_t code) {
 
 }  // namespace
 
-std::string printable(std::string_view text) {
+std::string printable(std::string_view text, std::size_t most) {
   std::string line;
   while (!text.empty()) {
     const Character character = first_character(text);
@@ -60,7 +58,7 @@ std::string printable(std::string_view text) {
     } else if (is_control(character.code)) {
       shown = escaped(character.code);
     }
-    if (line.size() + shown.size() > kMostBytes) return line + "...";
+    if (line.size() + shown.size() > most) return line + "...";
     line += shown;
     text.remove_prefix(character.size);
   }

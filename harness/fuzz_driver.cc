@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <utility>
 
 #include "core/check.h"
 #include "core/rng.h"
@@ -117,15 +118,11 @@ class Fuzzing {
     const Signature& signature = judgement.signature;
     auto it = std::ranges::find(findings, signature, &FuzzFinding::signature);
     if (it == findings.end()) {
+      FuzzFinding finding{finding_of(judgement)};
       const NamedWaiver* waiver = find_waiver(options_.waivers, signature, name_of(where));
-      it = findings.insert(it, FuzzFinding{.signature = signature,
-                                           .verdict = judgement.verdict,
-                                           .known = waiver != nullptr ? waiver->name : "",
-                                           .message = {},
-                                           .second_opinion = {},
-                                           .value = {},
-                                           .path = {},
-                                           .cases_until_found = 0});
+      if (waiver != nullptr) finding.known = waiver->name;
+      finding.count = 0;
+      it = findings.insert(it, std::move(finding));
     }
     ++it->count;
     // With several jobs, results do not come in the order of the cases.
@@ -134,8 +131,9 @@ class Fuzzing {
     it->case_seed = nth_seed(options_.seed, where.number);
     it->value = fuzz_case(options_, where.number);
     it->depth = fuzz_depth(options_, where.number);
-    it->message = judgement.violations[0].message;
-    it->second_opinion = opinion_text(judgement.opinion);
+    Finding seen = finding_of(judgement);
+    it->message = std::move(seen.message);
+    it->second_opinion = std::move(seen.second_opinion);
     write_at_once(report_, jits_, where.jit, *it, options_);
   }
 

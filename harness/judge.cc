@@ -195,6 +195,16 @@ bool is_finding(const Judgement& judgement) {
   return true;
 }
 
+Finding finding_of(const Judgement& judgement) {
+  Finding finding;
+  finding.signature = judgement.signature;
+  finding.verdict = judgement.verdict;
+  finding.message =
+      judgement.violations.empty() ? judgement.reason : judgement.violations.front().message;
+  finding.second_opinion = opinion_text(judgement.opinion);
+  return finding;
+}
+
 bool blames_the_case(Activity activity) {
   return activity == Activity::kCompiling || activity == Activity::kRunning ||
          activity == Activity::kAsking;
