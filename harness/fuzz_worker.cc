@@ -4,9 +4,10 @@
 #include <algorithm>
 #include <cstring>
 #include <span>
+#include <utility>
 
+#include "core/check.h"
 #include "core/rng.h"
-#include "harness/wire.h"
 #include "invariants/invariants.h"
 #include "oracle/oracle.h"
 
@@ -105,16 +106,18 @@ const Execution& FuzzWorker::execution_for(std::size_t jit) {
   return *execution;
 }
 
-std::string FuzzWorker::run(const FuzzItem& item, std::atomic<Activity>& activity) {
+std::optional<Judgement> FuzzWorker::run(const FuzzItem& item, std::atomic<Activity>& activity) {
   judge_.show_activity(&activity);
   activity = Activity::kGenerating;
   generate(item.number);
   activity = Activity::kInterpreting;
   const Execution& execution = execution_for(item.jit);
-  const Outcome outcome =
+  Outcome outcome =
       judge_.judge(value_, execution, *jits_[item.jit], fuzz_depth(options_, item.number));
+  PLUMB_CHECK(outcome.judgement.verdict != Verdict::kNotJudged);
   funnels_.count(job_, item.jit, outcome, execution);
-  return is_finding(outcome.judgement) ? pack(outcome.judgement) : std::string();
+  if (!is_finding(outcome.judgement)) return std::nullopt;
+  return std::move(outcome.judgement);
 }
 
 Case fuzz_case(const FuzzOptions& options, std::uint64_t number) {

@@ -60,8 +60,8 @@ class SharedFunnels {
 class FuzzWorker {
  public:
   FuzzWorker(JitList jits, const FuzzOptions& options, SharedFunnels& funnels, unsigned job);
-  // The judgement, packed, where it is a finding; else empty.
-  [[nodiscard]] std::string run(const FuzzItem& item, std::atomic<Activity>& activity);
+  // The judgement where it is a finding: the rest is counted in the funnel.
+  [[nodiscard]] std::optional<Judgement> run(const FuzzItem& item, std::atomic<Activity>& activity);
 
  private:
   void generate(std::uint64_t number);

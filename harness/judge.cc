@@ -162,7 +162,7 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
     keep->run = run;
     keep->image = std::move(loaded.image);
   }
-  doing(Activity::kCompiling);  // the JIT again: it unloads
+  doing(Activity::kUnloading);
   loaded.image.reset();
   doing(Activity::kIdle);
   return outcome;
@@ -206,8 +206,19 @@ Finding finding_of(const Judgement& judgement) {
 }
 
 bool blames_the_case(Activity activity) {
-  return activity == Activity::kCompiling || activity == Activity::kRunning ||
-         activity == Activity::kAsking;
+  switch (activity) {
+    case Activity::kCompiling:
+    case Activity::kRunning:
+    case Activity::kAsking:
+    case Activity::kUnloading:
+      return true;
+    case Activity::kIdle:
+    case Activity::kGenerating:
+    case Activity::kInterpreting:
+    case Activity::kChecking:
+      return false;
+  }
+  return false;
 }
 
 Judgement death_judgement(const jit::JitInfo& jit, Activity activity, std::string reason) {
@@ -217,8 +228,8 @@ Judgement death_judgement(const jit::JitInfo& jit, Activity activity, std::strin
     judgement.signature.role = judgement.violations[0].role = alone_name(Alone::kInterpreter);
     return judgement;
   }
-  const bool compiling = activity == Activity::kCompiling;
-  return failed(jit, {Verdict::kCrash, compiling ? kJitSurvives : kEmulatorSurvives},
+  const bool running = activity == Activity::kRunning;
+  return failed(jit, {Verdict::kCrash, running ? kEmulatorSurvives : kJitSurvives},
                 std::move(reason));
 }
 

@@ -5,7 +5,6 @@
 
 #include "core/case_text.h"
 #include "harness/fake_jit.h"
-#include "harness/wire.h"
 
 namespace plumb::harness {
 namespace {
@@ -142,26 +141,6 @@ TEST(Judge, ShowsWhatItIsDoing) {
   judge.show_activity(&activity);
   EXPECT_EQ(judge.judge(parsed(kReturnsSeven), jit, Depth::kFast).judgement.verdict,
             Verdict::kRefused);
-}
-
-TEST(Wire, AJudgementComesBackAsItWent) {
-  Judgement judgement;
-  judgement.verdict = Verdict::kViolation;
-  judgement.signature = {
-      .invariant = "same-result", .family = "fake", .arch = "x86_64", .role = "main"};
-  judgement.reason = "why \" not";
-  judgement.violations = {{.invariant = "same-result",
-                           .role = "main",
-                           .at = {.program = 1, .function = 2, .slot = -1},
-                           .event = 3,
-                           .message = "a\nb"}};
-  const auto back = unpack(pack(judgement));
-  ASSERT_TRUE(back.has_value());
-  EXPECT_EQ(back->signature, judgement.signature);
-  EXPECT_EQ(back->violations, judgement.violations);
-  EXPECT_EQ(back->reason, judgement.reason);
-  EXPECT_FALSE(unpack("nonsense").has_value());
-  EXPECT_FALSE(unpack("[]").has_value());
 }
 
 }  // namespace

@@ -11,10 +11,10 @@
 #include <functional>
 
 #include "core/case_text.h"
+#include "harness/coding.h"
 #include "harness/fake_jit.h"
 #include "harness/fuzz_driver.h"
 #include "harness/judge.h"
-#include "harness/wire.h"
 #include "oracle/oracle.h"
 
 namespace plumb::harness {
@@ -213,7 +213,7 @@ TEST_P(SecondOpinionTest, NamesWhoStandsAlone) {
       EXPECT_EQ(judgement.violations[0].message, row.text);
       EXPECT_EQ(judgement.opinion.status, Status::kDisagrees);
     }
-    const auto back = unpack(pack(judgement));
+    const auto back = decode<Judgement>(encode(judgement));
     ASSERT_TRUE(back.has_value());
     EXPECT_EQ(back->opinion, judgement.opinion);
     EXPECT_EQ(back->violations, judgement.violations);

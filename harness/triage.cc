@@ -73,16 +73,19 @@ Triage triage(std::span<const NamedCase> cases, JitList jits, const CheckOptions
   Grouping grouping(cases, jits);
   std::vector<bool> shown(cases.size(), false);
   std::vector<bool> killed(cases.size(), false);
+  std::vector<bool> judged(cases.size(), true);
   for (const CheckRow& row : checked.rows) {
     grouping.add(row);
     if (is_finding(row.judgement)) shown[row.case_index] = true;
     if (row.judgement.verdict == Verdict::kCrash) killed[row.case_index] = true;
+    if (row.judgement.verdict == Verdict::kNotJudged) judged[row.case_index] = false;
   }
   Triage result{.rows = grouping.rows(),
                 .silent = {},
                 .harmless = {},
                 .harness_failures = checked.harness_failures};
   for (std::size_t i = 0; i < shown.size(); ++i) {
+    if (!judged[i]) continue;
     if (!shown[i]) result.silent.push_back(i);
     if (!killed[i]) result.harmless.push_back(i);
   }

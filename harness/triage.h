@@ -20,9 +20,10 @@ struct TriageRow : Finding {
 };
 
 struct Triage {
-  std::vector<TriageRow> rows;        // unknown before known, then most frequent first
-  std::vector<std::size_t> silent;    // artefacts that show nothing
-  std::vector<std::size_t> harmless;  // artefacts that kill nothing, whatever else they show
+  std::vector<TriageRow> rows;  // unknown before known, then most frequent first
+  // Of artefacts that were judged under all JITs:
+  std::vector<std::size_t> silent;    // those that show nothing
+  std::vector<std::size_t> harmless;  // those that kill nothing, whatever else they show
   std::vector<std::string> harness_failures;
 
   // 0: nothing that no waiver covers, 1: such a finding, 3: the harness failed.

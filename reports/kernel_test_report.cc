@@ -48,6 +48,7 @@ void count(const KernelTestRow& row, Summary& summary) {
       ++summary.not_applicable;
       ++summary.reasons[outcome.reason];
       break;
+    case Verdict::kNotJudged:
     case Verdict::kHarnessFailed:
       ++summary.harness_failed;
       break;
@@ -92,10 +93,16 @@ std::string_view verdict_text(Verdict verdict) {
       return "FAIL";
     case Verdict::kNotApplicable:
       return "n/a";
+    case Verdict::kNotJudged:
+      return "NOT JUDGED";
     case Verdict::kHarnessFailed:
       return "HARNESS FAILED";
   }
   return "";
+}
+
+bool is_our_failure(Verdict verdict) {
+  return verdict == Verdict::kNotJudged || verdict == Verdict::kHarnessFailed;
 }
 
 // "#17 ALU_ADD_X: jited:1 PASS", as the kernel prints it.
@@ -119,7 +126,7 @@ std::string summary_text(const KernelTestReport& report, const Summary& summary)
   std::string text;
   for (const KernelTestRow* row : summary.rows) {
     const Verdict verdict = row->outcome.verdict;
-    if (report.verbose || verdict == Verdict::kFailed || verdict == Verdict::kHarnessFailed) {
+    if (report.verbose || verdict == Verdict::kFailed || is_our_failure(verdict)) {
       text += test_text(report, *row);
     }
   }
@@ -146,10 +153,10 @@ Json failures_json(const KernelTestReport& report, const Summary& summary) {
   Json failures = Json::array();
   for (const KernelTestRow* row : summary.rows) {
     const Verdict verdict = row->outcome.verdict;
-    if (verdict != Verdict::kFailed && verdict != Verdict::kHarnessFailed) continue;
+    if (verdict != Verdict::kFailed && !is_our_failure(verdict)) continue;
     failures.push_back({{"id", row->index},
                         {"name", test_name(report, *row)},
-                        {"harness_failed", verdict == Verdict::kHarnessFailed},
+                        {"harness_failed", is_our_failure(verdict)},
                         {"message", row->outcome.reason}});
   }
   return failures;
@@ -229,7 +236,7 @@ KernelTestsEnd kernel_tests_end(const KernelTestReport& report) {
   bool harness_failed = !untested_jits(report).empty();
   for (const KernelTestRow& row : report.rows) {
     failed |= row.outcome.verdict == Verdict::kFailed;
-    harness_failed |= row.outcome.verdict == Verdict::kHarnessFailed;
+    harness_failed |= is_our_failure(row.outcome.verdict);
   }
   if (harness_failed) return KernelTestsEnd::kHarnessFailed;
   return failed ? KernelTestsEnd::kFailed : KernelTestsEnd::kPassed;
