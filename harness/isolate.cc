@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -52,6 +53,9 @@ void become_child_of(pid_t parent) {
   setpgid(0, 0);
   // SIGTTOU: a terminal may stop a process of another group that prints to it.
   for (const int number : {SIGINT, SIGTERM, SIGTTOU}) signal(number, SIG_IGN);
+  // Handlers that run at exit() belong to the parent: code under test that calls it must not start
+  // them. The last one that is registered runs first.
+  PLUMB_CHECK(on_exit([](int status, void*) { _exit(status); }, nullptr) == 0);
   const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
   PLUMB_CHECK(nothing >= 0);
   PLUMB_CHECK(dup2(nothing, STDIN_FILENO) >= 0 && dup2(nothing, STDOUT_FILENO) >= 0);
