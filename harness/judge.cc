@@ -27,6 +27,13 @@ std::uint64_t budget_for(const Execution& execution) {
   return 10'000 + 64 * execution.instructions;
 }
 
+// Only what came back from the invocation is compared to its end.
+Stage stage_of(const MachineRun& run) {
+  if (run.stop == StopReason::kEmulatorFailed) return Stage::kCompiled;
+  const bool is_bound_broken = run.tail_calls > static_cast<std::uint32_t>(kTailCallLimit);
+  return run.stop == StopReason::kReturned && !is_bound_broken ? Stage::kCompared : Stage::kRan;
+}
+
 struct Failure {
   Verdict verdict;
   std::string_view invariant;
@@ -163,10 +170,9 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
   const Image& image = loaded.image->image();
   const MachineRun& run =
       machine->run(value, image, {.depth = depth, .block_budget = budget_for(execution)});
-  Outcome outcome{.judgement = {}, .stage = Stage::kCompared};
+  Outcome outcome{.judgement = {}, .stage = stage_of(run)};
   if (run.stop == StopReason::kEmulatorFailed) {
     outcome.judgement = failed(info, {Verdict::kCrash, kEmulatorSurvives}, run.detail);
-    outcome.stage = Stage::kCompiled;
   } else {
     doing(Activity::kChecking);
     outcome.judgement =
@@ -246,6 +252,16 @@ bool is_finding(const Judgement& judgement) {
       return true;
   }
   return true;
+}
+
+Finding finding_of(const Judgement& judgement) {
+  Finding finding;
+  finding.signature = judgement.signature;
+  finding.verdict = judgement.verdict;
+  finding.message =
+      judgement.violations.empty() ? judgement.reason : judgement.violations.front().message;
+  finding.second_opinion = opinion_text(judgement.opinion);
+  return finding;
 }
 
 bool blames_the_case(Activity activity) {
