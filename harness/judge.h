@@ -93,6 +93,9 @@ class Judge {
 // A judgement is a finding: something that a waiver may cover and a report has to tell.
 [[nodiscard]] bool is_finding(const Judgement& judgement);
 
+// What is reported of a judgement that is a finding.
+[[nodiscard]] Finding finding_of(const Judgement& judgement);
+
 // Was a process that died then busy with what is under test? Else the harness itself died.
 [[nodiscard]] bool blames_the_case(Activity activity);
 

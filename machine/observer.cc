@@ -195,7 +195,7 @@ void Observer::arrive_in_stubs(const Block& from, std::uint64_t address) {
 
 void Observer::begin_call(const MachineEvent& event) {
   run_->shadow.push_back({.return_address = event.pc,
-                          .sp = event.sp - target_.facts().call_pushes,
+                          .sp = event.sp - target_.facts().frame.call_pushes,
                           .parent = innermost_,
                           .activation = current_,
                           .event = static_cast<std::int32_t>(run_->events.size() - 1)});
@@ -217,7 +217,7 @@ void Observer::enter_by_call(Role role, const Block& from, std::uint64_t return_
                                .function = f.function,
                                .caller = static_cast<std::int32_t>(current_),
                                .replaced = -1,
-                               .entry_sp = event.sp - target_.facts().call_pushes,
+                               .entry_sp = event.sp - target_.facts().frame.call_pushes,
                                .return_address = return_address,
                                .r10 = 0,
                                .entered_by = static_cast<std::int32_t>(run_->events.size() - 1),
@@ -415,7 +415,7 @@ MachineEvent& Observer::record(EventKind kind, const Place& at, std::int32_t tar
 MachineEvent& Observer::record_call(EventKind kind, const Place& at, std::int32_t target,
                                     std::uint64_t pc) {
   MachineEvent& event = record(kind, at, target, pc);
-  event.sp += target_.facts().call_pushes;
+  event.sp += target_.facts().frame.call_pushes;
   event.registers[static_cast<std::size_t>(target_.facts().stack_pointer)] = event.sp;
   walk_frames(event);
   return event;
@@ -489,8 +489,8 @@ void Observer::finish(EngineStatus status) {
 }
 
 std::uint64_t Observer::caller_stack_changed() const {
-  const std::uint64_t caller = run_->entry_sp + target_.facts().call_pushes;
-  if (target_.facts().call_pushes != 0) {
+  const std::uint64_t caller = run_->entry_sp + target_.facts().frame.call_pushes;
+  if (target_.facts().frame.call_pushes != 0) {
     const std::uint64_t seen = memory_.stack_word(run_->entry_sp);
     const std::uint64_t changed = seen ^ guest::kExitAddress;
     if (changed != 0) return run_->entry_sp + static_cast<unsigned>(std::countr_zero(changed)) / 8;
