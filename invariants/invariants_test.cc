@@ -183,7 +183,7 @@ const std::vector<Damage>& damages() {
          b.run.accesses.push_back(store);
          b.run.accesses.back().event = 6;
        },
-       "saved-slots-unwritten", "tail-callee"},
+       "tail-call-counter-intact", "tail-callee"},
       {"a helper writes into the count",
        [](BuiltRun& b) {
          StackAccess store = b.store(2);
@@ -191,7 +191,7 @@ const std::vector<Damage>& damages() {
          store.pc = 0;
          b.run.accesses.push_back(store);
        },
-       "saved-slots-unwritten", "tail-callee"},
+       "tail-call-counter-intact", "tail-callee"},
       {"a tail call counts by two", [](BuiltRun& b) { ++b.count(0).value; },
        "tail-call-counter-intact", "subprogram"},
       {"a tail call counts twice, one each time",
