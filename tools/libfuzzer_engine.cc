@@ -20,6 +20,7 @@
 #include "harness/corpus.h"
 #include "harness/funnel_json.h"
 #include "tools/libfuzzer_process.h"
+#include "tools/session.h"
 
 namespace plumb::tools {
 namespace {
