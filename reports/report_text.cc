@@ -38,9 +38,9 @@ VerdictText verdict_of(const JitReport& jit) {
   const std::string over = fmt::format("over {} compared cases", counts.compared);
   if (findings.fresh > 0) {
     return {.word = plural(findings.fresh, "finding"),
-            .line = fmt::format("{} {}{}", plural(findings.fresh, "finding"), over,
-                                findings.known == 0 ? ""
-                                                    : fmt::format(", {} more known", findings.known)),
+            .line = fmt::format(
+                "{} {}{}", plural(findings.fresh, "finding"), over,
+                findings.known == 0 ? "" : fmt::format(", {} more known", findings.known)),
             .tone = Tone::kBad};
   }
   if (const std::size_t missing = not_judged(jit); missing > 0) {
@@ -76,8 +76,8 @@ std::string cases_text(const JitReport& jit) {
 
 std::string paragraph(const Report& report, const JitReport& jit, const TextOptions& options) {
   const VerdictText verdict = verdict_of(jit);
-  std::string text = fmt::format("{}: {}\n", printable(jit.name),
-                                 coloured(verdict.line, verdict.tone, options));
+  std::string text =
+      fmt::format("{}: {}\n", printable(jit.name), coloured(verdict.line, verdict.tone, options));
   if (report.command == "fuzz" || options.verbose) {
     text += funnel_text(jit.funnel.counts, jit.capabilities);
     if (jit.rate > 0) text += fmt::format("  {:<28} {:>9.0f}  per second\n", "compared", jit.rate);
@@ -134,7 +134,8 @@ std::string finding_text(const Report& report, const std::string& signature, con
   if (is_known) text += fmt::format("  known: {}\n", first.known);
   if (!first.second_opinion.empty()) text += fmt::format("  {}\n", printable(first.second_opinion));
   if (first.cases_until_found > 0) {
-    text += fmt::format("  first after {} cases, {} in all\n", first.cases_until_found, first.count);
+    text +=
+        fmt::format("  first after {} cases, {} in all\n", first.cases_until_found, first.count);
   }
   std::vector<std::string> paths;
   for (const Finding* finding : group.findings) {
@@ -196,9 +197,9 @@ std::string untested_text(const Report& report) {
   std::string text;
   for (const std::string_view invariant : order) {
     const std::vector<std::string>& jits = untested[invariant];
-    text += fmt::format("invariant {} applied to no case{}\n", invariant,
-                        jits.size() == report.jits.size() ? ""
-                                                          : " under " + some_of(jits, kFewJits));
+    text +=
+        fmt::format("invariant {} applied to no case{}\n", invariant,
+                    jits.size() == report.jits.size() ? "" : " under " + some_of(jits, kFewJits));
   }
   return text;
 }
@@ -218,9 +219,9 @@ std::string table_text(const Report& report, const TextOptions& options) {
     width = std::max(width, printable(jit.name).size());
     verdict_width = std::max(verdict_width, verdict_of(jit).word.size());
   }
-  std::string text = fmt::format("{:<{}}  {:<{}} {:>9} {:>9} {:>7} {:>9} {:>5} {:>5}", "JIT", width,
-                                 "verdict", verdict_width, "compared", "of", "n/a", "undefined",
-                                 "new", "known");
+  std::string text =
+      fmt::format("{:<{}}  {:<{}} {:>9} {:>9} {:>7} {:>9} {:>5} {:>5}", "JIT", width, "verdict",
+                  verdict_width, "compared", "of", "n/a", "undefined", "new", "known");
   text += has_rate ? fmt::format(" {:>8}\n", "per s") : "\n";
   for (const JitReport& jit : report.jits) {
     const VerdictText verdict = verdict_of(jit);
