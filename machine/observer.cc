@@ -26,6 +26,19 @@ constexpr int kMaxFrameRecords = 512;
 constexpr std::uint8_t kExitOpcode = 0x95;
 // StackAccess::size is a byte; a helper can write more than it holds.
 constexpr std::uint64_t kMaxAccessSize = 128;
+static_assert(kPoisonFramePointer == unwind::kEndOfWalk);
+
+class GuestStack final : public unwind::StackReader {
+ public:
+  explicit GuestStack(const GuestMemory& memory) : memory_(memory) {}
+  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const override {
+    if (!memory_.is_stack_word(address)) return std::nullopt;
+    return memory_.stack_word(address);
+  }
+
+ private:
+  const GuestMemory& memory_;
+};
 
 }  // namespace
 
@@ -386,22 +399,20 @@ MachineEvent& Observer::record_call(EventKind kind, const Place& at, std::int32_
 }
 
 void Observer::walk_frames(MachineEvent& event) {
-  const TargetFacts& facts = target_.facts();
-  const auto word = [this](std::uint64_t address) -> const std::uint64_t* {
-    return address % 8 == 0 && address - guest::kStackBase <= guest::kStackSize - 8
-               ? reinterpret_cast<const std::uint64_t*>(memory_.at(address, 8))
-               : nullptr;
-  };
-  std::uint64_t frame = event.registers[image_->registers.frame_pointer];
-  for (int i = 0; i < kMaxFrameRecords && frame != kPoisonFramePointer; ++i) {
-    const auto* const saved = word(frame + static_cast<std::uint64_t>(facts.frame.record_from_frame_pointer()));
-    const auto* const back = word(frame + static_cast<std::uint64_t>(facts.frame.return_from_frame_pointer()));
-    const bool readable = saved != nullptr && back != nullptr;
-    run_->frames.push_back({.frame_pointer = frame,
-                            .saved = readable ? *saved : 0,
-                            .return_address = readable ? code_address(facts.arch, *back) : 0});
-    if (!readable) break;
-    frame = *saved;
+  const GuestStack stack(memory_);
+  unwind::Cursor cursor{.pc = event.pc,
+                        .sp = event.sp,
+                        .fp = event.registers[image_->registers.frame_pointer],
+                        .lr = 0};
+  for (int i = 0; i < kMaxFrameRecords; ++i) {
+    const unwind::Step step = unwind::step(cursor, stack, rows_);
+    if (std::holds_alternative<unwind::End>(step)) break;
+    const auto* const caller = std::get_if<unwind::Frame>(&step);
+    run_->frames.push_back({.frame_pointer = cursor.fp,
+                            .saved = caller != nullptr ? caller->cursor.fp : 0,
+                            .return_address = caller != nullptr ? caller->cursor.pc : 0});
+    if (caller == nullptr) break;
+    cursor = caller->cursor;
   }
   event.chain_size = static_cast<std::uint32_t>(run_->frames.size()) - event.chain_begin;
 }

@@ -76,6 +76,7 @@ class Target {
 // Slots of the stub area from here on hold the machine's own code; helper numbers are below.
 inline constexpr std::uint64_t kLoopRoutineSlot = 3072;
 inline constexpr std::uint64_t kLoopRoutineOffset = kLoopRoutineSlot * guest::kStubStride;
+inline constexpr std::uint64_t kLoopRoutineRoom = guest::kStubSize - kLoopRoutineOffset;
 
 [[nodiscard]] std::unique_ptr<Target> make_target_x86_64();
 [[nodiscard]] std::unique_ptr<Target> make_target_arm64();

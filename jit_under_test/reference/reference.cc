@@ -333,7 +333,12 @@ JitInfo make_info(std::string_view name, const LayoutRow& row, std::optional<Def
                    .calls_keep_count = false,
                    .call_alignment = traits.alignment,
                    .result_bits = 64,
-                   .frame_rounding = traits.alignment};
+                   .frame_rounding = traits.alignment,
+                   // 6.12 has both, the count behind a pointer and chains in steps of 16.
+                   .chain_rounding = traits.counter == Counter::kReference ? 16 : 32,
+                   // No layout brings the count through the C code of a helper to a function that
+                   // it calls back. Kernels refuse such programs since they know.
+                   .tail_call_in_callback = false};
   info.registers = register_map(row);
   info.frame = frame_rule(row, defect);
   info.landing = {.pad = traits.pad, .call_preamble = 0};
