@@ -30,6 +30,7 @@ Outcome full_outcome() {
                                             .at = {.program = -1, .function = 2, .slot = 70'000},
                                             .event = 3,
                                             .message = "line\nline",
+                                            .access = 6,
                                             .activation = 4,
                                             .follows = 5});
     outcome.judgement.answers.push_back({.kind = RowAnswer::Kind::kViolated});

@@ -57,9 +57,9 @@ struct Members<Place> {
 };
 template <>
 struct Members<Violation> {
-  static constexpr std::tuple value{
-      &Violation::invariant, &Violation::role,       &Violation::at,     &Violation::event,
-      &Violation::message,   &Violation::activation, &Violation::follows};
+  static constexpr std::tuple value{&Violation::invariant,  &Violation::role,    &Violation::at,
+                                    &Violation::event,      &Violation::message, &Violation::access,
+                                    &Violation::activation, &Violation::follows};
 };
 template <>
 struct Members<Signature> {
