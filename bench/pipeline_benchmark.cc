@@ -22,8 +22,8 @@
 #include "invariants/invariants.h"
 #include "jit_under_test/jit.h"
 #include "machine/machine.h"
+#include "oracle/capabilities.h"
 #include "oracle/oracle.h"
-#include "oracle/validate.h"
 
 namespace plumb::bench {
 namespace {

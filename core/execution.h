@@ -49,7 +49,14 @@ struct Execution {
   // Undefined: the case uses something that a verifier would have refused. Never compared.
   bool defined = false;
   std::string undefined_reason;  // a phrase without numbers, groups cases in statistics
+  std::string undefined_detail;  // one line: what exactly, where
   Place undefined_at;
+  // Undefined, but real kernels run such programs: a limit of the model (docs/what-is-defined.md).
+  bool blind_spot = false;
+
+  // What the case needs from a JIT: or of core/capability.h. 0 where the code does not hold
+  // together.
+  std::uint64_t required_capabilities = 0;
 
   Value result;  // R0 at the end of the invocation, under the contract
   MemoryImage context;

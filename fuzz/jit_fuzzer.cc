@@ -7,6 +7,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "harness/funnel_json.h"
 #include "harness/fuzz_input.h"
 #include "harness/isolate.h"
 #include "harness/minimize_isolated.h"
@@ -44,8 +45,7 @@ Step JitFuzzer::run(std::span<const std::uint8_t> input) {
   for (std::size_t i = 0; i < jits_.size(); ++i) {
     const Execution execution = oracle::run(read.value, jits_[i]->info().contract);
     const harness::Outcome outcome = judge_.judge(read.value, execution, *jits_[i], depth);
-    harness::count_case(funnels_[i].counts, outcome.stage, execution);
-    if (!execution.defined) ++funnels_[i].undefined[execution.undefined_reason];
+    funnels_[i].add(outcome, execution);
     step.compared |= outcome.stage == harness::Stage::kCompared;
     if (!harness::is_finding(outcome.judgement)) continue;
     const Signature& signature = outcome.judgement.signature;
@@ -119,11 +119,8 @@ std::string funnel_text(const JitFuzzer& fuzzer, double seconds) {
 std::string funnel_lines(const JitFuzzer& fuzzer) {
   std::string text;
   for (std::size_t i = 0; i < fuzzer.jits().size(); ++i) {
-    nlohmann::json line{{"jit", fuzzer.jits()[i]->info().name}};
-    for (const auto& [name, count] : harness::funnel_rows(fuzzer.funnel(i).counts)) {
-      line["funnel"][std::string(name)] = count;
-    }
-    line["undefined"] = fuzzer.funnel(i).undefined;
+    nlohmann::json line = harness::funnel_json(fuzzer.funnel(i));
+    line["jit"] = fuzzer.jits()[i]->info().name;
     text += one_line(line);
   }
   return text;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <utility>
 
 #include "core/check.h"
 #include "core/rng.h"
@@ -48,7 +49,10 @@ class Fuzzing {
       jit.funnel = funnels_.sum(i);
       jit.funnel.counts.merge(lost_[i]);
       jit.rate = static_cast<double>(jit.funnel.counts.compared) / std::max(report_.seconds, 1e-3);
-      jit.zero_stages = zero_stages(jit.funnel.counts, jits_[i]->info().capabilities);
+      jit.zero_stages = zero_stages(
+          jit.funnel.counts,
+          {.capabilities = jits_[i]->info().capabilities,
+           .shapes = options_.shape != nullptr ? options_.shape->reaches : gen::kReachesAll});
       std::ranges::sort(jit.findings, {}, &FuzzFinding::cases_until_found);
     }
     write_findings(report_, jits_, options_);
@@ -109,15 +113,11 @@ class Fuzzing {
     const Signature& signature = judgement.signature;
     auto it = std::ranges::find(findings, signature, &FuzzFinding::signature);
     if (it == findings.end()) {
+      FuzzFinding finding{finding_of(judgement)};
       const NamedWaiver* waiver = find_waiver(options_.waivers, signature, name_of(where));
-      it = findings.insert(it, FuzzFinding{.signature = signature,
-                                           .verdict = judgement.verdict,
-                                           .known = waiver != nullptr ? waiver->name : "",
-                                           .message = {},
-                                           .second_opinion = {},
-                                           .value = {},
-                                           .path = {},
-                                           .cases_until_found = 0});
+      if (waiver != nullptr) finding.known = waiver->name;
+      finding.count = 0;
+      it = findings.insert(it, std::move(finding));
     }
     ++it->count;
     // With several jobs, results do not come in the order of the cases.
@@ -126,8 +126,9 @@ class Fuzzing {
     it->case_seed = nth_seed(options_.seed, where.number);
     it->value = fuzz_case(options_, where.number);
     it->depth = fuzz_depth(options_, where.number);
-    it->message = judgement.violations[0].message;
-    it->second_opinion = opinion_text(judgement.opinion);
+    Finding seen = finding_of(judgement);
+    it->message = std::move(seen.message);
+    it->second_opinion = std::move(seen.second_opinion);
     write_at_once(report_, jits_, where.jit, *it, options_);
   }
 

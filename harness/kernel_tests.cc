@@ -9,8 +9,8 @@
 
 #include "core/opcode.h"
 #include "invariants/invariants.h"
+#include "oracle/capabilities.h"
 #include "oracle/oracle.h"
-#include "oracle/validate.h"
 
 namespace plumb::harness {
 namespace {

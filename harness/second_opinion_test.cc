@@ -342,9 +342,9 @@ TEST(OpinionFunnel, AskingInVainIsAnEmptyStage) {
   count_opinion(counts, {});
   EXPECT_EQ(counts, FunnelCounts{});
   count_opinion(counts, {.status = Status::kNotApplicable, .text = "why"});
-  EXPECT_EQ(std::ranges::count(zero_stages(counts, 0), "opinion_given"), 1);
+  EXPECT_EQ(std::ranges::count(zero_stages(counts, {.capabilities = 0}), "opinion_given"), 1);
   count_opinion(counts, {.status = Status::kDisagrees, .text = "who"});
-  EXPECT_EQ(std::ranges::count(zero_stages(counts, 0), "opinion_given"), 0);
+  EXPECT_EQ(std::ranges::count(zero_stages(counts, {.capabilities = 0}), "opinion_given"), 0);
   count_opinion(counts, {.status = Status::kAgrees, .text = {}});
   EXPECT_EQ(counts.opinion_asked, 3U);
   EXPECT_EQ(counts.opinion_given, 2U);

@@ -11,16 +11,12 @@
 
 namespace plumb::harness {
 
-// What a number of artefacts have in common.
-struct TriageRow {
-  Signature signature;
-  Verdict verdict = Verdict::kViolation;
-  std::vector<std::string> jits;  // that showed it
-  std::string known;              // the waiver's name, or empty
-  std::string message;            // of the smallest case
-  std::size_t count = 0;          // artefacts that showed it
-  std::size_t smallest = 0;       // index of the smallest case
-  std::size_t jit_index = 0;      // under which that one shows it
+// What a number of artefacts have in common: the message is that of the smallest, the count that of
+// the artefacts.
+struct TriageRow : Finding {
+  std::vector<std::string> jits{};  // that showed it
+  std::size_t smallest = 0;         // index of the smallest case
+  std::size_t jit_index = 0;        // under which that one shows it
 };
 
 struct Triage {
