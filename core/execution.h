@@ -29,9 +29,8 @@ struct MemoryImage {
 struct StackStore {
   enum class By : std::uint8_t {
     kStore,         // one store
-    kAtomic,        // at least one store
-    kFailedAtomic,  // compare-and-exchange that did not exchange: any number of stores of the old
-                    // value
+    kAtomic,        // one store
+    kFailedAtomic,  // compare-and-exchange that did not exchange: one store or none
     kHelper,
   };
   By by = By::kStore;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/answer.h"
@@ -16,18 +17,18 @@ struct Violation {
   std::string_view invariant;  // a name of the invariant table
   std::string role;            // frame role: "main", "subprogram", "callback", "tail-callee", "-"
   Place at;
-  std::int32_t event = -1;       // when: index in MachineRun::events, or -1
-  std::string message;           // one line for people
-  bool behind_event = false;     // seen after the event; else at it
+  std::int32_t event = -1;  // when: index in MachineRun::events, or -1
+  std::string message;      // one line for people
+  // Seen behind that event, and at or before this access: index in MachineRun::accesses. -1: at the
+  // event itself.
+  std::int32_t access = -1;
   std::int32_t activation = -1;  // whose: index in MachineRun::activations, or -1
   // Index of the violation of the same judgement that explains this one, or -1: a cause of its own.
   std::int32_t follows = -1;
 
   bool operator==(const Violation&) const = default;
   // Orders the violations of one run by when they were seen.
-  [[nodiscard]] std::int64_t time() const {
-    return 2 * std::int64_t{event} + (behind_event ? 1 : 0);
-  }
+  [[nodiscard]] std::pair<std::int32_t, std::int32_t> time() const { return {event, access}; }
 };
 
 enum class Verdict : std::uint8_t {
@@ -73,14 +74,31 @@ struct SecondOpinion {
 // The verdict on one case under one JIT.
 struct Judgement {
   Verdict verdict = Verdict::kNotJudged;
-  Signature signature;                // of the first violation; empty fields when it conforms
-  std::vector<Violation> violations;  // most telling first
+  Signature signature;  // of the first violation; empty fields when it conforms
+  // The one that names the finding, then the others in the order in which they were seen.
+  std::vector<Violation> violations;
+  std::string known{};  // name of the waiver, where known bugs explain all of them
   // Not applicable, undefined, refused, crash: why. Of the first two a phrase without numbers.
   std::string reason;
   SecondOpinion opinion{};
   std::vector<RowAnswer> answers{};  // by row of the invariant table; empty: nothing was compared
   // Not applicable, undefined: one line, what exactly and where.
   std::string detail{};
+};
+
+// What a judgement that is a finding is reported as, from check, replay, fuzz and triage to every
+// writer.
+struct Finding {
+  Signature signature{};
+  Verdict verdict = Verdict::kViolation;
+  std::string message{};                // one line
+  std::string known{};                  // name of the waiver that covers it, or empty
+  std::string second_opinion{};         // who stands alone; empty: not asked, or not applicable
+  std::string path{};                   // of a case that shows it, or empty
+  std::uint64_t cases_until_found = 0;  // counting the one that found it; 0: not counted
+  std::uint64_t count = 1;              // cases that showed it
+
+  bool operator==(const Finding&) const = default;
 };
 
 }  // namespace plumb

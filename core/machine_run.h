@@ -48,7 +48,8 @@ struct Activation {
   bool operator==(const Activation&) const = default;
 };
 
-// One step of the walk along the frame pointers.
+// One step of the walk along the frame pointers (core/unwind), up to the end mark or to what is no
+// record: that one has the address where it should lie, and 0 for what is stored in it.
 struct FrameRecord {
   std::uint64_t frame_pointer = 0;   // the record lies there; on riscv64 in the 16 bytes below
   std::uint64_t saved = 0;           // the frame pointer stored in it
@@ -83,8 +84,6 @@ struct MachineEvent {
   std::uint32_t chain_size = 0;  // calls, helper calls and callbacks
 };
 
-// The walk ended at an address that is no readable record: the last FrameRecord has return_address
-// and saved 0 and the address that could not be read.
 inline constexpr std::uint64_t kPoisonFramePointer =
     0;  // heads the chain at entry: end of the walk
 

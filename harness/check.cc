@@ -4,10 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "harness/coding.h"
 #include "harness/isolate.h"
-#include "harness/judge.h"
-#include "harness/wire.h"
+#include "harness/loss.h"
 #include "oracle/oracle.h"
 
 namespace plumb::harness {
@@ -68,52 +69,40 @@ class Checking {
       report_.rows[i].case_index = i / jits_.size();
       report_.rows[i].jit_index = i % jits_.size();
     }
-    run_isolated(
+    run_isolated<Outcome>(
         {.items = report_.rows.size(),
          .jobs = static_cast<unsigned>(judges_.size()),
          .seconds_per_item = options_.seconds_per_case,
          .work = [this](std::uint64_t item, unsigned job,
                         std::atomic<Activity>& activity) { return work(item, job, activity); },
-         .on_result = [this](std::uint64_t item, std::string_view bytes) { accept(item, bytes); },
-         .on_death = [this](std::uint64_t item, Activity activity,
-                            const Death& death) { bury(item, activity, death); },
-         .on_tick = {}});
+         .on_result = [this](std::uint64_t item,
+                             Outcome outcome) { accept(item, std::move(outcome)); },
+         .on_loss = [this](std::uint64_t item, const Loss& loss) { lose(item, loss); }});
     for (std::size_t i = 0; i < cases_.size(); ++i) conclude(i);
     return std::move(report_);
   }
 
  private:
-  std::string work(std::uint64_t item, unsigned job, std::atomic<Activity>& activity) {
+  Outcome work(std::uint64_t item, unsigned job, std::atomic<Activity>& activity) {
     if (!judges_[job]) {
-      judges_[job] = std::make_unique<Judge>();
+      judges_[job] = std::make_unique<Judge>(options_.make_machine);
       judges_[job]->ask(options_.interpreters);
     }
     judges_[job]->show_activity(&activity);
     const CheckRow& row = report_.rows[item];
-    return pack(judges_[job]
-                    ->judge(cases_[row.case_index].value, *jits_[row.jit_index], options_.depth)
-                    .judgement);
+    return judges_[job]->judge(cases_[row.case_index].value, *jits_[row.jit_index], options_.depth);
   }
 
-  void accept(std::uint64_t item, std::string_view bytes) {
-    auto judgement = unpack(bytes);
-    if (!judgement) {
-      report_.harness_failures.push_back(name_of(item) + ": no readable judgement");
-      return;
-    }
-    report_.rows[item].judgement = *std::move(judgement);
+  void accept(std::uint64_t item, Outcome outcome) {
+    report_.rows[item].judgement = std::move(outcome.judgement);
+    report_.rows[item].stage = outcome.stage;
   }
 
-  void bury(std::uint64_t item, Activity activity, const Death& death) {
-    const CheckRow& row = report_.rows[item];
-    const bool ours =
-        !blames_the_case(activity) || death == Death{Death::Kind::kExit, kCheckFailedStatus};
-    if (ours) {
-      report_.harness_failures.push_back(
-          fmt::format("{}: {}{}", name_of(item), death.str(), suspicion(options_.interpreters)));
-    }
-    report_.rows[item].judgement =
-        death_judgement(jits_[row.jit_index]->info(), activity, death.str());
+  void lose(std::uint64_t item, const Loss& loss) {
+    accept(item, outcome_of(loss, jits_[report_.rows[item].jit_index]->info()));
+    if (!is_our_failure(loss)) return;
+    report_.harness_failures.push_back(
+        fmt::format("{}: {}{}", name_of(item), loss.death.str(), suspicion(options_.interpreters)));
   }
 
   [[nodiscard]] std::string name_of(std::uint64_t item) const {
@@ -168,7 +157,9 @@ std::string contradiction(const Case& value) {
 }
 
 int CheckReport::status() const {
-  if (!harness_failures.empty()) return 3;
+  const bool all_judged = std::ranges::all_of(
+      rows, [](const CheckRow& row) { return row.judgement.verdict != Verdict::kNotJudged; });
+  if (!harness_failures.empty() || !all_judged) return 3;
   const bool found = std::ranges::any_of(
       rows, [](const CheckRow& row) { return is_finding(row.judgement) && row.known.empty(); });
   return found || !unexpected.empty() || !stale.empty() ? 1 : 0;

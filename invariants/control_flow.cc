@@ -24,7 +24,7 @@ Violation at_stop(const View& view, std::string_view invariant, std::string_view
   Violation violation =
       view.at_end(invariant, fmt::format("{} at {}{}{}", what, view.code_name(run.fault_pc),
                                          detail.empty() ? "" : ": ", detail));
-  violation.behind_event = true;
+  violation.access = static_cast<std::int32_t>(run.accesses.size());
   violation.activation = view.innermost();
   // Whatever the last event was, this one was running.
   violation.role = view.role(view.innermost());

@@ -4,14 +4,16 @@
 #include <fmt/format.h>
 
 #include <span>
+#include <string_view>
+#include <variant>
 
 #include "core/guest.h"
+#include "core/unwind/step.h"
 #include "invariants/checkers.h"
 
 namespace plumb::invariants {
 namespace {
 
-constexpr std::uint64_t kRecordSize = 16;  // saved frame pointer and return address
 // The machine walks at least so far. 33 tail calls out of nested subprograms make longer chains,
 // and what it did not walk is not judged.
 constexpr std::uint32_t kShortestCut = 64;
@@ -30,23 +32,46 @@ bool has_chain(const MachineEvent& event) {
          event.kind == EventKind::kCallback;
 }
 
-// Why the walk at this event is none, or null.
-const char* broken_walk(const MachineRun& run, const MachineEvent& event) {
+// One record as the machine saw it, in place of the stack that it lay in.
+class RecordedStack final : public unwind::StackReader {
+ public:
+  RecordedStack(const FrameRecord& record, const unwind::Row& row)
+      : record_(record),
+        cfa_(record.frame_pointer + static_cast<std::uint64_t>(std::int64_t{row.cfa_offset})),
+        row_(row) {}
+
+  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const override {
+    if (address - guest::kStackBase > guest::kStackSize - sizeof(std::uint64_t))
+      return std::nullopt;
+    return is_at(address, row_.fp_offset) ? record_.saved : record_.return_address;
+  }
+
+ private:
+  [[nodiscard]] bool is_at(std::uint64_t address, std::optional<std::int32_t> offset) const {
+    return offset && address == cfa_ + static_cast<std::uint64_t>(std::int64_t{*offset});
+  }
+
+  const FrameRecord& record_;
+  std::uint64_t cfa_;
+  const unwind::Row& row_;
+};
+
+// Why the walk at this event is none, or empty.
+std::string_view broken_walk(const View& view, const MachineEvent& event) {
+  const MachineRun& run = view.run();
   if (event.chain_size == 0) return "is empty";
-  std::uint64_t lowest = guest::kStackBase;
+  const unwind::Rows& rows = unwind::frame_record_rows(view.image().arch);
+  std::uint64_t sp = event.sp;
   for (std::uint32_t i = 0; i < event.chain_size; ++i) {
     const FrameRecord& record = run.frames[event.chain_begin + i];
-    if (record.frame_pointer % 8 != 0) return "holds a frame pointer that is not a multiple of 8";
-    if (record.frame_pointer < guest::kStackBase ||
-        record.frame_pointer > guest::kStackTop - kRecordSize) {
-      return "leaves the stack";
-    }
-    if (record.frame_pointer < lowest) return "does not lead upwards";
-    if (record.return_address == 0) return "holds no return address";
-    lowest = record.frame_pointer + kRecordSize;
+    const RecordedStack stack(record, *rows.find(event.pc));
+    const unwind::Step step =
+        unwind::step({.pc = event.pc, .sp = sp, .fp = record.frame_pointer, .lr = 0}, stack, rows);
+    if (const auto* lost = std::get_if<unwind::Lost>(&step)) return unwind::why_phrase(lost->why);
+    if (const auto* caller = std::get_if<unwind::Frame>(&step)) sp = caller->cursor.sp;
   }
   const bool ends = last_record(run, event).saved == kPoisonFramePointer;
-  return ends || is_cut(run, event) ? nullptr : "stops before the end mark";
+  return ends || is_cut(run, event) ? std::string_view() : "stops before the end mark";
 }
 
 // Hands out the return addresses of the calls in progress, innermost first.
@@ -77,7 +102,7 @@ Answer check_fp_chain_walkable(const View& view) {
     if (!has_chain(events[i])) continue;
     looked = true;
     cut |= events[i].chain_size > 0 && is_cut(view.run(), events[i]);
-    if (const char* problem = broken_walk(view.run(), events[i])) {
+    if (const auto problem = broken_walk(view, events[i]); !problem.empty()) {
       return view.at_event("fp-chain-walkable", i, events[i].activation,
                            fmt::format("the walk along the frame pointers {}", problem));
     }

@@ -6,14 +6,15 @@
 
 #include <limits>
 
+#include "core/guest.h"
 #include "invariants/bytes.h"
 #include "invariants/checkers.h"
 
 namespace plumb::invariants {
 namespace {
 
-bool is_atomic(StackStore::By by) {
-  return by == StackStore::By::kAtomic || by == StackStore::By::kFailedAtomic;
+bool guest_stack_holds(std::uint64_t address) {
+  return address - guest::kStackBase < guest::kStackSize;
 }
 
 std::uint64_t size_of(const StackStore& store) {
@@ -47,7 +48,7 @@ class Comparison {
   // What is wrong, or nothing.
   std::optional<std::string> compare(const StackAccess& access) {
     if (continues_before(access)) return std::nullopt;
-    skip_failed_atomics(access);
+    skip_unseen(&access);
     if (next_ == stores_.size()) return text(access) + ", and the oracle stores nothing more";
     const StackStore& store = stores_[next_];
     if (store.event != access.event || store.at != place(access, store)) {
@@ -68,28 +69,37 @@ class Comparison {
     return wrong_value(access, store);
   }
 
-  // Another part of what a helper writes, or another store of one atomic operation.
+  // Another part of what a helper writes?
   bool continues_before(const StackAccess& access) {
-    if (current_ >= stores_.size()) return false;
+    if (access.pc != 0 || current_ >= stores_.size()) return false;
     const StackStore& store = stores_[current_];
-    if (store.event != access.event) return false;
+    if (store.event != access.event || store.by != StackStore::By::kHelper) return false;
     const auto address = view_.native(store.target);
-    if (store.by == StackStore::By::kHelper) {
-      const bool more = access.pc == 0 && done_ < store.helper_size;
-      if (!more || (address && access.address != *address + done_)) return false;
-      done_ += access.size;
-      return true;
-    }
-    return is_atomic(store.by) && store.at == view_.place_of(access.pc) && address &&
-           *address == access.address && store.size == access.size;
+    if (done_ >= store.helper_size || (address && access.address != *address + done_)) return false;
+    done_ += access.size;
+    return true;
   }
 
-  void skip_failed_atomics(const StackAccess& access) {
-    while (
-        next_ < stores_.size() && stores_[next_].by == StackStore::By::kFailedAtomic &&
-        (stores_[next_].event != access.event || stores_[next_].at != view_.place_of(access.pc))) {
-      ++next_;
+  // Goes on to the next store that the machine has to show: not one that the access (null: none is
+  // left) leaves out with right, and not one to a BPF stack elsewhere.
+  void skip_unseen(const StackAccess* access) {
+    for (; next_ < stores_.size(); ++next_) {
+      const StackStore& store = stores_[next_];
+      const auto address = view_.native(store.target);
+      if (address ? !guest_stack_holds(*address) : may_be_elsewhere(store.target)) {
+        elsewhere_ = true;
+        continue;
+      }
+      const bool is_here = access != nullptr && store.event == access->event &&
+                           store.at == view_.place_of(access->pc);
+      if (store.by != StackStore::By::kFailedAtomic || is_here) return;
     }
+  }
+
+  // Has the frame a BPF frame pointer of its own kind, which nobody saw?
+  [[nodiscard]] bool may_be_elsewhere(const Value& target) const {
+    const Frame* const owner = view_.frame(target.index);
+    return owner != nullptr && owner->native != nullptr && owner->native->r10_register;
   }
 
   [[nodiscard]] Place place(const StackAccess& access, const StackStore& store) const {
@@ -114,7 +124,7 @@ class Comparison {
 
   Answer at_the_end() {
     if (!view_.is_completed()) return not_applicable(NotApplicableReason::kStopped);
-    while (next_ < stores_.size() && stores_[next_].by == StackStore::By::kFailedAtomic) ++next_;
+    skip_unseen(nullptr);
     const bool diverged = view_.divergence().what != Divergence::What::kNone;
     if (next_ < stores_.size() && stores_[next_].event < end_) {
       const StackStore& store = stores_[next_];
@@ -123,10 +133,11 @@ class Comparison {
                                                   store.at.slot, store.at.function));
       violation.at = store.at;
       violation.event = store.event;
-      violation.behind_event = true;
+      violation.access = 0;
       return violation;
     }
     if (diverged) return not_applicable(NotApplicableReason::kDiverged);
+    if (elsewhere_) return not_applicable(NotApplicableReason::kStackElsewhere);
     if (unknown_) return not_applicable(NotApplicableReason::kValueUnknown);
     return held_if(!stores_.empty(), NotApplicableReason::kNoBpfStore);
   }
@@ -144,6 +155,7 @@ class Comparison {
   std::size_t current_ = SIZE_MAX;  // the one that was matched last
   std::uint64_t done_ = 0;          // bytes of it
   bool unknown_ = false;
+  bool elsewhere_ = false;  // a BPF stack lies outside the native stack, where stores are not seen
 };
 
 }  // namespace

@@ -64,14 +64,14 @@ class CountWords {
  public:
   explicit CountWords(const View& view) : view_(view) {}
 
-  // Forgets the words of frames that were left up to this event.
-  void advance(std::int32_t event) {
+  // Forgets the words of frames that were left before the access.
+  void advance(const StackAccess& access) {
     const auto& events = view_.run().events;
-    for (; next_event_ <= event && static_cast<std::size_t>(next_event_) < events.size();
+    for (; next_event_ <= access.event && static_cast<std::size_t>(next_event_) < events.size();
          ++next_event_) {
-      const std::uint64_t sp = events[static_cast<std::size_t>(next_event_)].sp;
-      std::erase_if(words_, [sp](const CountWord& word) { return word.address < sp; });
+      leave_up_to(events[static_cast<std::size_t>(next_event_)].sp);
     }
+    leave_up_to(access.sp);
   }
   [[nodiscard]] CountWord* find(const StackAccess& access) {
     for (CountWord& word : words_) {
@@ -87,6 +87,10 @@ class CountWords {
   void add(const CountWord& word) { words_.push_back(word); }
 
  private:
+  void leave_up_to(std::uint64_t sp) {
+    std::erase_if(words_, [sp](const CountWord& word) { return word.address < sp; });
+  }
+
   const View& view_;
   std::vector<CountWord> words_;
   std::int32_t next_event_ = 0;
@@ -100,9 +104,12 @@ std::optional<std::uint64_t> initial_count(const View& view, std::size_t i) {
     const StackAccess& access = accesses[j];
     if (access.kind != AccessKind::kWrite) continue;
     if (!overlap(access.address, access.size, count.address, count.size)) continue;
+    // x86-64 before 6.12 pushes eight bytes and counts in the upper four.
+    const std::uint64_t skipped = count.address - access.address;
     const bool is_initial = view.access_roles()[j] == AccessRole::kPrologue &&
-                            access.address == count.address && access.size >= count.size;
-    return is_initial ? std::optional(low_bytes(access.value, count.size)) : std::nullopt;
+                            skipped < access.size && access.size - skipped >= count.size;
+    if (!is_initial) return std::nullopt;
+    return low_bytes(access.value >> 8 * skipped, count.size);
   }
   return std::nullopt;
 }
@@ -150,7 +157,7 @@ Answer check_tail_call_counter_intact(const View& view) {
   for (std::size_t i = 0; i < accesses.size(); ++i) {
     const StackAccess& access = accesses[i];
     if (access.kind != AccessKind::kWrite) continue;
-    words.advance(access.event);
+    words.advance(access);
     const AccessRole role = view.access_roles()[i];
     if (role == AccessRole::kPrologue) {
       words.erase(access);  // a frame begins there

@@ -29,13 +29,6 @@ bool is_tail_call(const Insn& insn) {
   return insn.opcode == kCallOpcode && insn.src == 0 && insn.immediate == kTailCallHelper;
 }
 
-// Anything but tail calls.
-bool makes_calls(const Function& function) {
-  return std::ranges::any_of(function.insns, [](const Insn& insn) {
-    return insn.opcode == kCallOpcode && !is_tail_call(insn);
-  });
-}
-
 bool names_r10(const Function& function) {
   return std::ranges::any_of(function.insns, [](const Insn& insn) {
     return insn.dst == kFramePointerRegister || insn.src == kFramePointerRegister;
@@ -105,14 +98,11 @@ void View::learn_landing() {
 
 void View::locate_record(Frame& frame) const {
   if (!platform_.geometry) return;
-  const FrameGeometry& geometry = *platform_.geometry;
-  frame.record = frame.entry_sp - geometry.record_below_entry;
-  frame.return_slot = frame.entry_sp - geometry.return_below_entry;
-  const bool is_leaf = geometry.leaf_saves_no_return && frame.native != nullptr &&
-                       !makes_calls(bpf_function(*frame.native));
-  if (!is_leaf) return;
-  frame.record = frame.return_slot;
-  frame.return_slot = 0;
+  const RecordPlace place =
+      record_place(*platform_.geometry, frame.entry_sp,
+                   frame.native != nullptr ? &bpf_function(*frame.native) : nullptr);
+  frame.record = place.saved_frame_pointer;
+  frame.return_slot = place.return_address;
 }
 
 void View::locate_stack(Frame& frame, std::uint64_t seen_r10) const {
@@ -297,7 +287,7 @@ Violation View::at_access(std::string_view invariant, const StackAccess& access,
           .at = place_of(access.pc),
           .event = access.event,
           .message = std::move(message),
-          .behind_event = true,
+          .access = static_cast<std::int32_t>(&access - run().accesses.data()),
           .activation = static_cast<std::int32_t>(access.activation)};
 }
 
@@ -317,7 +307,7 @@ Violation View::at_entry_of(std::string_view invariant, std::int64_t activation,
                       .at = {},
                       .event = owner != nullptr ? owner->entered_by : -1,
                       .message = std::move(message),
-                      .behind_event = true,
+                      .access = 0,
                       .activation = static_cast<std::int32_t>(activation)};
   if (violation.event >= 0)
     violation.at = run().events[static_cast<std::size_t>(violation.event)].at;
@@ -332,7 +322,7 @@ Violation View::at_end(std::string_view invariant, std::string message) const {
             .at = {},
             .event = -1,
             .message = std::move(message),
-            .behind_event = true,
+            .access = static_cast<std::int32_t>(run().accesses.size()),
             .activation = 0};
   }
   return at_event(invariant, events.size() - 1, events.back().activation, std::move(message));

@@ -143,10 +143,9 @@ const std::uint8_t* GuestMemory::at(std::uint64_t address, std::uint64_t size) c
 }
 
 std::uint64_t GuestMemory::stack_word(std::uint64_t address) const {
-  const std::uint64_t offset = address - guest::kStackBase;
-  if (offset > guest::kStackSize - 8) return 0;
+  if (!is_stack_word(address)) return 0;
   std::uint64_t word = 0;
-  std::memcpy(&word, stack() + offset, sizeof word);
+  std::memcpy(&word, stack() + (address - guest::kStackBase), sizeof word);
   return word;
 }
 

@@ -39,6 +39,10 @@ class GuestMemory {
   // unless all of it lies in one of them.
   [[nodiscard]] std::uint8_t* at(std::uint64_t address, std::uint64_t size);
   [[nodiscard]] const std::uint8_t* at(std::uint64_t address, std::uint64_t size) const;
+  // Do all of the 8 bytes there lie in the stack?
+  [[nodiscard]] static bool is_stack_word(std::uint64_t address) {
+    return address - guest::kStackBase <= guest::kStackSize - 8;
+  }
   // The 64-bit word there, or 0 outside the stack.
   [[nodiscard]] std::uint64_t stack_word(std::uint64_t address) const;
   // The lowest address of stack at the address or above it that no longer holds a canary, or 0.

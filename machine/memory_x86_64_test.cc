@@ -171,8 +171,9 @@ std::string dump(const MachineRun& r) {
   };
   add(r.stop);
   text += r.detail;
-  for (const std::uint64_t v : {r.fault_pc, r.fault_address, r.result, r.entry_sp, r.exit_sp,
-                                r.lowest_sp, r.instructions, std::uint64_t{r.tail_calls}}) {
+  for (const std::uint64_t v :
+       {r.fault_pc, r.fault_address, r.result, r.entry_sp, r.exit_sp, r.lowest_sp, r.instructions,
+        std::uint64_t{r.tail_calls}, r.caller_stack_changed}) {
     add(v);
   }
   add(r.entry_registers);
@@ -184,7 +185,9 @@ std::string dump(const MachineRun& r) {
     for (const std::uint64_t v :
          {static_cast<std::uint64_t>(e.kind), std::uint64_t{e.activation},
           static_cast<std::uint64_t>(e.at.slot), static_cast<std::uint64_t>(e.target), e.pc, e.sp,
-          std::uint64_t{e.chain_begin}, std::uint64_t{e.chain_size}}) {
+          static_cast<std::uint64_t>(e.entered), static_cast<std::uint64_t>(e.call),
+          static_cast<std::uint64_t>(e.shadow), std::uint64_t{e.chain_begin},
+          std::uint64_t{e.chain_size}}) {
       add(v);
     }
     add(e.registers);
@@ -194,7 +197,18 @@ std::string dump(const MachineRun& r) {
   }
   for (const FrameRecord& f : r.frames) add(f);
   for (const StackAccess& a : r.accesses) {
-    for (const std::uint64_t v : {a.pc, a.address, a.sp, std::uint64_t{a.size}}) add(v);
+    for (const std::uint64_t v : {a.pc, a.address, a.sp, a.value, std::uint64_t{a.size}}) add(v);
+  }
+  for (const ShadowFrame& s : r.shadow) {
+    for (const std::uint64_t v : {s.return_address, s.sp, static_cast<std::uint64_t>(s.parent),
+                                  std::uint64_t{s.activation}}) {
+      add(v);
+    }
+  }
+  for (const MachineStep& s : r.steps) {
+    for (const std::uint64_t v : {s.pc, s.sp, s.fp, s.lr, static_cast<std::uint64_t>(s.shadow)}) {
+      add(v);
+    }
   }
   return text;
 }

@@ -26,6 +26,19 @@ constexpr int kMaxFrameRecords = 512;
 constexpr std::uint8_t kExitOpcode = 0x95;
 // StackAccess::size is a byte; a helper can write more than it holds.
 constexpr std::uint64_t kMaxAccessSize = 128;
+static_assert(kPoisonFramePointer == unwind::kEndOfWalk);
+
+class GuestStack final : public unwind::StackReader {
+ public:
+  explicit GuestStack(const GuestMemory& memory) : memory_(memory) {}
+  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const override {
+    if (!memory_.is_stack_word(address)) return std::nullopt;
+    return memory_.stack_word(address);
+  }
+
+ private:
+  const GuestMemory& memory_;
+};
 
 }  // namespace
 
@@ -182,7 +195,7 @@ void Observer::arrive_in_stubs(const Block& from, std::uint64_t address) {
 
 void Observer::begin_call(const MachineEvent& event) {
   run_->shadow.push_back({.return_address = event.pc,
-                          .sp = event.sp - target_.facts().call_pushes,
+                          .sp = event.sp - target_.facts().frame.call_pushes,
                           .parent = innermost_,
                           .activation = current_,
                           .event = static_cast<std::int32_t>(run_->events.size() - 1)});
@@ -204,7 +217,7 @@ void Observer::enter_by_call(Role role, const Block& from, std::uint64_t return_
                                .function = f.function,
                                .caller = static_cast<std::int32_t>(current_),
                                .replaced = -1,
-                               .entry_sp = event.sp - target_.facts().call_pushes,
+                               .entry_sp = event.sp - target_.facts().frame.call_pushes,
                                .return_address = return_address,
                                .r10 = 0,
                                .entered_by = static_cast<std::int32_t>(run_->events.size() - 1),
@@ -379,29 +392,27 @@ MachineEvent& Observer::record(EventKind kind, const Place& at, std::int32_t tar
 MachineEvent& Observer::record_call(EventKind kind, const Place& at, std::int32_t target,
                                     std::uint64_t pc) {
   MachineEvent& event = record(kind, at, target, pc);
-  event.sp += target_.facts().call_pushes;
+  event.sp += target_.facts().frame.call_pushes;
   event.registers[static_cast<std::size_t>(target_.facts().stack_pointer)] = event.sp;
   walk_frames(event);
   return event;
 }
 
 void Observer::walk_frames(MachineEvent& event) {
-  const TargetFacts& facts = target_.facts();
-  const auto word = [this](std::uint64_t address) -> const std::uint64_t* {
-    return address % 8 == 0 && address - guest::kStackBase <= guest::kStackSize - 8
-               ? reinterpret_cast<const std::uint64_t*>(memory_.at(address, 8))
-               : nullptr;
-  };
-  std::uint64_t frame = event.registers[image_->registers.frame_pointer];
-  for (int i = 0; i < kMaxFrameRecords && frame != kPoisonFramePointer; ++i) {
-    const auto* const saved = word(frame + static_cast<std::uint64_t>(facts.record_saved));
-    const auto* const back = word(frame + static_cast<std::uint64_t>(facts.record_return));
-    const bool readable = saved != nullptr && back != nullptr;
-    run_->frames.push_back({.frame_pointer = frame,
-                            .saved = readable ? *saved : 0,
-                            .return_address = readable ? code_address(facts.arch, *back) : 0});
-    if (!readable) break;
-    frame = *saved;
+  const GuestStack stack(memory_);
+  unwind::Cursor cursor{.pc = event.pc,
+                        .sp = event.sp,
+                        .fp = event.registers[image_->registers.frame_pointer],
+                        .lr = 0};
+  for (int i = 0; i < kMaxFrameRecords; ++i) {
+    const unwind::Step step = unwind::step(cursor, stack, rows_);
+    if (std::holds_alternative<unwind::End>(step)) break;
+    const auto* const caller = std::get_if<unwind::Frame>(&step);
+    run_->frames.push_back({.frame_pointer = cursor.fp,
+                            .saved = caller != nullptr ? caller->cursor.fp : 0,
+                            .return_address = caller != nullptr ? caller->cursor.pc : 0});
+    if (caller == nullptr) break;
+    cursor = caller->cursor;
   }
   event.chain_size = static_cast<std::uint32_t>(run_->frames.size()) - event.chain_begin;
 }
@@ -455,8 +466,8 @@ void Observer::finish(EngineStatus status) {
 }
 
 std::uint64_t Observer::caller_stack_changed() const {
-  const std::uint64_t caller = run_->entry_sp + target_.facts().call_pushes;
-  if (target_.facts().call_pushes != 0) {
+  const std::uint64_t caller = run_->entry_sp + target_.facts().frame.call_pushes;
+  if (target_.facts().frame.call_pushes != 0) {
     const std::uint64_t seen = memory_.stack_word(run_->entry_sp);
     const std::uint64_t changed = seen ^ guest::kExitAddress;
     if (changed != 0) return run_->entry_sp + static_cast<unsigned>(std::countr_zero(changed)) / 8;

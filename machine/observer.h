@@ -8,6 +8,7 @@
 
 #include "core/image.h"
 #include "core/machine_run.h"
+#include "core/unwind/step.h"
 #include "machine/code_map.h"
 #include "machine/engine.h"
 #include "machine/guest_memory.h"
@@ -23,7 +24,10 @@ namespace plumb::machine {
 class Observer final : public EngineClient {
  public:
   Observer(const Target& target, GuestMemory& memory)
-      : target_(target), memory_(memory), mock_(target, memory) {}
+      : target_(target),
+        memory_(memory),
+        mock_(target, memory),
+        rows_(unwind::frame_record_rows(target.facts().arch)) {}
 
   struct Subject {
     Engine* engine = nullptr;
@@ -84,6 +88,7 @@ class Observer final : public EngineClient {
   const Target& target_;
   GuestMemory& memory_;
   HelperMock mock_;
+  const unwind::Rows& rows_;
   Engine* engine_ = nullptr;
   const Image* image_ = nullptr;
   const CodeMap* map_ = nullptr;

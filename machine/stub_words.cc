@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
+#include "core/check.h"
 #include "core/guest.h"
 #include "core/helper_model.h"
 #include "machine/arena_bytes.h"
@@ -36,8 +38,8 @@ void write_stub_words(std::uint64_t area, const StubWords& code) {
     store_word(area + i * guest::kStubStride, code.ret);
   }
   store_word(stub(area, kLoopHelper), code.jump_to_loop);
-  std::memcpy(arena_bytes(area + kLoopRoutineOffset), code.loop_routine.data(),
-              code.loop_routine.size_bytes());
+  PLUMB_CHECK(code.loop_routine.code.size() <= kLoopRoutineRoom);
+  std::ranges::copy(code.loop_routine.code, arena_bytes(area + kLoopRoutineOffset));
 }
 
 bool stub_words_intact(std::uint64_t area, const StubWords& code) {
@@ -46,8 +48,9 @@ bool stub_words_intact(std::uint64_t area, const StubWords& code) {
     return load_word(stub(area, helper.number)) == expected;
   };
   return std::ranges::all_of(helper_table(), intact) &&
-         std::memcmp(arena_bytes(area + kLoopRoutineOffset), code.loop_routine.data(),
-                     code.loop_routine.size_bytes()) == 0;
+         std::ranges::equal(
+             code.loop_routine.code,
+             std::span(arena_bytes(area + kLoopRoutineOffset), code.loop_routine.code.size()));
 }
 
 }  // namespace plumb::machine

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+
+#include "machine/loop_routine.h"
 
 namespace plumb::machine {
 
@@ -11,7 +12,7 @@ struct StubWords {
   std::uint32_t trap = 0;
   std::uint32_t ret = 0;
   std::uint32_t jump_to_loop = 0;  // stands at the stub of the loop helper
-  std::span<const std::uint32_t> loop_routine;
+  LoopRoutine loop_routine;
 };
 
 void write_stub_words(std::uint64_t area, const StubWords& code);

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "core/arch.h"
+#include "core/frame_geometry.h"
 #include "core/machine_run.h"
 #include "machine/engine.h"
 #include "machine/guest_memory.h"
@@ -29,9 +30,7 @@ struct TargetFacts {
   int zero = -1;                   // always 0; -1: there is no such register
   int link = -1;                   // holds the return address on arrival; -1: it is on the stack
   std::uint32_t caller_saved = 0;  // bit per hardware number: what a helper may destroy
-  std::uint64_t call_pushes = 0;   // bytes that a call instruction puts on the stack
-  std::int64_t record_saved = 0;   // offsets from the frame pointer: saved frame pointer,
-  std::int64_t record_return = 0;  // return address
+  FrameGeometry frame;             // what a call pushes, where the frame record lies
 };
 
 // Everything about one instruction set that the machine must know. Only what native code shows:
@@ -77,6 +76,7 @@ class Target {
 // Slots of the stub area from here on hold the machine's own code; helper numbers are below.
 inline constexpr std::uint64_t kLoopRoutineSlot = 3072;
 inline constexpr std::uint64_t kLoopRoutineOffset = kLoopRoutineSlot * guest::kStubStride;
+inline constexpr std::uint64_t kLoopRoutineRoom = guest::kStubSize - kLoopRoutineOffset;
 
 [[nodiscard]] std::unique_ptr<Target> make_target_x86_64();
 [[nodiscard]] std::unique_ptr<Target> make_target_arm64();

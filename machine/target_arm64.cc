@@ -11,52 +11,13 @@ constexpr int kSp = 31;
 // AAPCS64, section 6.1.1: x0 ... x18. Of the link register a callee leaves what it returned to.
 constexpr std::uint32_t kCallerSaved = 0x0007'ffff;
 
-// A frame record holds the saved x29, then the saved x30; x29 points at it.
 constexpr TargetFacts kFacts{.arch = Arch::kArm64,
                              .register_count = 32,
                              .stack_pointer = kSp,
                              .result = 0,
                              .link = kLr,
                              .caller_saved = kCallerSaved,
-                             .call_pushes = 0,
-                             .record_saved = 0,
-                             .record_return = 8};
-
-// bpf_loop: see target_x86_64.cc.
-constexpr std::uint32_t kLoopRoutine[] = {
-    0xa9bd7bfd,  //           stp x29, x30, [sp, #-48]!
-    0x910003fd,  //           mov x29, sp
-    0xa90153f3,  //           stp x19, x20, [sp, #16]
-    0xa9025bf5,  //           stp x21, x22, [sp, #32]
-    0x2a0003f3,  //           mov w19, w0
-    0xaa0103f4,  //           mov x20, x1
-    0xaa0203f5,  //           mov x21, x2
-    0x928002a0,  //           mov x0, #-22
-    0xb5000243,  //           cbnz x3, done
-    0x928000c0,  //           mov x0, #-7
-    0x52a01008,  //           mov w8, #(1 << 23)
-    0x6b08027f,  //           cmp w19, w8
-    0x540001c8,  //           b.hi done
-    0x2a1f03f6,  //           mov w22, wzr
-    0x6b1302df,  // again:    cmp w22, w19
-    0x54000122,  //           b.hs finished
-    0x2a1603e0,  //           mov w0, w22
-    0xaa1503e1,  //           mov x1, x21
-    0xaa1f03e2,  //           mov x2, xzr
-    0xaa1f03e3,  //           mov x3, xzr
-    0xaa1f03e4,  //           mov x4, xzr
-    0xd63f0280,  //           blr x20
-    0x110006d6,  //           add w22, w22, #1
-    0xb4fffee0,  //           cbz x0, again
-    0x2a1603e0,  // finished: mov w0, w22
-    0x14000001,  //           b done: a block of its own
-    0xa9425bf5,  // done:     ldp x21, x22, [sp, #32]
-    0xa94153f3,  //           ldp x19, x20, [sp, #16]
-    0xa8c37bfd,  //           ldp x29, x30, [sp], #48
-    0xd65f03c0,  //           ret
-};
-constexpr std::uint64_t kLoopEnd = 0x68;
-static_assert(kLoopRoutineOffset + sizeof kLoopRoutine <= guest::kStubSize);
+                             .frame = frame_geometry(Arch::kArm64)};
 
 // Fields of instructions: Arm Architecture Reference Manual for A-profile, C4.1.
 constexpr std::uint32_t kBrk = 0xd4200000;
@@ -101,20 +62,13 @@ static_assert(store_moves_sp(0xa9bf7bfd) == -16);  // stp x29, x30, [sp, #-16]!
 static_assert(store_moves_sp(0xf81f0ffe) == -16);  // str x30, [sp, #-16]!
 static_assert(store_moves_sp(0xa9007bfd) == 0);    // stp x29, x30, [sp]
 
-constexpr StubWords kStubs{
-    .trap = kBrk,
-    .ret = kRet,
-    .jump_to_loop = kBranch | static_cast<std::uint32_t>(
-                                  (kLoopRoutineOffset - kLoopHelper * guest::kStubStride) >> 2),
-    .loop_routine = kLoopRoutine};
-
 class TargetArm64 final : public Target {
  public:
   const TargetFacts& facts() const override { return kFacts; }
-  void write_stubs(std::uint64_t area) const override { write_stub_words(area, kStubs); }
-  bool stubs_intact(std::uint64_t area) const override { return stub_words_intact(area, kStubs); }
+  void write_stubs(std::uint64_t area) const override { write_stub_words(area, stubs_); }
+  bool stubs_intact(std::uint64_t area) const override { return stub_words_intact(area, stubs_); }
   std::uint64_t loop_end(std::uint64_t area) const override {
-    return area + kLoopRoutineOffset + kLoopEnd;
+    return area + kLoopRoutineOffset + stubs_.loop_routine.end;
   }
 
   void set_return_address(RegisterFile& registers, GuestMemory&,
@@ -157,6 +111,14 @@ class TargetArm64 final : public Target {
   }
 
   std::uint64_t trap_address(std::uint64_t pc, EngineStatus) const override { return pc; }
+
+ private:
+  const StubWords stubs_{
+      .trap = kBrk,
+      .ret = kRet,
+      .jump_to_loop = kBranch | static_cast<std::uint32_t>(
+                                    (kLoopRoutineOffset - kLoopHelper * guest::kStubStride) >> 2),
+      .loop_routine = loop_routine_arm64()};
 };
 
 }  // namespace

@@ -14,7 +14,6 @@ constexpr int kA0 = 10;
 // returned to.
 constexpr std::uint32_t kCallerSaved = 0xf003'fce0;
 
-// The frame pointer holds the stack pointer on arrival: the record lies below it.
 constexpr TargetFacts kFacts{.arch = Arch::kRiscv64,
                              .register_count = 32,
                              .stack_pointer = kSp,
@@ -22,52 +21,7 @@ constexpr TargetFacts kFacts{.arch = Arch::kRiscv64,
                              .zero = 0,
                              .link = kRa,
                              .caller_saved = kCallerSaved,
-                             .call_pushes = 0,
-                             .record_saved = -16,
-                             .record_return = -8};
-
-// bpf_loop: see target_x86_64.cc.
-constexpr std::uint32_t kLoopRoutine[] = {
-    0xfd010113,  //           addi sp, sp, -48
-    0x02113423,  //           sd ra, 40(sp)
-    0x02813023,  //           sd s0, 32(sp)
-    0x00913c23,  //           sd s1, 24(sp)
-    0x01213823,  //           sd s2, 16(sp)
-    0x01313423,  //           sd s3, 8(sp)
-    0x01413023,  //           sd s4, 0(sp)
-    0x03010413,  //           addi s0, sp, 48
-    0x02051493,  //           slli s1, a0, 32
-    0x0204d493,  //           srli s1, s1, 32
-    0x00058913,  //           mv s2, a1
-    0x00060993,  //           mv s3, a2
-    0xfea00513,  //           li a0, -22
-    0x04069063,  //           bnez a3, done
-    0xff900513,  //           li a0, -7
-    0x008002b7,  //           lui t0, 1 << 11
-    0x0292ea63,  //           bltu t0, s1, done
-    0x00000a13,  //           li s4, 0
-    0x029a7263,  // again:    bgeu s4, s1, finished
-    0x000a0513,  //           mv a0, s4
-    0x00098593,  //           mv a1, s3
-    0x00000613,  //           li a2, 0
-    0x00000693,  //           li a3, 0
-    0x00000713,  //           li a4, 0
-    0x000900e7,  //           jalr s2
-    0x001a0a13,  //           addi s4, s4, 1
-    0xfe0500e3,  //           beqz a0, again
-    0x000a0513,  // finished: mv a0, s4
-    0x0040006f,  //           j done: a block of its own
-    0x00013a03,  // done:     ld s4, 0(sp)
-    0x00813983,  //           ld s3, 8(sp)
-    0x01013903,  //           ld s2, 16(sp)
-    0x01813483,  //           ld s1, 24(sp)
-    0x02013403,  //           ld s0, 32(sp)
-    0x02813083,  //           ld ra, 40(sp)
-    0x03010113,  //           addi sp, sp, 48
-    0x00008067,  //           ret
-};
-constexpr std::uint64_t kLoopEnd = 0x74;
-static_assert(kLoopRoutineOffset + sizeof kLoopRoutine <= guest::kStubSize);
+                             .frame = frame_geometry(Arch::kRiscv64)};
 
 // Encodings: the RISC-V unprivileged specification, chapters 2 and 16.
 constexpr std::uint32_t kEbreak = 0x00100073;
@@ -113,19 +67,13 @@ std::uint32_t last_insn(const Block& block) {
   return insn;
 }
 
-constexpr StubWords kStubs{
-    .trap = kEbreak,
-    .ret = kRet,
-    .jump_to_loop = jump(kLoopRoutineOffset - kLoopHelper * guest::kStubStride),
-    .loop_routine = kLoopRoutine};
-
 class TargetRiscv64 final : public Target {
  public:
   const TargetFacts& facts() const override { return kFacts; }
-  void write_stubs(std::uint64_t area) const override { write_stub_words(area, kStubs); }
-  bool stubs_intact(std::uint64_t area) const override { return stub_words_intact(area, kStubs); }
+  void write_stubs(std::uint64_t area) const override { write_stub_words(area, stubs_); }
+  bool stubs_intact(std::uint64_t area) const override { return stub_words_intact(area, stubs_); }
   std::uint64_t loop_end(std::uint64_t area) const override {
-    return area + kLoopRoutineOffset + kLoopEnd;
+    return area + kLoopRoutineOffset + stubs_.loop_routine.end;
   }
 
   void set_return_address(RegisterFile& registers, GuestMemory&,
@@ -153,6 +101,13 @@ class TargetRiscv64 final : public Target {
   std::uint64_t trap_address(std::uint64_t pc, EngineStatus status) const override {
     return status == EngineStatus::kTrap ? pc - 4 : pc;
   }
+
+ private:
+  const StubWords stubs_{
+      .trap = kEbreak,
+      .ret = kRet,
+      .jump_to_loop = jump(kLoopRoutineOffset - kLoopHelper * guest::kStubStride),
+      .loop_routine = loop_routine_riscv64()};
 };
 
 }  // namespace

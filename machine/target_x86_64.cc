@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <algorithm>
 #include <cstring>
+#include <span>
 
+#include "core/check.h"
 #include "core/helper_model.h"
 #include "machine/arena_bytes.h"
+#include "machine/loop_routine.h"
 #include "machine/machine.h"
 #include "machine/target.h"
 
@@ -20,9 +23,7 @@ constexpr TargetFacts kFacts{.arch = Arch::kX86_64,
                              .stack_pointer = kRsp,
                              .result = kRax,
                              .caller_saved = kCallerSaved,
-                             .call_pushes = 8,
-                             .record_saved = 0,
-                             .record_return = 8};
+                             .frame = frame_geometry(Arch::kX86_64)};
 
 constexpr std::uint8_t kRet = 0xc3;
 constexpr std::uint8_t kRetImm16 = 0xc2;
@@ -31,49 +32,6 @@ constexpr std::uint8_t kHlt = 0xf4;
 constexpr std::uint8_t kCallRel32 = 0xe8;
 constexpr std::uint8_t kJmpRel32 = 0xe9;
 constexpr std::uint8_t kGroup5 = 0xff;  // /2: call, /6: push
-
-// bpf_loop as a compiler with frame pointers would make it (kernel/bpf/bpf_iter.c has the rules:
-// flags first, then the bound, both on the values as their C types truncate them).
-constexpr std::uint8_t kLoopRoutine[] = {
-    0x55,                                      //           push rbp
-    0x48, 0x89, 0xe5,                          //           mov rbp, rsp
-    0x53,                                      //           push rbx
-    0x41, 0x54,                                //           push r12
-    0x41, 0x55,                                //           push r13
-    0x41, 0x56,                                //           push r14
-    0x41, 0x89, 0xfe,                          //           mov r14d, edi
-    0x49, 0x89, 0xf4,                          //           mov r12, rsi
-    0x49, 0x89, 0xd5,                          //           mov r13, rdx
-    0x48, 0xc7, 0xc0, 0xea, 0xff, 0xff, 0xff,  //           mov rax, -22
-    0x48, 0x85, 0xc9,                          //           test rcx, rcx
-    0x75, 0x31,                                //           jne done
-    0x48, 0xc7, 0xc0, 0xf9, 0xff, 0xff, 0xff,  //           mov rax, -7
-    0x41, 0x81, 0xfe, 0x00, 0x00, 0x80, 0x00,  //           cmp r14d, 1 << 23
-    0x77, 0x21,                                //           ja done
-    0x31, 0xdb,                                //           xor ebx, ebx
-    0x44, 0x39, 0xf3,                          // again:    cmp ebx, r14d
-    0x73, 0x16,                                //           jae finished
-    0x89, 0xdf,                                //           mov edi, ebx
-    0x4c, 0x89, 0xee,                          //           mov rsi, r13
-    0x31, 0xd2,                                //           xor edx, edx
-    0x31, 0xc9,                                //           xor ecx, ecx
-    0x45, 0x31, 0xc0,                          //           xor r8d, r8d
-    0x41, 0xff, 0xd4,                          //           call r12
-    0xff, 0xc3,                                //           inc ebx
-    0x48, 0x85, 0xc0,                          //           test rax, rax
-    0x74, 0xe5,                                //           je again
-    0x89, 0xd8,                                // finished: mov eax, ebx
-    0xeb, 0x00,                                //           jmp done: a block of its own
-    0x41, 0x5e,                                // done:     pop r14
-    0x41, 0x5d,                                //           pop r13
-    0x41, 0x5c,                                //           pop r12
-    0x5b,                                      //           pop rbx
-    0x5d,                                      //           pop rbp
-    0xc3,                                      //           ret
-};
-constexpr std::uint64_t kLoopEnd = 0x51;
-static_assert(sizeof kLoopRoutine == 0x5a);
-static_assert(kLoopRoutineOffset + sizeof kLoopRoutine <= guest::kStubSize);
 
 std::int32_t load_rel32(const std::uint8_t* bytes) {
   std::int32_t value = 0;
@@ -138,7 +96,8 @@ class TargetX86_64 final : public Target {
     for (std::uint64_t i = 0; i < kLoopRoutineSlot; ++i)
       *arena_bytes(area + i * guest::kStubStride) = kRet;
     write_jump(loop_stub(area), area + kLoopRoutineOffset);
-    std::memcpy(arena_bytes(area + kLoopRoutineOffset), kLoopRoutine, sizeof kLoopRoutine);
+    PLUMB_CHECK(loop_.code.size() <= kLoopRoutineRoom);
+    std::ranges::copy(loop_.code, arena_bytes(area + kLoopRoutineOffset));
   }
 
   bool stubs_intact(std::uint64_t area) const override {
@@ -151,12 +110,12 @@ class TargetX86_64 final : public Target {
                                         ret_at(static_cast<std::uint64_t>(helper.number));
                                }) &&
            *arena_bytes(loop_stub(area)) == kJmpRel32 &&
-           std::memcmp(arena_bytes(area + kLoopRoutineOffset), kLoopRoutine, sizeof kLoopRoutine) ==
-               0;
+           std::ranges::equal(loop_.code,
+                              std::span(arena_bytes(area + kLoopRoutineOffset), loop_.code.size()));
   }
 
   std::uint64_t loop_end(std::uint64_t area) const override {
-    return area + kLoopRoutineOffset + kLoopEnd;
+    return area + kLoopRoutineOffset + loop_.end;
   }
 
   void set_return_address(RegisterFile& registers, GuestMemory& memory,
@@ -223,6 +182,9 @@ class TargetX86_64 final : public Target {
     const std::uint8_t last = *arena_bytes(pc - 1);
     return last == kInt3 || last == kHlt ? pc - 1 : pc;
   }
+
+ private:
+  const LoopRoutine loop_ = loop_routine_x86_64();
 };
 
 }  // namespace

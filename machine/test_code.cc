@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "machine/test_code.h"
 
+#include <utility>
+
 namespace plumb::machine {
 namespace {
 
@@ -36,18 +38,29 @@ Words TestCode::load_preserved(std::uint32_t value) const {
   return {arch == Arch::kArm64 ? arm_move(kMovz, preserved, value, 0) : riscv_li(preserved, value)};
 }
 
-Words TestCode::loop_arguments(std::uint64_t function) const {
+std::uint32_t TestCode::store_result(std::uint32_t offset) const {
+  const auto source = static_cast<std::uint32_t>(result);
+  if (arch == Arch::kArm64) return 0xf9000000 | offset / 8 << 10 | 31u << 5 | source;  // str
+  return 0x23 | (offset & 0x1f) << 7 | 3u << 12 | 2u << 15 | source << 20 |
+         offset >> 5 << 25;  // sd
+}
+
+Words TestCode::loop_arguments(std::uint64_t function, std::uint32_t count,
+                               std::uint32_t flags) const {
   if (arch == Arch::kArm64) {
-    return {arm_move(kMovz, 0, 2, 0),        arm_move(kMovz, 1, function, 0),
-            arm_move(kMovk, 1, function, 1), arm_move(kMovk, 1, function, 2),
-            arm_move(kMovk, 1, function, 3), arm_move(kMovz, 2, 99, 0),
-            arm_move(kMovz, 3, 0, 0)};
+    return {arm_move(kMovz, 0, count, 0),    arm_move(kMovk, 0, count, 1),
+            arm_move(kMovz, 1, function, 0), arm_move(kMovk, 1, function, 1),
+            arm_move(kMovk, 1, function, 2), arm_move(kMovk, 1, function, 3),
+            arm_move(kMovz, 2, 99, 0),       arm_move(kMovz, 3, flags, 0)};
   }
-  const auto low = static_cast<std::uint32_t>(function & 0xfff);
-  const auto high = static_cast<std::uint32_t>((function + 0x800) >> 12);
-  const std::uint32_t lui = 0x37 | 11u << 7 | high << 12;
-  const std::uint32_t addi = 0x13 | 11u << 7 | 11u << 15 | low << 20;
-  return {riscv_li(10, 2), lui, addi, riscv_li(12, 99), riscv_li(13, 0)};
+  Words words;
+  for (const auto& [number, value] :
+       {std::pair{10u, count}, {11u, static_cast<std::uint32_t>(function)}}) {
+    words.push_back(0x37 | number << 7 | (value + 0x800) >> 12 << 12);           // lui
+    words.push_back(0x13 | number << 7 | number << 15 | (value & 0xfff) << 20);  // addi
+  }
+  words.insert(words.end(), {riscv_li(12, 99), riscv_li(13, flags)});
+  return words;
 }
 
 std::uint32_t TestCode::call(std::uint64_t from, std::uint64_t to) const {

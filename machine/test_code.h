@@ -32,10 +32,12 @@ struct TestCode {
   std::uint32_t load = 0;          // from the address in the result
   std::uint32_t clobber_link = 0;  // link = link + 4
 
-  [[nodiscard]] Words load_result(std::uint32_t value) const;     // below 2048
-  [[nodiscard]] Words load_preserved(std::uint32_t value) const;  // below 2048
-  // R1 ... R4 = 2 iterations of the function, a number, 0.
-  [[nodiscard]] Words loop_arguments(std::uint64_t function) const;
+  [[nodiscard]] Words load_result(std::uint32_t value) const;            // below 2048
+  [[nodiscard]] Words load_preserved(std::uint32_t value) const;         // below 2048
+  [[nodiscard]] std::uint32_t store_result(std::uint32_t offset) const;  // to sp + offset
+  // R1 ... R4 = iterations of the function, a number, flags below 2048.
+  [[nodiscard]] Words loop_arguments(std::uint64_t function, std::uint32_t count = 2,
+                                     std::uint32_t flags = 0) const;
   [[nodiscard]] std::uint32_t call(std::uint64_t from, std::uint64_t to) const;
   [[nodiscard]] std::uint32_t jump(std::uint64_t from, std::uint64_t to) const;
 };

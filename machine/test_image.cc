@@ -133,6 +133,12 @@ TestImage& TestImage::align(std::uint64_t alignment) {
   return *this;
 }
 
+TestImage& TestImage::skip_to(std::uint64_t address) {
+  PLUMB_CHECK(address >= next_);
+  while (next_ < address) append(0);
+  return *this;
+}
+
 TestImage& TestImage::thunk(std::string name) {
   image.symbols.push_back({.name = std::move(name), .address = next_, .is_thunk = true});
   return *this;

@@ -52,6 +52,7 @@ class TestImage {
   TestImage& jump(std::uint64_t target);                     // e9 rel32
   TestImage& call_helper(std::int32_t number) { return call(stub(number)); }
   TestImage& align(std::uint64_t alignment);  // nops between functions
+  TestImage& skip_to(std::uint64_t address);  // zeros between functions
   TestImage& thunk(std::string name);         // here, outside all functions
   // "push rbp; mov rbp, rsp", and "leave; ret" as the code of an exit instruction.
   TestImage& prologue() { return bytes({0x55, 0x48, 0x89, 0xe5}); }

@@ -109,14 +109,14 @@ TEST_F(Explaining, DrawsTheFrameWithTheHighAddressAtTheTop) {
   EXPECT_EQ(frames_text(explained(), 0),
             "Frames at event 0: high address at the top, as the prologues stored them\n"
             "  activation 0: entry.main\n"
-            "               +------------------------------------+\n"
-            "          fp+8 | return address                     |\n"
-            "            fp | push rbp                           |\n"
-            "               +------------------------------------+\n"
-            "        fp R10 | BPF stack: 12 bytes used, 16 kept  |\n"
-            "               +------------------------------------+\n"
-            "         fp-24 | push rbx                           |\n"
-            "               +------------------------------------+\n");
+            "               +----------------------------------------------------+\n"
+            "          fp+8 | return address                                     |\n"
+            "            fp | saved frame pointer: push rbp                      |\n"
+            "               +----------------------------------------------------+\n"
+            "        fp R10 | BPF stack: 12 bytes used, 16 kept                  |\n"
+            "               +----------------------------------------------------+\n"
+            "         fp-24 | push rbx                                           |\n"
+            "               +----------------------------------------------------+\n");
 }
 
 TEST_F(Explaining, MarksTheFirstDivergence) {
@@ -132,7 +132,7 @@ TEST_F(Explaining, SaysWhenTheTracesAgree) {
   refused.reason = RefusalReason::kEmptySlot;
   execution_.trace = {refused};
   const std::string text = trace_text(explained());
-  EXPECT_THAT(text, HasSubstr("1 events, kinds and places agree"));
+  EXPECT_THAT(text, HasSubstr("1 events, as in the oracle"));
   EXPECT_THAT(text, HasSubstr("tail call refused (empty slot)"));
   EXPECT_THAT(text, Not(HasSubstr(" > ")));
 }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/frame_geometry.h"
 #include "core/guest.h"
 #include "jit_under_test/arena.h"
 #include "jit_under_test/plugin.h"
@@ -311,8 +312,10 @@ FrameRule frame_rule(const LayoutRow& row, std::optional<Defect> defect) {
                                            .facts = &facts,
                                            .defect = is_claimed ? defect : std::nullopt,
                                            .is_private = false});
-  const int arrival = row.arch == Arch::kArm64 ? 0 : -8;
-  const int record = -16;
+  // From the CFA, as everything in a FrameLayout.
+  const FrameGeometry geometry = frame_geometry(row.arch);
+  const int arrival = -static_cast<int>(geometry.call_pushes);
+  const int record = arrival - static_cast<int>(geometry.record_below_entry);
   return {.frame_pointer_offset = frame.frame_pointer - record,
           .landing_below_entry = static_cast<std::uint32_t>(arrival - frame.entry_sp)};
 }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/unwind/step.h"
+
+#include <algorithm>
+#include <array>
+#include <expected>
+#include <iterator>
+#include <utility>
+
+#include "core/check.h"
+#include "core/image.h"
+
+namespace plumb::unwind {
+namespace {
+
+constexpr std::uint64_t kWord = 8;
+
+std::uint64_t moved(std::uint64_t address, std::int32_t offset) {
+  return address + static_cast<std::uint64_t>(std::int64_t{offset});
+}
+
+Rows make_frame_record_rows(Arch arch) {
+  Row row{.kind = Row::Kind::kFrame,
+          .base = Row::Base::kFramePointer,
+          .cfa_offset = 16,
+          .fp_offset = -16,
+          .ra_offset = -8,
+          .is_reliable = false};
+  if (arch == Arch::kRiscv64) row.cfa_offset = 0;
+  return Rows(arch, {row});
+}
+
+// A word of a frame: above what is known to be no part of it.
+std::expected<std::uint64_t, Why> frame_word(std::uint64_t address, const Cursor& cursor,
+                                             const StackReader& stack) {
+  const auto word = stack.word(address);
+  if (!word) return std::unexpected(Why::kOutsideStack);
+  if (address < cursor.sp) return std::unexpected(Why::kNotUpwards);
+  return *word;
+}
+
+}  // namespace
+
+Rows::Rows(Arch arch, std::vector<Row> rows) : arch_(arch), rows_(std::move(rows)) {
+  PLUMB_CHECK(std::ranges::is_sorted(rows_, {}, &Row::begin));
+}
+
+const Row* Rows::find(std::uint64_t pc) const {
+  const auto next = std::ranges::upper_bound(rows_, pc, {}, &Row::begin);
+  return next == rows_.begin() ? nullptr : &*std::prev(next);
+}
+
+const Rows& frame_record_rows(Arch arch) {
+  static const std::array<Rows, 3> kRows{make_frame_record_rows(Arch::kX86_64),
+                                         make_frame_record_rows(Arch::kArm64),
+                                         make_frame_record_rows(Arch::kRiscv64)};
+  return *std::ranges::find(kRows, arch, &Rows::arch);
+}
+
+std::string_view why_phrase(Why why) {
+  constexpr std::array kPhrases{
+#define PLUMB_UNWIND_LOST(name, phrase) std::string_view(phrase),
+#include "core/unwind/lost.inc"
+  };
+  return kPhrases[static_cast<std::size_t>(why)];
+}
+
+Step step(const Cursor& cursor, const StackReader& stack, const Rows& rows) {
+  const Row* const row = rows.find(cursor.pc);
+  if (row == nullptr || row->kind == Row::Kind::kUnknown) return Lost{Why::kNoRow};
+  if (row->kind == Row::Kind::kOutermost) return End{row->is_reliable};
+  const bool by_frame_pointer = row->base == Row::Base::kFramePointer;
+  if (by_frame_pointer && cursor.fp == kEndOfWalk) return End{row->is_reliable};
+  const std::uint64_t base = by_frame_pointer ? cursor.fp : cursor.sp;
+  if (base % kWord != 0) return Lost{Why::kMisaligned};
+  const std::uint64_t cfa = moved(base, row->cfa_offset);
+  Frame caller{.cursor = {.pc = cursor.lr, .sp = cfa, .fp = cursor.fp, .lr = 0},
+               .reliable = row->is_reliable};
+  if (row->fp_offset) {
+    const auto word = frame_word(moved(cfa, *row->fp_offset), cursor, stack);
+    if (!word) return Lost{word.error()};
+    caller.cursor.fp = *word;
+  }
+  if (row->ra_offset) {
+    const auto word = frame_word(moved(cfa, *row->ra_offset), cursor, stack);
+    if (!word) return Lost{word.error()};
+    caller.cursor.pc = *word;
+  }
+  // A function that has no frame yet can have been entered with the stack pointer as it is.
+  const bool stands_still = cfa == cursor.sp && !row->ra_offset && !row->fp_offset;
+  if (cfa <= cursor.sp && !stands_still) return Lost{Why::kNotUpwards};
+  if (caller.cursor.pc == 0) return Lost{Why::kNoReturnAddress};
+  caller.cursor.pc = code_address(rows.arch(), caller.cursor.pc);
+  return caller;
+}
+
+}  // namespace plumb::unwind
