@@ -78,7 +78,8 @@ template <>
 struct Members<Judgement> {
   static constexpr std::tuple value{&Judgement::verdict,    &Judgement::signature,
                                     &Judgement::violations, &Judgement::reason,
-                                    &Judgement::opinion,    &Judgement::answers};
+                                    &Judgement::opinion,    &Judgement::answers,
+                                    &Judgement::detail};
 };
 template <>
 struct Members<Outcome> {
