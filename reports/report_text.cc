@@ -191,7 +191,8 @@ std::string sums_text(const Report& report) {
   harness::Funnel sum;
   for (const JitReport& jit : report.jits) sum.merge(jit.funnel);
   return reasons_text("not applicable", sum.not_applicable) +
-         reasons_text("undefined", sum.undefined) + opinions_text(sum);
+         reasons_text("undefined", undefined_reasons(sum, false)) +
+         reasons_text("undefined, a blind spot", undefined_reasons(sum, true)) + opinions_text(sum);
 }
 
 // A fuzz run that had nothing to say about an invariant.
