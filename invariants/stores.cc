@@ -8,7 +8,9 @@
 //   prologue                below its entry (tail callees: landing)     here
 //   thunk                   the return address that it replaces         here
 //   tail call               one more into the word of the count         tail-call-counter-intact
-//   anything else           nothing                                     here
+//   anything else           nothing                                     here; what lies below the
+//                                                                       stack pointer:
+//                                                                       no-live-data-below-sp
 #include <fmt/format.h>
 
 #include <limits>
@@ -47,7 +49,7 @@ const char* unaccounted(const View& view, const StackAccess& access, AccessRole 
                  ? nullptr
                  : "a prologue, but above where it was entered";
     case AccessRole::kOther:
-      return "code that has nothing to store";
+      return access.address + access.size <= access.sp ? nullptr : "code that has nothing to store";
   }
   return nullptr;
 }
