@@ -24,9 +24,8 @@ std::string name_of(const Explained& explained, std::uint64_t address) {
       return program.name + "." + function + " (tail-call landing)";
     }
   }
-  const std::uint64_t stub = address - explained.image->stub_base;
-  if (address >= explained.image->stub_base && stub % 16 == 0 && stub / 16 < 4096) {
-    return fmt::format("helper {}", stub / 16);
+  if (const auto helper = explained.image->placement.helper_at(address)) {
+    return fmt::format("helper {}", *helper);
   }
   for (const Symbol& symbol : explained.image->symbols) {
     if (symbol.address == address) return symbol.name;
@@ -77,8 +76,7 @@ std::string function_text(const Explained& explained, const Program& program,
                                  function.name, native.size, native.stack_size,
                                  native.tail_call_reachable ? ", reaches a tail call" : "");
   int shown = -2;
-  for (const auto& insn :
-       machine::disassemble(explained.image->arch, native.address, native.size)) {
+  for (const auto& insn : machine::disassemble(*explained.image, {native.address, native.size})) {
     const auto offset = static_cast<std::uint32_t>(insn.address - native.address);
     const int slot = slot_at(native, offset);
     std::string left;
