@@ -76,9 +76,9 @@ struct Members<RowAnswer> {
 };
 template <>
 struct Members<Judgement> {
-  static constexpr std::tuple value{&Judgement::verdict,    &Judgement::signature,
-                                    &Judgement::violations, &Judgement::reason,
-                                    &Judgement::opinion,    &Judgement::answers};
+  static constexpr std::tuple value{
+      &Judgement::verdict, &Judgement::signature, &Judgement::violations, &Judgement::known,
+      &Judgement::reason,  &Judgement::opinion,   &Judgement::answers,    &Judgement::detail};
 };
 template <>
 struct Members<Outcome> {

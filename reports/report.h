@@ -18,7 +18,7 @@ namespace plumb::reports {
 struct CaseRow {
   std::string path;
   Verdict verdict = Verdict::kNotJudged;
-  std::string reason{};                 // not applicable, undefined
+  std::string reason{};                 // not applicable, undefined: what exactly and where
   std::vector<std::size_t> findings{};  // indices in JitReport::findings
 };
 
