@@ -9,7 +9,7 @@
 
 #include "core/result.h"
 
-namespace plumb::tools {
+namespace plumb::jit::trees {
 
 // What building the JITs of a tree needs. All paths are absolute.
 struct BuildRequest {
@@ -57,4 +57,4 @@ struct BuildTools {
 [[nodiscard]] Result<std::vector<BuiltJit>> build_jits(const BuildTools& tools,
                                                        const BuildRequest& request);
 
-}  // namespace plumb::tools
+}  // namespace plumb::jit::trees

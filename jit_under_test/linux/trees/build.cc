@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "tools/jits_build.h"
+#include "jit_under_test/linux/trees/build.h"
 
 #include <fmt/format.h>
 
@@ -17,10 +17,10 @@
 
 #include "jit_under_test/jit.h"
 #include "jit_under_test/kernel_test_suite.h"
+#include "jit_under_test/linux/trees/process.h"
 #include "jit_under_test/second_opinion.h"
-#include "tools/jits_process.h"
 
-namespace plumb::tools {
+namespace plumb::jit::trees {
 namespace {
 
 namespace fs = std::filesystem;
@@ -224,4 +224,4 @@ Result<std::vector<BuiltJit>> build_jits(const BuildTools& tools, const BuildReq
   return jits;
 }
 
-}  // namespace plumb::tools
+}  // namespace plumb::jit::trees

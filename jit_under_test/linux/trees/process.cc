@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "tools/jits_process.h"
+#include "jit_under_test/linux/trees/process.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace plumb::tools {
+namespace plumb::jit::trees {
 namespace {
 
 constexpr int kCannotExecute = 127;
@@ -145,4 +145,4 @@ Result<std::string> call_in_child(const std::function<std::string()>& what, unsi
   return line;
 }
 
-}  // namespace plumb::tools
+}  // namespace plumb::jit::trees

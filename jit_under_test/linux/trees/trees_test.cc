@@ -13,11 +13,11 @@
 #include <optional>
 #include <string>
 
-#include "tools/jits_cache.h"
-#include "tools/jits_process.h"
-#include "tools/jits_tree.h"
+#include "jit_under_test/linux/trees/cache.h"
+#include "jit_under_test/linux/trees/process.h"
+#include "jit_under_test/linux/trees/tree.h"
 
-namespace plumb::tools {
+namespace plumb::jit::trees {
 namespace {
 
 namespace fs = std::filesystem;
@@ -245,4 +245,4 @@ TEST_F(Jits, CodeThatIsNotTrustedRunsInAChild) {
 }
 
 }  // namespace
-}  // namespace plumb::tools
+}  // namespace plumb::jit::trees

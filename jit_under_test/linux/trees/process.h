@@ -8,7 +8,7 @@
 
 #include "core/result.h"
 
-namespace plumb::tools {
+namespace plumb::jit::trees {
 
 // Holds back SIGINT, SIGTERM and SIGHUP while it lives, so that what was begun is cleaned up. One
 // that arrived stops run_process(); one that nobody saw takes effect when the last object dies.
@@ -37,4 +37,4 @@ class InterruptsHeld {
 [[nodiscard]] Result<std::string> call_in_child(const std::function<std::string()>& what,
                                                 unsigned seconds);
 
-}  // namespace plumb::tools
+}  // namespace plumb::jit::trees
