@@ -20,6 +20,7 @@
 #include "harness/corpus.h"
 #include "harness/funnel_json.h"
 #include "tools/libfuzzer_process.h"
+#include "tools/session.h"
 
 namespace plumb::tools {
 namespace {
@@ -49,7 +50,8 @@ std::vector<nlohmann::json> lines_of(const std::string& path) {
 // and after what its own had done.
 void add_lines(const std::string& path, LibfuzzerRun& run) {
   for (const nlohmann::json& line : lines_of(path)) {
-    const auto report = std::ranges::find(run.jits, line.value("jit", ""), &reports::JitReport::name);
+    const auto report =
+        std::ranges::find(run.jits, line.value("jit", ""), &reports::JitReport::name);
     if (report == run.jits.end()) continue;
     if (line.contains("funnel")) report->funnel.merge(harness::funnel_of(line));
     if (!line.contains("finding")) continue;
