@@ -32,8 +32,9 @@ class InterruptsHeld {
 [[nodiscard]] Result<int> run_process(const std::vector<std::string>& command,
                                       const std::string& log);
 
-// Calls what in a child process and returns the line that it returned, so that code we do not trust
-// cannot take us down. An error when the child is killed, says nothing or takes too long.
+// Calls what in a child process (harness/isolate.h) and returns the line that it returned, so that
+// code we do not trust cannot take us down. An error when the child ends before that, says nothing
+// or takes too long. An interrupt takes effect when it is over.
 [[nodiscard]] Result<std::string> call_in_child(const std::function<std::string()>& what,
                                                 unsigned seconds);
 

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -234,7 +235,19 @@ TEST_F(Jits, CodeThatIsNotTrustedRunsInAChild) {
       },
       10);
   ASSERT_FALSE(killed);
-  EXPECT_EQ(killed.error().message, "killed by signal 9");
+  EXPECT_EQ(killed.error().message, "killed by signal 9 (KILL)");
+  const auto left = call_in_child([]() -> std::string { _exit(0); }, 10);
+  ASSERT_FALSE(left);
+  EXPECT_EQ(left.error().message, "ended without a verdict (status 0)");
+  // What the child began holds nothing up.
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_FALSE(call_in_child(
+      []() -> std::string {
+        if (fork() == 0) sleep(60);
+        _exit(0);
+      },
+      10));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(8));
   const auto late = call_in_child(
       []() -> std::string {
         while (true) pause();
