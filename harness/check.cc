@@ -168,7 +168,10 @@ std::string contradiction(const Case& value) {
     case Kind::kReturn:
       break;
   }
-  if (!execution.defined) return "undefined: " + execution.undefined_reason;
+  if (!execution.defined) {
+    return fmt::format("undefined: {}: {}", execution.undefined_reason,
+                       execution.undefined_detail);
+  }
   if (value.expectation.kind == Kind::kNone) return {};
   if (execution.result == Value::scalar(value.expectation.value)) return {};
   if (!execution.result.is_scalar()) return "expected to return a number";

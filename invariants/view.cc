@@ -81,8 +81,7 @@ void View::build_frames() {
 // The first function is entered by a call: what it pushes up to its landing is what a tail call has
 // to leave on the stack.
 void View::learn_landing() {
-  if (!platform_.geometry) return;
-  landing_ = platform_.geometry->landing_below_entry;
+  landing_ = platform_.geometry.landing_below_entry;
   if (image().frame.landing_below_entry != 0) landing_ = image().frame.landing_below_entry;
   if (landing_ || run().activations.empty()) return;
   const Activation& first = run().activations.front();
@@ -97,9 +96,8 @@ void View::learn_landing() {
 }
 
 void View::locate_record(Frame& frame) const {
-  if (!platform_.geometry) return;
   const RecordPlace place =
-      record_place(*platform_.geometry, frame.entry_sp,
+      record_place(platform_.geometry, frame.entry_sp,
                    frame.native != nullptr ? &bpf_function(*frame.native) : nullptr);
   frame.record = place.saved_frame_pointer;
   frame.return_slot = place.return_address;
@@ -289,6 +287,15 @@ Violation View::at_access(std::string_view invariant, const StackAccess& access,
           .message = std::move(message),
           .access = static_cast<std::int32_t>(&access - run().accesses.data()),
           .activation = static_cast<std::int32_t>(access.activation)};
+}
+
+bool View::is_tail_call_code(std::uint64_t pc) const {
+  const NativeFunction* native = image().function_at(pc);
+  if (native == nullptr) return false;
+  const int slot = slot_at(*native, static_cast<std::uint32_t>(pc - native->address));
+  const auto& insns = bpf_function(*native).insns;
+  const bool in_body = slot >= 0 && static_cast<std::size_t>(slot) < insns.size();
+  return in_body && is_tail_call(insns[static_cast<std::size_t>(slot)]);
 }
 
 Place View::place_of(std::uint64_t pc) const {

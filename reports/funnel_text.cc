@@ -13,6 +13,9 @@
 namespace plumb::reports {
 namespace {
 
+constexpr std::size_t kColumns = 120;
+constexpr std::size_t kReasonsColumn = 70;  // of the table of invariants
+
 using Count = std::pair<std::string, std::uint64_t>;
 
 // Most frequent first.
@@ -29,6 +32,24 @@ std::vector<Count> reasons_of(const harness::InvariantCounts& counts) {
                          counts.not_applicable[i]);
   }
   return sorted(std::move(reasons));
+}
+
+// The last column of the table, and what does not fit into its line.
+std::string reasons_lines(const std::vector<Count>& reasons) {
+  std::string text;
+  std::size_t column = kReasonsColumn;
+  for (std::size_t i = 0; i < reasons.size(); ++i) {
+    std::string reason = reasons[i].first;
+    if (reasons.size() > 1) reason += fmt::format(" ({})", reasons[i].second);
+    if (i + 1 < reasons.size()) reason += ",";
+    if (i > 0 && column + 1 + reason.size() > kColumns) {
+      text += "\n" + std::string(kReasonsColumn - 1, ' ');
+      column = kReasonsColumn - 1;
+    }
+    text += (column == kReasonsColumn ? "  " : " ") + reason;
+    column += 1 + reason.size();
+  }
+  return text + "\n";
 }
 
 }  // namespace
@@ -79,12 +100,7 @@ std::string invariants_text(const harness::Funnel& funnel) {
     for (const Count& reason : reasons) not_applicable += reason.second;
     text += fmt::format("  {:<36} {:>9} {:>9} {:>9}", table[i].name, counts.held, counts.violated,
                         not_applicable);
-    for (std::size_t r = 0; r < reasons.size(); ++r) {
-      if (r > 0) text += fmt::format("\n  {:<36} {:>9} {:>9} {:>9}", "", "", "", reasons[r].second);
-      text += "  " + reasons[r].first;
-      if (r == 0 && reasons.size() > 1) text += fmt::format(" ({})", reasons[r].second);
-    }
-    text += "\n";
+    text += reasons_lines(reasons);
   }
   return text;
 }

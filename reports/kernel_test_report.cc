@@ -108,8 +108,8 @@ bool is_our_failure(Verdict verdict) {
 // "#17 ALU_ADD_X: jited:1 PASS", as the kernel prints it.
 std::string test_text(const KernelTestReport& report, const KernelTestRow& row) {
   const KernelTestOutcome& outcome = row.outcome;
-  return fmt::format("  {}: #{} {} jited:{} {}{}{}\n", jit::kernel_suite_name(row.suite),
-                     row.index, printable(test_name(report, row)), outcome.ran ? 1 : 0,
+  return fmt::format("  {}: #{} {} jited:{} {}{}{}\n", jit::kernel_suite_name(row.suite), row.index,
+                     printable(test_name(report, row)), outcome.ran ? 1 : 0,
                      verdict_text(outcome.verdict), outcome.reason.empty() ? "" : ": ",
                      printable(outcome.reason));
 }
@@ -131,9 +131,9 @@ std::string summary_text(const KernelTestReport& report, const Summary& summary)
     }
   }
   text += fmt::format("  {}: Summary: {} PASSED, {} FAILED, [{}/{} JIT'ed], {} not applicable\n",
-             jit::kernel_suite_name(summary.suite), summary.passed,
-             summary.failed + summary.harness_failed, summary.ran,
-             summary.rows.size() - summary.not_applicable, summary.not_applicable);
+                      jit::kernel_suite_name(summary.suite), summary.passed,
+                      summary.failed + summary.harness_failed, summary.ran,
+                      summary.rows.size() - summary.not_applicable, summary.not_applicable);
   text += counts_text("not applicable", summary.reasons);
   if (summary.oracle_agrees + summary.oracle_undefined > 0) {
     text += fmt::format(
@@ -183,7 +183,7 @@ std::string kernel_tests_text(const KernelTestReport& report) {
   const std::vector<Summary> summaries = summarise(report);
   for (std::size_t jit = 0; jit < report.subjects.size(); ++jit) {
     text += fmt::format("{}: lib/test_bpf.c of Linux {}\n", printable(jit_name(report, jit)),
-               printable(report.subjects[jit].tests->version()));
+                        printable(report.subjects[jit].tests->version()));
     for (const Summary& summary : summaries) {
       if (summary.jit == jit) text += summary_text(report, summary);
     }

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "core/printable.h"
+#include "invariants/invariants.h"
+#include "oracle/reasons.h"
 #include "reports/funnel_text.h"
 
 namespace plumb::reports {
@@ -38,9 +40,9 @@ VerdictText verdict_of(const JitReport& jit) {
   const std::string over = fmt::format("over {} compared cases", counts.compared);
   if (findings.fresh > 0) {
     return {.word = plural(findings.fresh, "finding"),
-            .line = fmt::format("{} {}{}", plural(findings.fresh, "finding"), over,
-                                findings.known == 0 ? ""
-                                                    : fmt::format(", {} more known", findings.known)),
+            .line = fmt::format(
+                "{} {}{}", plural(findings.fresh, "finding"), over,
+                findings.known == 0 ? "" : fmt::format(", {} more known", findings.known)),
             .tone = Tone::kBad};
   }
   if (const std::size_t missing = not_judged(jit); missing > 0) {
@@ -60,6 +62,15 @@ VerdictText verdict_of(const JitReport& jit) {
   return {.word = "conforms", .line = "conforms " + over, .tone = Tone::kGood};
 }
 
+// What a verifier refuses, or what kernels run and the oracle does not.
+harness::ReasonCounts undefined_reasons(const harness::Funnel& funnel, bool blind_spots) {
+  harness::ReasonCounts reasons = funnel.undefined;
+  std::erase_if(reasons, [blind_spots](const auto& row) {
+    return oracle::is_blind_spot(row.first) != blind_spots;
+  });
+  return reasons;
+}
+
 // Each case of a corpus and what became of it.
 std::string cases_text(const JitReport& jit) {
   std::string text;
@@ -69,6 +80,7 @@ std::string cases_text(const JitReport& jit) {
       text += "  " + jit.findings[index].signature.str();
     }
     if (row.findings.empty() && !row.reason.empty()) text += "  " + printable(row.reason);
+    if (row.findings.empty() && !row.detail.empty()) text += ": " + printable(row.detail);
     text += "\n";
   }
   return text;
@@ -76,14 +88,15 @@ std::string cases_text(const JitReport& jit) {
 
 std::string paragraph(const Report& report, const JitReport& jit, const TextOptions& options) {
   const VerdictText verdict = verdict_of(jit);
-  std::string text = fmt::format("{}: {}\n", printable(jit.name),
-                                 coloured(verdict.line, verdict.tone, options));
+  std::string text =
+      fmt::format("{}: {}\n", printable(jit.name), coloured(verdict.line, verdict.tone, options));
   if (report.command == "fuzz" || options.verbose) {
     text += funnel_text(jit.funnel.counts, jit.capabilities);
     if (jit.rate > 0) text += fmt::format("  {:<28} {:>9.0f}  per second\n", "compared", jit.rate);
   }
   text += reasons_text("not applicable", jit.funnel.not_applicable);
-  text += reasons_text("undefined", jit.funnel.undefined);
+  text += reasons_text("undefined", undefined_reasons(jit.funnel, false));
+  text += reasons_text("undefined, a blind spot", undefined_reasons(jit.funnel, true));
   text += opinions_text(jit.funnel);
   if (options.verbose) text += invariants_text(jit.funnel) + cases_text(jit);
   return text;
@@ -134,7 +147,8 @@ std::string finding_text(const Report& report, const std::string& signature, con
   if (is_known) text += fmt::format("  known: {}\n", first.known);
   if (!first.second_opinion.empty()) text += fmt::format("  {}\n", printable(first.second_opinion));
   if (first.cases_until_found > 0) {
-    text += fmt::format("  first after {} cases, {} in all\n", first.cases_until_found, first.count);
+    text +=
+        fmt::format("  first after {} cases, {} in all\n", first.cases_until_found, first.count);
   }
   std::vector<std::string> paths;
   for (const Finding* finding : group.findings) {
@@ -179,26 +193,38 @@ std::string sums_text(const Report& report) {
   harness::Funnel sum;
   for (const JitReport& jit : report.jits) sum.merge(jit.funnel);
   return reasons_text("not applicable", sum.not_applicable) +
-         reasons_text("undefined", sum.undefined) + opinions_text(sum);
+         reasons_text("undefined", undefined_reasons(sum, false)) +
+         reasons_text("undefined, a blind spot", undefined_reasons(sum, true)) + opinions_text(sum);
+}
+
+// Why an invariant applied to no case, the most frequent reason.
+std::string_view main_reason(const harness::Funnel& funnel, std::string_view invariant) {
+  const auto table = invariants::invariant_table();
+  const auto row = std::ranges::find(table, invariant, &invariants::InvariantInfo::name);
+  const auto& counts =
+      funnel.invariants[static_cast<std::size_t>(row - table.begin())].not_applicable;
+  const auto most = std::ranges::max_element(counts);
+  return reason_phrase(static_cast<NotApplicableReason>(most - counts.begin()));
 }
 
 // A fuzz run that had nothing to say about an invariant.
 std::string untested_text(const Report& report) {
   if (report.command != "fuzz") return {};
-  std::map<std::string_view, std::vector<std::string>> untested;
-  std::vector<std::string_view> order;
+  using Key = std::pair<std::string_view, std::string_view>;  // invariant, reason
+  std::vector<std::pair<Key, std::vector<std::string>>> untested;
   for (const JitReport& jit : report.jits) {
     for (const std::string_view invariant : harness::invariants_without_case(jit.funnel)) {
-      if (!untested.contains(invariant)) order.push_back(invariant);
-      untested[invariant].push_back(printable(jit.name));
+      const Key key{invariant, main_reason(jit.funnel, invariant)};
+      auto row = std::ranges::find(untested, key, [](const auto& entry) { return entry.first; });
+      if (row == untested.end()) row = untested.insert(row, {key, {}});
+      row->second.push_back(printable(jit.name));
     }
   }
   std::string text;
-  for (const std::string_view invariant : order) {
-    const std::vector<std::string>& jits = untested[invariant];
-    text += fmt::format("invariant {} applied to no case{}\n", invariant,
-                        jits.size() == report.jits.size() ? ""
-                                                          : " under " + some_of(jits, kFewJits));
+  for (const auto& [key, jits] : untested) {
+    text += fmt::format("no case for invariant {}{}: {}\n", key.first,
+                        jits.size() == report.jits.size() ? "" : " on " + some_of(jits, kFewJits),
+                        key.second);
   }
   return text;
 }
@@ -218,19 +244,19 @@ std::string table_text(const Report& report, const TextOptions& options) {
     width = std::max(width, printable(jit.name).size());
     verdict_width = std::max(verdict_width, verdict_of(jit).word.size());
   }
-  std::string text = fmt::format("{:<{}}  {:<{}} {:>9} {:>9} {:>7} {:>9} {:>5} {:>5}", "JIT", width,
-                                 "verdict", verdict_width, "compared", "of", "n/a", "undefined",
-                                 "new", "known");
+  std::string text = fmt::format("{:<{}}  {:<{}} {:>9} {:>9} {:>9} {:>7} {:>9} {:>5} {:>5}", "JIT",
+                                 width, "verdict", verdict_width, "ran", "compared", "of", "n/a",
+                                 "undefined", "new", "known");
   text += has_rate ? fmt::format(" {:>8}\n", "per s") : "\n";
   for (const JitReport& jit : report.jits) {
     const VerdictText verdict = verdict_of(jit);
     const FindingCount findings = count_findings(jit);
     const std::string padding(verdict_width - verdict.word.size(), ' ');
-    text += fmt::format("{:<{}}  {}{} {:>9} {:>9} {:>7} {:>9} {:>5} {:>5}", printable(jit.name),
-                        width, coloured(verdict.word, verdict.tone, options), padding,
-                        jit.funnel.counts.compared, jit.funnel.counts.generated,
-                        sum_of(jit.funnel.not_applicable), sum_of(jit.funnel.undefined),
-                        findings.fresh, findings.known);
+    text += fmt::format("{:<{}}  {}{} {:>9} {:>9} {:>9} {:>7} {:>9} {:>5} {:>5}",
+                        printable(jit.name), width, coloured(verdict.word, verdict.tone, options),
+                        padding, jit.funnel.counts.ran, jit.funnel.counts.compared,
+                        jit.funnel.counts.generated, sum_of(jit.funnel.not_applicable),
+                        sum_of(jit.funnel.undefined), findings.fresh, findings.known);
     text += has_rate ? fmt::format(" {:>8.0f}\n", jit.rate) : "\n";
   }
   return text;
@@ -240,17 +266,19 @@ std::string table_text(const Report& report, const TextOptions& options) {
 
 std::string report_text(const Report& report, const TextOptions& options) {
   const bool has_paragraphs = options.verbose || report.jits.size() <= kFewJits;
-  std::vector<std::string> parts;
-  if (has_paragraphs) {
-    for (const JitReport& jit : report.jits) parts.push_back(paragraph(report, jit, options));
-  } else {
-    parts.push_back(sums_text(report));
-  }
-  parts.push_back(findings_text(report, options));
-  parts.push_back(untested_text(report));
-  if (report.jits.size() > 1) parts.push_back(table_text(report, options));
   std::string text;
-  for (const std::string& part : parts) text += part;
+  const auto add = [&text](const std::string& part) {
+    if (!text.empty() && !part.empty()) text += "\n";
+    text += part;
+  };
+  std::string paragraphs;
+  for (const JitReport& jit : report.jits) {
+    if (has_paragraphs) paragraphs += paragraph(report, jit, options);
+  }
+  add(has_paragraphs ? paragraphs : sums_text(report));
+  add(findings_text(report, options));
+  add(untested_text(report));
+  if (report.jits.size() > 1) add(table_text(report, options));
   return text;
 }
 

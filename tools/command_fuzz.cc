@@ -140,9 +140,9 @@ int fuzz(const FuzzArguments& arguments, const Session& session) {
         .jobs = arguments.jobs,
         .on_progress = options->on_progress,
         .on_not_instrumented = tell_not_instrumented};
-    return fuzz_with_libfuzzer(engine, session, *jits, options->waivers,
-                               {.on_fuzzed = [&line] { line.finish(); },
-                                .verbose = arguments.verbose});
+    return fuzz_with_libfuzzer(
+        engine, session, *jits, options->waivers,
+        {.on_fuzzed = [&line] { line.finish(); }, .verbose = arguments.verbose});
   }
   if (!arguments.corpus.empty()) return unusable("--corpus is for --engine libfuzzer");
   catch_stop_signals();

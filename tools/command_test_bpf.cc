@@ -124,10 +124,10 @@ int test_bpf(const TestBpfArguments& arguments, const Session& session) {
   if (rows.empty()) return unusable("no test has that name or number");
 
   const reports::KernelTestReport report{.subjects = subjects->list,
-                                .without = subjects->without,
-                                .rows = rows,
-                                .seconds = seconds.count(),
-                                .verbose = arguments.verbose};
+                                         .without = subjects->without,
+                                         .rows = rows,
+                                         .seconds = seconds.count(),
+                                         .verbose = arguments.verbose};
   fmt::print("{}", session.json ? kernel_tests_json(report) : kernel_tests_text(report));
   std::fflush(stdout);
   for (const std::string& name : untested_jits(report)) {

@@ -26,8 +26,7 @@ void add_findings(const harness::Triage& triage, const LibfuzzerRun& run,
       if (std::ranges::find(row.jits, jit.name) == row.jits.end()) continue;
       const auto found = run.found_after.find({jit.name, row.signature.str()});
       jit.findings.push_back(row);
-      jit.findings.back().cases_until_found =
-          found == run.found_after.end() ? 0 : found->second;
+      jit.findings.back().cases_until_found = found == run.found_after.end() ? 0 : found->second;
     }
   }
 }
@@ -53,19 +52,20 @@ std::vector<Artefact> harmless_here(const harness::Triage& triage,
 class OnlyInTheTarget {
  public:
   OnlyInTheTarget(const LibfuzzerOptions& engine, harness::JitList jits,
-                  const std::vector<harness::NamedWaiver>& waivers, std::vector<reports::JitReport>& reports)
+                  const std::vector<harness::NamedWaiver>& waivers,
+                  std::vector<reports::JitReport>& reports)
       : engine_(engine), jits_(jits), waivers_(waivers), reports_(reports) {}
 
   void add(const std::vector<Artefact>& artefacts) {
     for (std::size_t i = 0; i < artefacts.size(); ++i) {
-      bool told = false;
+      bool reported = false;
       for (std::size_t j = 0; j < jits_.size() && i < kMostLookedAt; ++j) {
         if (target_name(jits_[j]->info()) != artefacts[i].target) continue;
         const auto words = dies_of(jits_[j]->info(), artefacts[i].path, engine_);
         if (words) add(j, artefacts[i], *words);
-        told |= words.has_value();
+        reported |= words.has_value();
       }
-      if (!told) add_unclear(artefacts[i], i < kMostLookedAt);
+      if (!reported) add_unclear(artefacts[i], i < kMostLookedAt);
     }
   }
 
@@ -92,18 +92,18 @@ class OnlyInTheTarget {
     const Signature signature =
         harness::death_judgement(info, harness::Activity::kCompiling, words).signature;
     const harness::NamedWaiver* waiver = harness::find_waiver(waivers_, signature, info.name);
-    findings.push_back({.signature = signature,
-                        .verdict = Verdict::kCrash,
-                        .message = "only under the sanitizers and limits of the fuzz target: " +
-                                   words,
-                        .known = waiver == nullptr ? "" : waiver->name,
-                        .path = artefact.path});
+    findings.push_back(
+        {.signature = signature,
+         .verdict = Verdict::kCrash,
+         .message = "only under the sanitizers and limits of the fuzz target: " + words,
+         .known = waiver == nullptr ? "" : waiver->name,
+         .path = artefact.path});
   }
 
   const LibfuzzerOptions& engine_;
   harness::JitList jits_;
   const std::vector<harness::NamedWaiver>& waivers_;
-  std::vector<reports::JitReport>& reports_;                                   // by JIT
+  std::vector<reports::JitReport>& reports_;                          // by JIT
   std::map<std::pair<std::size_t, std::string>, std::size_t> index_;  // JIT, words -> finding
 };
 
@@ -134,10 +134,10 @@ int fuzz_with_libfuzzer(const LibfuzzerOptions& engine, const Session& session,
   check.jobs = engine.jobs;
   const harness::Triage triage = harness::triage(artefacts->cases, jits, check);
   reports::Report report{.command = "fuzz",
-                .seed = engine.seed,
-                .seconds = run->seconds,
-                .jits = run->jits,
-                .harness_failures = run->failures};
+                         .seed = engine.seed,
+                         .seconds = run->seconds,
+                         .jits = run->jits,
+                         .harness_failures = run->failures};
   std::ranges::copy(triage.harness_failures, std::back_inserter(report.harness_failures));
   add_findings(triage, *run, report.jits);
   OnlyInTheTarget(engine, jits, waivers, report.jits)
@@ -145,8 +145,8 @@ int fuzz_with_libfuzzer(const LibfuzzerOptions& engine, const Session& session,
   print_report(session, report, how.verbose);
   bool empty = false;
   for (const reports::JitReport& jit : report.jits) {
-    empty |= complain_about_zero_stages(jit.name,
-                                        harness::zero_stages(jit.funnel.counts, {.capabilities = jit.capabilities}));
+    empty |= complain_about_zero_stages(
+        jit.name, harness::zero_stages(jit.funnel.counts, {.capabilities = jit.capabilities}));
   }
   return status_of(report, empty);
 }

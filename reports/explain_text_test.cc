@@ -7,7 +7,6 @@
 
 #include "core/case_text.h"
 #include "reports/explain.h"
-#include "reports/junit.h"
 
 namespace plumb::reports {
 namespace {
@@ -142,28 +141,6 @@ TEST_F(Explaining, NamesVerdictSignatureAndMechanism) {
   EXPECT_THAT(text, HasSubstr("violation on testing-1-x86_64"));
   EXPECT_THAT(text, HasSubstr("tail-call-count-matches-oracle.testing.x86_64.main"));
   EXPECT_THAT(text, HasSubstr("0 tail calls are taken, the oracle takes 1"));
-}
-
-TEST(Junit, CountsFailuresAndSkippedPerSuite) {
-  const std::array<JunitCase, 3> cases{
-      JunitCase{.suite = "a", .name = "one.bpf", .failure = {}, .skipped = {}},
-      JunitCase{.suite = "a", .name = "two.bpf", .failure = "x < y & \"z\"", .skipped = {}},
-      JunitCase{.suite = "b", .name = "one.bpf", .failure = {}, .skipped = "not applicable: v4"}};
-  EXPECT_EQ(junit_xml(cases),
-            "<?xml version=\"1.0\"?>\n"
-            "<testsuites>\n"
-            "  <testsuite name=\"a\" tests=\"2\" failures=\"1\" skipped=\"0\">\n"
-            "    <testcase classname=\"a\" name=\"one.bpf\" />\n"
-            "    <testcase classname=\"a\" name=\"two.bpf\">\n"
-            "      <failure message=\"x &lt; y &amp; &quot;z&quot;\" />\n"
-            "    </testcase>\n"
-            "  </testsuite>\n"
-            "  <testsuite name=\"b\" tests=\"1\" failures=\"0\" skipped=\"1\">\n"
-            "    <testcase classname=\"b\" name=\"one.bpf\">\n"
-            "      <skipped message=\"not applicable: v4\" />\n"
-            "    </testcase>\n"
-            "  </testsuite>\n"
-            "</testsuites>\n");
 }
 
 }  // namespace
