@@ -289,6 +289,15 @@ Violation View::at_access(std::string_view invariant, const StackAccess& access,
           .activation = static_cast<std::int32_t>(access.activation)};
 }
 
+bool View::is_tail_call_code(std::uint64_t pc) const {
+  const NativeFunction* native = image().function_at(pc);
+  if (native == nullptr) return false;
+  const int slot = slot_at(*native, static_cast<std::uint32_t>(pc - native->address));
+  const auto& insns = bpf_function(*native).insns;
+  const bool in_body = slot >= 0 && static_cast<std::size_t>(slot) < insns.size();
+  return in_body && is_tail_call(insns[static_cast<std::size_t>(slot)]);
+}
+
 Place View::place_of(std::uint64_t pc) const {
   const NativeFunction* native = image().function_at(pc);
   if (native == nullptr) return {};
