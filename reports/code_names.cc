@@ -10,7 +10,6 @@
 #include <optional>
 #include <string_view>
 
-#include "core/guest.h"
 #include "core/helper_model.h"
 
 namespace plumb::reports {
