@@ -139,7 +139,7 @@ void judge(benchmark::State& state) {
                                                .execution = &execution,
                                                .run = &run,
                                                .depth = Depth::kFast});
-    benchmark::DoNotOptimize(violations.size());
+    benchmark::DoNotOptimize(violations.violations.size());
   });
 }
 
