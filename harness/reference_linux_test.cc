@@ -33,7 +33,8 @@ constexpr std::uint64_t kCases = 150;
 // The prologue's bytes. Where the arm64 JIT points x27 depends on the offsets that the function
 // uses, and the reference does not look at them: the constant of "sub x27, x25, #n" is left out.
 std::string prologue(const Image& image, const NativeFunction& native) {
-  std::string bytes(reinterpret_cast<const char*>(native.address), native.insn_offsets.front());
+  const auto code = image.placement.bytes(native.address, native.insn_offsets.front());
+  std::string bytes(code.begin(), code.end());
   if (image.arch != Arch::kArm64) return bytes;
   constexpr std::uint32_t kSubX27X25 = 0xd100033b;
   constexpr std::uint32_t kConstant = 0xfff << 10;

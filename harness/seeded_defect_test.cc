@@ -57,13 +57,11 @@ void replace(std::span<std::uint8_t> bytes, const std::vector<std::string>& patt
   }
 }
 
-// False when the code holds no such bytes. Guest addresses are host addresses, and the arena is
-// writable (plugin.h).
+// False when the code holds no such bytes. The arena is writable (plugin.h).
 bool apply(const Image& image, const Edit& edit) {
   const NativeFunction* function = image.find_function(0, edit.function);
   if (function == nullptr) return false;
-  const std::span<std::uint8_t> code(reinterpret_cast<std::uint8_t*>(function->address),
-                                     function->size);
+  const auto code = image.placement.bytes(function->address, function->size);
   const auto pattern = tokens(edit.from);
   int nth = edit.nth;
   for (std::size_t i = 0; i < code.size(); ++i) {
