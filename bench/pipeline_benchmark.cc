@@ -22,8 +22,8 @@
 #include "invariants/invariants.h"
 #include "jit_under_test/jit.h"
 #include "machine/machine.h"
+#include "oracle/capabilities.h"
 #include "oracle/oracle.h"
-#include "oracle/validate.h"
 
 namespace plumb::bench {
 namespace {
@@ -134,12 +134,12 @@ void judge(benchmark::State& state) {
     const jit::LoadOutcome outcome = load.jit->load(value);
     const Image& image = outcome.image->image();
     const MachineRun& run = load.machine->run(value, image, {});
-    const auto violations = invariants::check({.value = &value,
-                                               .image = &image,
-                                               .execution = &execution,
-                                               .run = &run,
-                                               .depth = Depth::kFast});
-    benchmark::DoNotOptimize(violations.size());
+    const auto checked = invariants::check({.value = &value,
+                                            .image = &image,
+                                            .execution = &execution,
+                                            .run = &run,
+                                            .depth = Depth::kFast});
+    benchmark::DoNotOptimize(checked.violations.size());
   });
 }
 

@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <string_view>
 
 namespace plumb {
 
-// What a case may need and a JIT may lack. The numbers are those of enum plumb_capability
-// (jit_under_test/plugin.h), where a static_assert holds the two together.
+// The rows of capabilities.inc, each a bit.
 enum class Capability : std::uint64_t {
-  kCallSubprograms = 1u << 0,
-  kTailCall = 1u << 1,
-  kTailCallInSubprogram = 1u << 2,  // in a program that also has bpf-to-bpf calls
-  kCallBack = 1u << 3,              // a helper calls a BPF function (bpf_loop)
-  kAtomics = 1u << 4,               // fetch, xchg, cmpxchg, and/or/xor
-  kV4 = 1u << 5,                    // sdiv, smod, movsx, ldsx, bswap, gotol
-  kThrow = 1u << 6,                 // bpf_throw and exception callbacks
-  kTrampoline = 1u << 7,            // fentry, fexit, modify-return
-  kPoke = 1u << 8,                  // update_slot yields the ordered text pokes
-  kUnverified = 1u << 9,            // programs that no verifier has rewritten
+#define PLUMB_CAPABILITY(id, bit, name, meaning) k##id = std::uint64_t{1} << (bit),
+#include "core/capabilities.inc"
 };
 
 [[nodiscard]] constexpr std::uint64_t capability_bit(Capability capability) {
   return static_cast<std::uint64_t>(capability);
 }
+
+struct CapabilityInfo {
+  Capability capability;
+  std::string_view name;
+};
+
+inline constexpr std::array kCapabilities{
+#define PLUMB_CAPABILITY(id, bit, name, meaning) CapabilityInfo{Capability::k##id, name},
+#include "core/capabilities.inc"
+};
 
 }  // namespace plumb

@@ -265,11 +265,22 @@ CaseParser::Step CaseParser::read_waive(Cursor& cursor) {
   if (!jits) return std::unexpected(jits.error());
   cursor.skip_blanks();
   const std::size_t column = cursor.column();
-  const std::string_view reason = cursor.take_rest();
+  std::string_view reason = cursor.take_rest();
+  constexpr std::string_view kLike = "like=";
+  std::string_view like;
+  if (reason.starts_with(kLike)) {
+    like = reason.substr(kLike.size(), reason.find_first_of(" \t") - kLike.size());
+    if (like.empty()) return problem(column + kLike.size(), "expected the name of a JIT");
+    reason.remove_prefix(kLike.size() + like.size());
+    reason.remove_prefix(std::min(reason.find_first_not_of(" \t"), reason.size()));
+  }
   if (reason.empty()) {
     return problem(column, "expected the reason, found the end of the line");
   }
-  draft_.value.waivers.push_back({std::move(*signature), std::move(*jits), std::string(reason)});
+  draft_.value.waivers.push_back({.signature = std::move(*signature),
+                                  .jits = std::move(*jits),
+                                  .like = std::string(like),
+                                  .reason = std::string(reason)});
   return {};
 }
 

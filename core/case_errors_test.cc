@@ -107,6 +107,8 @@ TEST(CaseErrors, OfDirectives) {
            {".waive\n", 2, 7, "expected a signature"},
            {".waive a.b.c.d\n", 2, 15, "expected a glob of JIT names"},
            {".waive a.b.c.d linux-*  \n", 2, 25, "expected the reason"},
+           {".waive a.b.c.d linux-* like= why\n", 2, 29, "expected the name of a JIT"},
+           {".waive a.b.c.d linux-* like=a\n", 2, 24, "expected the reason"},
            {".function main\n", 2, 1, "'.function' stands in a program"},
            {".stack 8\n", 2, 1, "'.stack' stands once, between"},
            {".program p\n", 2, 10, "program 'p' has no function"},

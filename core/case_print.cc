@@ -173,7 +173,9 @@ std::string print_case(const Case& value) {
   append_bytes(out, ".context", value.context, value.context.size());
   append_expectation(out, value.expectation);
   for (const Waiver& waiver : value.waivers) {
-    append(out, ".waive {} {} {}\n", waiver.signature, waiver.jits, waiver.reason);
+    append(out, ".waive {} {} {}{}{}{}\n", waiver.signature, waiver.jits,
+           waiver.like.empty() ? "" : "like=", waiver.like, waiver.like.empty() ? "" : " ",
+           waiver.reason);
   }
   return out;
 }

@@ -94,7 +94,8 @@ TEST(CaseText, PrintsEveryDirectiveInItsPlace) {
       "        exit\n"
       ".context 00 ff\n"
       ".expect return -1\n"
-      ".waive a.b.c.d linux-* because of https://example.org\n";
+      ".waive a.b.c.d linux-* because of https://example.org\n"
+      ".waive a.b.c.d linux-* like=reference:arm64-5.19 restored\n";
   const Result<Case> value = parse_case(kText);
   ASSERT_TRUE(value.has_value()) << value.error().str();
   EXPECT_EQ(print_case(*value), kText);

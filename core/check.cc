@@ -14,11 +14,19 @@ bool& aborts() {
   return value;
 }
 
+std::atomic<bool>*& failed_mark() {
+  static std::atomic<bool>* mark = nullptr;
+  return mark;
+}
+
 }  // namespace
+
+void mark_failed_checks(std::atomic<bool>* cell) { failed_mark() = cell; }
 
 void abort_on_failed_checks() { aborts() = true; }
 
 void check_failed(const char* file, int line, std::string_view condition) {
+  if (failed_mark() != nullptr) *failed_mark() = true;
   fmt::print(stderr, "plumb: internal error at {}:{}: {}\n", file, line, condition);
   std::fflush(nullptr);
   if (aborts()) std::abort();

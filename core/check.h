@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <atomic>
 #include <string_view>
 
 namespace plumb {
@@ -11,6 +12,10 @@ namespace plumb {
 // From here on check_failed() aborts: a fuzzing engine sees signals, not exit statuses, and keeps
 // the input of those.
 void abort_on_failed_checks();
+
+// From here on check_failed() sets the cell before it ends the process: a parent that shares it
+// tells our failure from a status that code under test has chosen.
+void mark_failed_checks(std::atomic<bool>* cell);
 
 }  // namespace plumb
 

@@ -23,8 +23,20 @@ struct Contract {
   // The BPF stack of one frame is rounded up to a multiple of this many bytes.
   int frame_rounding = 8;
 
+  // ---- what the verifier in front of the JIT lets through, where versions differ ----
+  // Bytes that a frame counts a multiple of when the frames of a call chain are added up: 16 (Linux
+  // 6.12 for a JIT, round_up_stack_depth()), or 32, and then at least 32 (Linux 6.1). Not what the
+  // JIT makes of the frame: that is frame_rounding.
+  int chain_rounding = 16;
+  // May a function that a helper calls back, or one that it calls, make tail calls? Linux up to
+  // 6.12: yes. 7.3: no ("cannot tail call within callback").
+  bool tail_call_in_callback = true;
+
   bool operator==(const Contract&) const = default;
 };
+
+// The contract that cases are made for: their call chains fit under every verifier.
+inline constexpr Contract kEveryVerifier{.chain_rounding = 32};
 
 // What indirect jumps and calls have to land on, where the processor checks it or will: ENDBR64
 // with x86's indirect branch tracking, BTI with arm64's branch target identification.

@@ -39,7 +39,7 @@ struct StackStore {
   Place at;                       // of the instruction
   std::int32_t event = -1;        // the last one before it: index in Execution::trace; -1: none yet
   Value target;                   // where: a pointer to the stack
-  Value value;                    // kStore: what; scalars are not cut to size
+  Value value;                    // what; scalars are not cut to size. Not what helpers write
 
   bool operator==(const StackStore&) const = default;
 };
@@ -49,7 +49,14 @@ struct Execution {
   // Undefined: the case uses something that a verifier would have refused. Never compared.
   bool defined = false;
   std::string undefined_reason;  // a phrase without numbers, groups cases in statistics
+  std::string undefined_detail;  // one line: what exactly, where
   Place undefined_at;
+  // Undefined, but real kernels run such programs: a limit of the model (docs/what-is-defined.md).
+  bool blind_spot = false;
+
+  // What the case needs from a JIT: or of core/capability.h. 0 where the code does not hold
+  // together.
+  std::uint64_t required_capabilities = 0;
 
   Value result;  // R0 at the end of the invocation, under the contract
   MemoryImage context;

@@ -74,11 +74,31 @@ struct SecondOpinion {
 // The verdict on one case under one JIT.
 struct Judgement {
   Verdict verdict = Verdict::kNotJudged;
-  Signature signature;                // of the first violation; empty fields when it conforms
-  std::vector<Violation> violations;  // most telling first
-  std::string reason;                 // not applicable, undefined, refused, crash: why
+  Signature signature;  // of the first violation; empty fields when it conforms
+  // The one that names the finding, then the others in the order in which they were seen.
+  std::vector<Violation> violations;
+  std::string known{};  // name of the waiver, where known bugs explain all of them
+  // Not applicable, undefined, refused, crash: why. Of the first two a phrase without numbers.
+  std::string reason;
   SecondOpinion opinion{};
   std::vector<RowAnswer> answers{};  // by row of the invariant table; empty: nothing was compared
+  // Not applicable, undefined: one line, what exactly and where.
+  std::string detail{};
+};
+
+// What a judgement that is a finding is reported as, from check, replay, fuzz and triage to every
+// writer.
+struct Finding {
+  Signature signature{};
+  Verdict verdict = Verdict::kViolation;
+  std::string message{};                // one line
+  std::string known{};                  // name of the waiver that covers it, or empty
+  std::string second_opinion{};         // who stands alone; empty: not asked, or not applicable
+  std::string path{};                   // of a case that shows it, or empty
+  std::uint64_t cases_until_found = 0;  // counting the one that found it; 0: not counted
+  std::uint64_t count = 1;              // cases that showed it
+
+  bool operator==(const Finding&) const = default;
 };
 
 }  // namespace plumb

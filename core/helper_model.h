@@ -18,7 +18,6 @@ enum class HelperArg : std::uint8_t {
   kWriteMem,
   kSize,
   kFunction,
-  kZero,
 };
 
 struct HelperInfo {

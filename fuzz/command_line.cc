@@ -28,19 +28,20 @@ std::string directory_of(std::string_view artifact_prefix) {
 CommandLine read_command_line(const std::vector<std::string_view>& arguments,
                               std::string_view default_jits) {
   CommandLine line;
-  std::string artifacts = ".";
-  const std::pair<std::string_view, std::string*> texts[] = {{"--jit=", &line.jits},
-                                                             {"--plugins=", &line.plugins},
-                                                             {"--known=", &line.known},
-                                                             {"--out=", &line.out},
-                                                             {"--funnel=", &line.funnel}};
-  constexpr std::string_view kPrefix = "-artifact_prefix=";
+  const std::pair<std::string_view, std::string*> texts[] = {
+      {"--jit=", &line.jits},
+      {"--plugins=", &line.plugins},
+      {"--known=", &line.known},
+      {"--out=", &line.out},
+      {"--funnel=", &line.funnel},
+      {"-artifact_prefix=", &line.artefact_prefix},
+      {"-exact_artifact_path=", &line.exact_artefact}};
   for (const std::string_view argument : arguments) {
     for (const auto& [name, to] : texts) {
       if (argument.starts_with(name)) *to = argument.substr(name.size());
     }
     if (argument == "--keep-going") line.keep_going = true;
-    if (argument.starts_with(kPrefix)) artifacts = directory_of(argument.substr(kPrefix.size()));
+    if (argument == "--unwatched") line.watched = false;
   }
   if (line.jits.empty()) line.jits = default_jits;
   if (line.plugins.empty()) line.plugins = beside_the_target("plugins").string();
@@ -49,7 +50,7 @@ CommandLine read_command_line(const std::vector<std::string_view>& arguments,
     const fs::path known = beside_the_target("known");
     if (fs::is_directory(known, error)) line.known = known.string();
   }
-  if (line.out.empty()) line.out = artifacts;
+  if (line.out.empty()) line.out = directory_of(line.artefact_prefix);
   return line;
 }
 

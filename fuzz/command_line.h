@@ -15,6 +15,7 @@ namespace plumb::fuzz {
 //   --out=DIR         for minimised findings; default: where libFuzzer puts its artefacts
 //   --funnel=FILE     append the funnels as JSON lines
 //   --keep-going      a finding is written, and does not end the run
+//   --unwatched       no second process (fuzz/watch.h), for a debugger
 struct CommandLine {
   std::string jits;
   std::string plugins;
@@ -22,6 +23,10 @@ struct CommandLine {
   std::string out;
   std::string funnel;
   bool keep_going = false;
+  bool watched = true;
+  // libFuzzer's own: where it puts what kills the process.
+  std::string artefact_prefix;
+  std::string exact_artefact;
 };
 
 [[nodiscard]] CommandLine read_command_line(const std::vector<std::string_view>& arguments,

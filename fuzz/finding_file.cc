@@ -5,11 +5,31 @@
 
 #include <atomic>
 #include <filesystem>
+#include <string>
 #include <system_error>
+#include <tuple>
 
 #include "core/case_text.h"
+#include "harness/codec.h"
 #include "harness/corpus.h"
 #include "harness/isolate.h"
+
+namespace plumb::fuzz {
+namespace {
+
+// What the child says.
+struct Written {
+  bool ok = false;
+  std::string text;  // path of the file, or why there is none
+};
+
+}  // namespace
+}  // namespace plumb::fuzz
+
+template <>
+struct plumb::harness::Members<plumb::fuzz::Written> {
+  static constexpr std::tuple value{&plumb::fuzz::Written::ok, &plumb::fuzz::Written::text};
+};
 
 namespace plumb::fuzz {
 namespace {
@@ -59,19 +79,19 @@ Result<std::string> write_here(const JitFuzzer& fuzzer, std::span<const std::uin
 Result<std::string> write_finding(const JitFuzzer& fuzzer, std::span<const std::uint8_t> input,
                                   const NewFinding& finding, const std::string& directory,
                                   const std::function<void()>& in_child) {
-  // The first byte tells which of the two it is.
-  const harness::IsolatedResult result =
-      harness::run_isolated(kSecondsToWrite, [&](std::atomic<harness::Activity>&) {
+  const auto written = harness::run_isolated<Written>(
+      kSecondsToWrite, [&](std::atomic<harness::Activity>&) -> Written {
         if (in_child) in_child();
         const auto path = write_here(fuzzer, input, finding, directory);
-        return path ? "+" + *path : "-" + path.error().str();
+        if (!path) return {.ok = false, .text = path.error().str()};
+        return {.ok = true, .text = *path};
       });
-  if (result.died || result.output.empty()) {
+  if (!written) {
     return fail(fmt::format("the process that minimises {} {}", finding.signature.str(),
-                            result.death.str()));
+                            written.error().death.str()));
   }
-  if (result.output[0] == '-') return fail(result.output.substr(1));
-  return result.output.substr(1);
+  if (!written->ok) return fail(written->text);
+  return written->text;
 }
 
 }  // namespace plumb::fuzz

@@ -24,7 +24,7 @@
 #include "harness/corpus.h"
 #include "harness/fuzz_input.h"
 #include "harness/minimize.h"
-#include "oracle/validate.h"
+#include "oracle/capabilities.h"
 
 namespace plumb::fuzz {
 namespace {

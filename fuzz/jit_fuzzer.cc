@@ -7,6 +7,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "harness/funnel_json.h"
 #include "harness/fuzz_input.h"
 #include "harness/isolate.h"
 #include "harness/minimize_isolated.h"
@@ -44,8 +45,7 @@ Step JitFuzzer::run(std::span<const std::uint8_t> input) {
   for (std::size_t i = 0; i < jits_.size(); ++i) {
     const Execution execution = oracle::run(read.value, jits_[i]->info().contract);
     const harness::Outcome outcome = judge_.judge(read.value, execution, *jits_[i], depth);
-    harness::count_case(funnels_[i].counts, outcome.stage, execution);
-    if (!execution.defined) ++funnels_[i].undefined[execution.undefined_reason];
+    funnels_[i].add(outcome, execution);
     step.compared |= outcome.stage == harness::Stage::kCompared;
     if (!harness::is_finding(outcome.judgement)) continue;
     const Signature& signature = outcome.judgement.signature;
@@ -78,14 +78,13 @@ Case JitFuzzer::minimised(std::span<const std::uint8_t> input, const NewFinding&
 }
 
 bool JitFuzzer::shows(const Case& value, const NewFinding& finding) const {
-  const harness::IsolatedResult result =
-      harness::run_isolated(kSecondsToJudge, [&](std::atomic<harness::Activity>&) {
+  const auto same =
+      harness::run_isolated<bool>(kSecondsToJudge, [&](std::atomic<harness::Activity>& activity) {
         harness::Judge judge;
-        const bool same =
-            harness::shows(value, *jits_[finding.jit], finding.depth, finding.signature, judge);
-        return std::string(same ? "x" : "");
+        judge.show_activity(&activity);
+        return harness::shows(value, *jits_[finding.jit], finding.depth, finding.signature, judge);
       });
-  return !result.died && !result.output.empty();
+  return same && *same;
 }
 
 std::string JitFuzzer::origin_of(const NewFinding& finding) const {
@@ -120,11 +119,8 @@ std::string funnel_text(const JitFuzzer& fuzzer, double seconds) {
 std::string funnel_lines(const JitFuzzer& fuzzer) {
   std::string text;
   for (std::size_t i = 0; i < fuzzer.jits().size(); ++i) {
-    nlohmann::json line{{"jit", fuzzer.jits()[i]->info().name}};
-    for (const auto& [name, count] : harness::funnel_rows(fuzzer.funnel(i).counts)) {
-      line["funnel"][std::string(name)] = count;
-    }
-    line["undefined"] = fuzzer.funnel(i).undefined;
+    nlohmann::json line = harness::funnel_json(fuzzer.funnel(i));
+    line["jit"] = fuzzer.jits()[i]->info().name;
     text += one_line(line);
   }
   return text;

@@ -21,6 +21,7 @@
 #include "fuzz/finding_file.h"
 #include "fuzz/jit_fuzzer.h"
 #include "fuzz/mutators.h"
+#include "fuzz/watch.h"
 #include "harness/corpus.h"
 
 // Of the sanitizers' runtime, where there is one.
@@ -35,6 +36,8 @@ using Clock = std::chrono::steady_clock;
 // destroyed: what runs at exit comes in no order that we know.
 struct Target {
   fuzz::CommandLine line;
+  fuzz::Watch watch;
+  pid_t process = -1;
   std::unique_ptr<fuzz::JitFuzzer> fuzzer;
   Clock::time_point begin = Clock::now();
 };
@@ -65,6 +68,13 @@ void append_to_log(const std::string& lines) {
 void print_funnel() {
   fmt::print(stderr, "{}", fuzz::funnel_text(*target().fuzzer, seconds_so_far()));
   append_to_log(fuzz::funnel_lines(*target().fuzzer));
+}
+
+// Code under test may call exit() in a process that it or we began: that one has nothing to tell.
+void at_exit() {
+  if (getpid() != target().process) return;
+  print_funnel();
+  target().watch.end();
 }
 
 // In a child process: what it dies of is not the engine's to report, nor the log's to tell.
@@ -114,6 +124,15 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
   abort_on_failed_checks();
   const std::vector<std::string_view> arguments(*argv, *argv + *argc);
   target().line = fuzz::read_command_line(arguments, PLUMB_TARGET_JITS);
+  // Before any code under test is there.
+#ifdef PLUMB_WATCHED
+  if (target().line.watched) {
+    const auto status =
+        target().watch.fork_target({target().line.artefact_prefix, target().line.exact_artefact});
+    if (status) _exit(*status);
+  }
+#endif
+  target().process = getpid();
   auto jits = jit::open_jits(target().line.plugins, target().line.jits);
   if (!jits) unusable(jits.error().str());
   auto waivers = harness::read_waivers(target().line.known);
@@ -125,7 +144,7 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
   }
   fuzz::set_capabilities(capabilities);
   target().fuzzer = std::make_unique<fuzz::JitFuzzer>(*std::move(jits), *std::move(waivers));
-  std::atexit(print_funnel);
+  std::atexit(at_exit);
   fuzz::add_default_flags(argc, argv);
   return 0;
 }
@@ -133,6 +152,7 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::span input(data, size);
+  target().watch.begin_input(input);
   const fuzz::Step step = target().fuzzer->run(input);
   const fuzz::NewFinding* stop = nullptr;  // the first that ends the run
   for (const fuzz::NewFinding& finding : step.findings) {
@@ -144,5 +164,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fmt::print(stderr, "ASSERTION FAILED: {}\n", stop->signature.str());
     std::abort();
   }
+  target().watch.end_input();
   return step.compared ? 0 : -1;
 }

@@ -167,6 +167,12 @@ void Builder::load_function(int dst, int function) {
   state_.at(dst) = {.kind = ValueKind::kFunction, .index = function};
 }
 
+void Builder::load_context(int reg) {
+  const auto number = static_cast<std::uint8_t>(reg);
+  append(make_insn(Opcode::kLoad64, number, number));
+  state_.at(reg) = {.kind = ValueKind::kContext};
+}
+
 void Builder::check_condition(const OpcodeInfo& info, int dst, int src) const {
   PLUMB_CHECK(is_conditional_jump(info.operation));
   PLUMB_CHECK(state_.at(dst).is_scalar());

@@ -54,6 +54,8 @@ class Builder {
   void load_array(int dst, int array);
   void load_region(int dst, int region, int offset);
   void load_function(int dst, int function);
+  // reg points to a cell of the caller's that holds a pointer to the context, and becomes that.
+  void load_context(int reg);
 
   void jump_if(Opcode id, int dst, int src, std::int32_t immediate, Label& to);
   void jump(Label& to, bool wide = false);

@@ -85,11 +85,15 @@ void emit_one_alu(Emitter& e) {
   const int src = info.operand == Operand::kReg ? any_scalar(e) : 0;
   const int dst = overwrites ? result_register(e) : scalar_target(e);
   std::int32_t immediate = info.operand == Operand::kImm ? draw_immediate_for(e.choices, info) : 0;
-  if (divides_signed(info) && info.operand == Operand::kImm && e.choices.chance(30)) {
-    // The one quotient that does not fit.
+  const bool by_register = info.operand == Operand::kReg;
+  if (divides_signed(info) && (!by_register || dst != src) && e.choices.chance(30)) {
+    // The lowest number has no absolute value, and by -1 no quotient.
     const int sign = info.width - 1;
+    const std::int32_t by = e.choices.chance(50) ? -1 : draw_immediate_for(e.choices, info);
     e.code.load_imm64(dst, std::uint64_t{1} << sign);
-    immediate = -1;
+    const bool can_choose = by_register && (bit(src) & (e.locked | e.held)) == 0;
+    if (can_choose) e.code.emit(Opcode::kMov64Imm, src, 0, 0, by);
+    if (!by_register) immediate = by;
   }
   e.code.emit(info.id, dst, src, 0, immediate);
 }

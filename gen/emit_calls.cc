@@ -76,6 +76,9 @@ void emit_function_call(Emitter& e, int callee) {
         PLUMB_CHECK(can_pass_context(e, static_cast<int>(i)));
         PLUMB_CHECK(load_pointer(e, ValueKind::kContext, 0, reg));
         break;
+      case ArgumentKind::kContextCell:
+        PLUMB_CHECK(false);  // of callbacks only
+        break;
       case ArgumentKind::kBuffer: {
         const std::optional<int> frame = point_at_buffer(e, reg, argument.size);
         if (frame) lent = {.offset = frame, .size = argument.size};
@@ -106,9 +109,15 @@ void emit_callback_loop(Emitter& e, int callee) {
   const Argument& argument = plan.arguments[1];
   // The verifier wants the callback's context to be a pointer to the stack, or 0.
   Lent lent{.offset = std::nullopt, .size = argument.size};
-  if (argument.kind == ArgumentKind::kBuffer) {
-    lent.offset = free_frame_range(e, argument.size);
+  const bool cell = argument.kind == ArgumentKind::kContextCell;
+  if (cell || argument.kind == ArgumentKind::kBuffer) {
+    lent.offset = free_frame_range(e, cell ? 8 : argument.size);
     if (!lent.offset) return;
+  }
+  if (cell) {
+    PLUMB_CHECK(load_pointer(e, ValueKind::kContext, 0, 1));
+    e.code.emit(Opcode::kStore64, kFramePointerRegister, 1, *lent.offset);
+  } else if (lent.offset) {
     initialise_frame(e, *lent.offset, argument.size);
   }
   const std::uint64_t cost = callee_cost(e, callee);
@@ -126,7 +135,7 @@ void emit_callback_loop(Emitter& e, int callee) {
   e.code.emit(Opcode::kMov64Imm, 4);
   e.code.call_helper(kLoopHelper);
   e.code.add_cost(cost * static_cast<std::uint64_t>(times));
-  use_result(e, lent);
+  use_result(e, cell ? Lent{} : lent);
 }
 
 namespace {
@@ -165,9 +174,6 @@ void pass_helper_argument(Emitter& e, HelperArg arg, int reg, Lent& written) {
       return;
     case HelperArg::kWriteMem:
       written = pass_memory(e, reg, false);
-      return;
-    case HelperArg::kZero:
-      e.code.emit(Opcode::kMov64Imm, reg);
       return;
     case HelperArg::kArray:
     case HelperArg::kFunction:

@@ -5,16 +5,20 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/helper_model.h"
 #include "gen/emitter.h"
 
 namespace plumb::gen {
 namespace {
+
+constexpr std::int32_t kFillHelper = 16;  // bpf_get_current_comm()
 
 AbstractValue argument_value(const Argument& argument, int index) {
   switch (argument.kind) {
     case ArgumentKind::kScalar:
       return kAnyScalar;
     case ArgumentKind::kContext:
+    case ArgumentKind::kContextCell:  // loaded at once
       return {.kind = ValueKind::kContext};
     case ArgumentKind::kBuffer:
       return {.kind = ValueKind::kBuffer, .index = index};
@@ -24,13 +28,14 @@ AbstractValue argument_value(const Argument& argument, int index) {
 
 bool passes_context(const Emitter& e) {
   if (!e.function.tail_calls.empty()) return true;
-  for (const int callee : e.function.calls) {
-    for (const Argument& argument :
-         e.program.functions[static_cast<std::size_t>(callee)].arguments) {
-      if (argument.kind == ArgumentKind::kContext) return true;
-    }
-  }
-  return false;
+  const auto takes = [&e](const std::vector<int>& callees, ArgumentKind kind) {
+    return std::ranges::any_of(callees, [&](int callee) {
+      const FunctionPlan& plan = e.program.functions[static_cast<std::size_t>(callee)];
+      return std::ranges::find(plan.arguments, kind, &Argument::kind) != plan.arguments.end();
+    });
+  };
+  return takes(e.function.calls, ArgumentKind::kContext) ||
+         takes(e.function.callbacks, ArgumentKind::kContextCell);
 }
 
 // Keeps the pointer in reg where calls do not destroy it: R6 ... R9, or the frame. What is not
@@ -71,7 +76,8 @@ void house_pointers(Emitter& e) {
   }
   const auto house = [&](ArgumentKind kind, int percent, bool required) {
     for (std::size_t i = 0; i < f.arguments.size(); ++i) {
-      if (f.arguments[i].kind != kind) continue;
+      const ArgumentKind given = f.arguments[i].kind;
+      if ((given == ArgumentKind::kContextCell ? ArgumentKind::kContext : given) != kind) continue;
       if (required || e.choices.chance(percent)) find_home(e, static_cast<int>(i) + 1, required);
     }
   };
@@ -128,12 +134,36 @@ void count_activation(Emitter& e) {
   e.code.emit(Opcode::kStore64, pointer, value, kCounterOffset);
 }
 
+// The whole frame is filled by a helper, and from then on only read: R10 is never the base of a
+// store, only a source.
+bool can_fill_by_helper(const Emitter& e) {
+  const int depth = e.code.surroundings().stack_depth;
+  return depth >= 8 && depth <= kMaxHelperBytes && e.function.callbacks.empty();
+}
+
+void fill_by_helper(Emitter& e) {
+  const int depth = e.code.surroundings().stack_depth;
+  e.code.emit(Opcode::kMov64Reg, 1, kFramePointerRegister);
+  e.code.emit(Opcode::kAdd64Imm, 1, 0, 0, -depth);
+  e.code.emit(Opcode::kMov64Imm, 2, 0, 0, depth);
+  e.code.call_helper(kFillHelper);
+  e.code.filled_frame(-depth, depth);
+}
+
 void prologue(Emitter& e) {
   for (std::size_t i = 0; i < e.function.arguments.size(); ++i) {
     const int index = static_cast<int>(i);
     e.code.assume(index + 1, argument_value(e.function.arguments[i], index));
+    if (e.function.arguments[i].kind == ArgumentKind::kContextCell) e.code.load_context(index + 1);
+  }
+  const bool by_helper = can_fill_by_helper(e) && e.choices.chance(4);
+  if (by_helper) {
+    for (int at = -e.code.surroundings().stack_depth; at < 0; ++at) {
+      e.locked_bytes.set(frame_bit(at));
+    }
   }
   house_pointers(e);
+  if (by_helper && e.may_call) fill_by_helper(e);
   if (e.is_main && !e.plan.arrays.empty()) count_activation(e);
   fill_saved_registers(e);
   touch_frame(e);

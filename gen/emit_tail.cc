@@ -45,7 +45,12 @@ void emit_tail_call(Emitter& e, const TailCallPlan& tail_call) {
   PLUMB_CHECK(load_pointer(e, ValueKind::kContext, 0, 1));
   if (tail_call.source == KeySource::kConstant) {
     e.code.load_array(2, tail_call.array);
-    e.code.emit(Opcode::kMov64Imm, 3, 0, 0, tail_call.key);
+    if (tail_call.dirty_key) {
+      const std::uint64_t high = e.choices.word() << 32 | std::uint64_t{1} << 32;
+      e.code.load_imm64(3, high | static_cast<std::uint32_t>(tail_call.key));
+    } else {
+      e.code.emit(Opcode::kMov64Imm, 3, 0, 0, tail_call.key);
+    }
   } else if (!tail_call.dirty_key && e.choices.chance(50)) {
     e.code.load_array(2, tail_call.array);
     load_key(e, tail_call);

@@ -13,19 +13,47 @@
 namespace plumb::gen {
 namespace {
 
+// The letters of the column "reaches".
+constexpr std::uint32_t reaches(std::string_view letters) {
+  std::uint32_t bits = 0;
+  for (const char letter : letters) {
+    switch (letter) {
+      case 'c':
+        bits |= reach_bit(Reach::kCall);
+        break;
+      case 't':
+        bits |= reach_bit(Reach::kTailCall);
+        break;
+      case 'l':
+        bits |= reach_bit(Reach::kTailCallLimit);
+        break;
+      case 's':
+        bits |= reach_bit(Reach::kStackPointer);
+        break;
+      case 'h':
+        bits |= reach_bit(Reach::kHelperCall);
+        break;
+      default:
+        PLUMB_CHECK(false);
+    }
+  }
+  return bits;
+}
+
 constexpr Shape kShapes[] = {
-#define PLUMB_SHAPE(id, name, weight, description) {name, description, weight},
+#define PLUMB_SHAPE(id, name, weight, letters, description) \
+  {name, description, weight, reaches(letters)},
 #include "gen/shapes.inc"
 };
 
 constexpr std::array kWeights{
-#define PLUMB_SHAPE(id, name, weight, description) weight,
+#define PLUMB_SHAPE(id, name, weight, letters, description) weight,
 #include "gen/shapes.inc"
 };
 
 CasePlan draw_plan(ChoiceStream& choices, std::size_t shape) {
   std::size_t row = 0;
-#define PLUMB_SHAPE(id, name, weight, description) \
+#define PLUMB_SHAPE(id, name, weight, letters, description) \
   if (shape == row++) return plan_##id(choices);
 #include "gen/shapes.inc"
   PLUMB_CHECK(false);

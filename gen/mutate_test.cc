@@ -11,6 +11,7 @@
 #include "core/case_text.h"
 #include "core/rng.h"
 #include "gen/generate.h"
+#include "gen/testing_features.h"
 #include "oracle/oracle.h"
 #include "oracle/validate.h"
 
@@ -191,6 +192,30 @@ TEST(Mutate, ChangesOfFormAloneLeaveTheOutcomeAlone) {
     }
     EXPECT_GE(compared, 20) << name;
   }
+}
+
+// No mutation knows of callbacks that tail-call, and most leave them as they are.
+TEST(Mutate, KeepsTailCallsInCallbacks) {
+  const Shape* shape = find_shape("tail-in-callback");
+  ASSERT_NE(shape, nullptr);
+  int before = 0;
+  int changed_cases = 0;
+  int after = 0;
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    const Case value = generate(seed, shape);
+    if (!tail_calls_in_callback(value, oracle::run(value, {}))) continue;
+    ++before;
+    ChoiceStream choices(seed);
+    const auto changed = mutate(value, choices, is_valid);
+    if (!changed || *changed == value) continue;
+    ++changed_cases;
+    const Execution execution = oracle::run(*changed, {});
+    after += execution.defined && tail_calls_in_callback(*changed, execution);
+  }
+  fmt::print("{} mutations of {} cases, {} still tail-call in a callback\n", changed_cases, before,
+             after);
+  EXPECT_GE(10 * changed_cases, 9 * before);
+  EXPECT_GE(4 * after, 3 * changed_cases);
 }
 
 // Summed over the case.

@@ -4,15 +4,19 @@
 #include <algorithm>
 
 #include "core/case.h"
+#include "core/contract.h"
 
 namespace plumb::gen {
 namespace {
 
-constexpr int kFrameRounding = 16;  // kernel 6.12, round_up_stack_depth() in verifier.c
+constexpr int kFrameRounding = kEveryVerifier.chain_rounding;
 // The kernel refuses a caller depth of 256 and more (check_max_stack_depth_subprog).
 constexpr int kMaxAboveTailCall = kMaxCallerDepthWithTailCall - kFrameRounding;
 
-int rounded(int depth) { return (depth + kFrameRounding - 1) / kFrameRounding * kFrameRounding; }
+// As oracle/call_graph.h counts: a frame without stack takes one step, too.
+int rounded(int depth) {
+  return (std::max(depth, 1) + kFrameRounding - 1) / kFrameRounding * kFrameRounding;
+}
 
 // The deepest chain down to each function, itself not counted.
 struct Chain {

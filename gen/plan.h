@@ -19,7 +19,12 @@ inline constexpr int kKeyOffset = 8;      // kKeyCount u16: keys of indirect tai
 inline constexpr int kKeyCount = 4;
 inline constexpr int kReservedBytes = 16;
 
-enum class ArgumentKind : std::uint8_t { kScalar, kContext, kBuffer };
+enum class ArgumentKind : std::uint8_t {
+  kScalar,
+  kContext,
+  kBuffer,
+  kContextCell,  // points to the caller's frame, where a pointer to the context lies
+};
 
 struct Argument {
   ArgumentKind kind = ArgumentKind::kScalar;
@@ -37,16 +42,16 @@ struct TailCallPlan {
   int array = 0;
   KeySource source = KeySource::kConstant;
   std::int32_t key = 0;    // kConstant: the key; kContext, kRegion: which of the keys
-  bool dirty_key = false;  // not kConstant: garbage in the upper half of R3
+  bool dirty_key = false;  // garbage in the upper half of R3
   int only_below = 0;      // not 0: only while the activation counter is below this
 };
 
 struct FunctionPlan {
   int stack_depth = 0;
   std::vector<Argument> arguments;  // R1 ...; a main function has the context alone
-  bool is_callback = false;         // returns 0 or 1
+  bool is_callback = false;         // returns 0 or 1; main functions: so that a loop may go on
   std::vector<int> calls;           // subprograms, in order, one call each
-  std::vector<int> callbacks;       // called through bpf_loop with (scalar, 0 or buffer)
+  std::vector<int> callbacks;       // called through bpf_loop with (scalar, 0, buffer or cell)
   std::vector<TailCallPlan> tail_calls;
   std::uint32_t saved = 0;  // which of R6 ... R9 it uses: bits 6 ... 9
   int statements = 0;       // besides what is required above
@@ -72,7 +77,8 @@ struct CasePlan {
   bool v4 = false;                                        // instructions of version 4 too
 };
 
-// Shrinks frames until the program keeps the stack rules of oracle/validate.h.
+// Shrinks frames until the program keeps the stack rules of oracle/validate.h under every verifier
+// (kEveryVerifier of core/contract.h).
 void fit_stack(ProgramPlan& program);
 
 }  // namespace plumb::gen

@@ -93,7 +93,11 @@ TailCallPlan indirect_tail_call(ChoiceStream& choices, CasePlan& plan, int array
 }
 
 TailCallPlan draw_tail_call(ChoiceStream& choices, CasePlan& plan, int array, int slot) {
-  if (choices.chance(60)) return direct_tail_call(array, slot);
+  if (choices.chance(60)) {
+    TailCallPlan direct = direct_tail_call(array, slot);
+    direct.dirty_key = choices.chance(8);
+    return direct;
+  }
   return indirect_tail_call(choices, plan, array, slot);
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/case.h"
+#include "core/contract.h"
 #include "gen/planning.h"
 
 namespace plumb::gen {
@@ -166,7 +167,7 @@ CasePlan plan_odd_stack(ChoiceStream& choices) {
 }
 
 CasePlan plan_max_stack(ChoiceStream& choices) {
-  constexpr int kStep = 16;
+  constexpr int kStep = kEveryVerifier.chain_rounding;
   ProgramPlan program;
   CasePlan plan = draw_blank_case(choices);
   program.functions.push_back(draw_main(choices, kPlainMix, {.low = 0, .high = 2}));
@@ -177,17 +178,18 @@ CasePlan plan_max_stack(ChoiceStream& choices) {
     draw_arguments(choices, function, tail_call, 30);
     add_subprogram(program, i - 1, std::move(function));
   }
-  // Whole steps are dealt out until the limit is reached; then some frames lose odd bytes.
+  // Whole steps are dealt out, one to each frame and the rest anywhere, until the limit is reached;
+  // then some frames lose odd bytes.
   const int above = frames - 1;
   int left = (tail_call ? kMaxCallerDepthWithTailCall - kStep : kMaxStackDepth) / kStep;
-  std::vector<int> steps(static_cast<std::size_t>(frames), 0);
-  for (; left > 0; --left) {
+  std::vector<int> steps(static_cast<std::size_t>(frames), 1);
+  for (left -= tail_call ? above : frames; left > 0; --left) {
     const int to = choices.range(0, tail_call ? above - 1 : frames - 1);
     ++steps[static_cast<std::size_t>(to)];
   }
   if (tail_call) steps.back() = kMaxStackDepth / kStep - (kMaxCallerDepthWithTailCall / kStep - 1);
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    const int odd = steps[i] > 0 ? choices.pick({0, 0, 1, 3, 4, 7, 8, 13}) : 0;
+    const int odd = choices.pick({0, 0, 1, 3, 4, 7, 8, 13, 16, 19, 24, 31});
     program.functions[i].stack_depth = kStep * steps[i] - odd;
   }
   if (!tail_call) return finish(std::move(plan), std::move(program));

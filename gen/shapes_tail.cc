@@ -181,6 +181,47 @@ CasePlan plan_tail_hierarchy(ChoiceStream& choices) {
   return plan;
 }
 
+CasePlan plan_tail_in_callback(ChoiceStream& choices) {
+  constexpr int kRoomForCell = 72;  // what else lives in the frame leaves a slot free
+  CasePlan plan = draw_blank_case(choices);
+  add_array(choices, plan, 2);
+  ProgramPlan program{.functions = {}, .cost_limit = 300};
+  program.functions.push_back(draw_main(choices, kTailMix, {.low = 0, .high = 2}));
+  int caller = 0;
+  if (choices.chance(30)) {
+    FunctionPlan between = draw_function(choices, kTailMix, {.low = 0, .high = 2});
+    draw_arguments(choices, between, true, 25);
+    caller = add_subprogram(program, 0, std::move(between));
+  }
+  FunctionPlan callback = draw_function(choices, kShortMix, {.low = 0, .high = 2});
+  callback.is_callback = true;
+  callback.arguments = {{.kind = ArgumentKind::kScalar}, {.kind = ArgumentKind::kContextCell}};
+  const int index = static_cast<int>(program.functions.size());
+  program.functions.push_back(std::move(callback));
+  FunctionPlan& loops = program.functions[static_cast<std::size_t>(caller)];
+  loops.callbacks.push_back(index);
+  if (loops.stack_depth < kRoomForCell) loops.stack_depth += kRoomForCell;
+  int tail_caller = index;
+  if (choices.chance(45)) {
+    FunctionPlan inner = draw_function(choices, kShortMix, {.low = 0, .high = 2});
+    draw_arguments(choices, inner, true, 25);
+    tail_caller = add_subprogram(program, index, std::move(inner));
+  }
+  // Now and then the program itself again: callbacks of callbacks, up to the limit.
+  const int slot = choices.pick({0, 1, 1, 1, 1, 1, 1, 1, 1, 2});
+  program.functions[static_cast<std::size_t>(tail_caller)].tail_calls.push_back(
+      draw_tail_call(choices, plan, 0, slot));
+  if (choices.chance(25)) {
+    program.functions[0].tail_calls.push_back(draw_tail_call(choices, plan, 0, 1));
+  }
+  plan.programs.push_back(std::move(program));
+  ProgramPlan target = draw_target(choices);
+  target.functions[0].is_callback = choices.chance(70);
+  plan.programs.push_back(std::move(target));
+  fit_all(plan);
+  return plan;
+}
+
 CasePlan plan_mixed(ChoiceStream& choices) {
   constexpr Mix kMix{.alu = 4,
                      .load = 2,

@@ -2,6 +2,7 @@
 #include "gen/testing_features.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace plumb::gen {
 namespace {
@@ -142,7 +143,7 @@ bool calls_from_odd_frame(const Case& value, const Execution& execution) {
 bool fills_the_stack(const Case& value, const Execution&) {
   int all = 0;
   for (const Function& function : value.programs[0].functions) {
-    all += (function.stack_depth + 15) / 16 * 16;
+    all += (std::max(function.stack_depth, 1) + 31) / 32 * 32;
   }
   return all == kMaxStackDepth;
 }
@@ -210,6 +211,7 @@ constexpr ShapeFeature kFeatures[] = {
     {"tail-in-subprogram", "tail calls in subprograms", 75, tail_calls_in_subprogram},
     {"tail-self-limit", "the limit", 85, reaches_limit},
     {"tail-hierarchy", "the limit in a tree", 95, reaches_limit_in_tree},
+    {"tail-in-callback", "tail calls in callbacks", 75, tail_calls_in_callback},
     {"mixed", "calls or tail calls", 65, calls_or_tail_calls_in},
     {"v4", "version 4", 85, has_v4},
 };
@@ -230,6 +232,87 @@ bool reaches_tail_call_limit(const Execution& execution) {
 
 bool needs_v4(const Case& value) {
   return count_insns(value, [](const OpcodeInfo& info) { return info.version >= 4; }) > 0;
+}
+
+bool tail_calls_in_callback(const Case&, const Execution& execution) {
+  std::vector<EventKind> open;
+  for (const Event& event : execution.trace) {
+    if (event.kind == EventKind::kCall || event.kind == EventKind::kCallback) {
+      open.push_back(event.kind);
+    } else if (event.kind == EventKind::kReturn) {
+      open.pop_back();
+    } else if (event.kind == EventKind::kTailCallTaken &&
+               std::ranges::find(open, EventKind::kCallback) != open.end()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+namespace {
+
+template <typename Matches>
+bool any_function(const Case& value, Matches matches) {
+  return std::ranges::any_of(value.programs, [&](const Program& program) {
+    return std::ranges::any_of(program.functions, matches);
+  });
+}
+
+// Is there a row of instructions for which matches(this one, the one before it)?
+template <typename Matches>
+bool any_pair(const Function& function, Matches matches) {
+  for (std::size_t slot = 1; slot < function.insns.size(); ++slot) {
+    if (matches(function.insns[slot], function.insns[slot - 1])) return true;
+  }
+  return false;
+}
+
+bool is_signed_division(const Insn& insn) {
+  const OpcodeInfo* info = decode(insn);
+  return info != nullptr &&
+         (info->operation == Operation::kSdiv || info->operation == Operation::kSmod);
+}
+
+}  // namespace
+
+bool has_wide_key(const Case& value) {
+  const Insn tail_call = make_insn(Opcode::kCallHelper, 0, 0, 0, kTailCallHelper);
+  return any_function(value, [&](const Function& function) {
+    return any_pair(function, [&](const Insn& insn, const Insn& before) {
+      return insn == tail_call && before.opcode == 0 && before.immediate != 0;
+    });
+  });
+}
+
+bool has_frame_that_is_only_a_source(const Case& value) {
+  return any_function(value, [](const Function& function) {
+    return function.stack_depth > 0 &&
+           std::ranges::none_of(
+               function.insns,
+               [](const Insn& insn) { return insn.dst == kFramePointerRegister; }) &&
+           std::ranges::any_of(function.insns,
+                               [](const Insn& insn) { return insn.src == kFramePointerRegister; });
+  });
+}
+
+// A wide load of it, then the division; a move of the divisor may stand between.
+bool divides_the_lowest_number(const Case& value) {
+  return any_function(value, [](const Function& function) {
+    for (std::size_t slot = 2; slot < function.insns.size(); ++slot) {
+      const Insn& insn = function.insns[slot];
+      if (!is_signed_division(insn)) continue;
+      const OpcodeInfo& info = *decode(insn);
+      const bool by_register = info.operand == Operand::kReg;
+      const std::size_t load = slot - 2 - (by_register && slot > 2 ? 1 : 0);
+      const Insn& low = function.insns[load];
+      const Insn& high = function.insns[load + 1];
+      const bool lowest = info.width == 64 ? low.immediate == 0 && high.immediate == INT32_MIN
+                                           : low.immediate == INT32_MIN;
+      const std::int32_t by = by_register ? function.insns[slot - 1].immediate : insn.immediate;
+      if (low.opcode == 0x18 && low.dst == insn.dst && lowest && by != -1) return true;
+    }
+    return false;
+  });
 }
 
 }  // namespace plumb::gen

@@ -23,6 +23,14 @@ struct ShapeFeature {
 [[nodiscard]] bool calls_or_tail_calls(const Execution& execution);
 [[nodiscard]] bool reaches_tail_call_limit(const Execution& execution);
 [[nodiscard]] bool needs_v4(const Case& value);
+// A tail call is taken while a callback is in progress.
+[[nodiscard]] bool tail_calls_in_callback(const Case& value, const Execution& execution);
+// A tail call whose key is a constant with something in its upper half.
+[[nodiscard]] bool has_wide_key(const Case& value);
+// A function with stack that never names R10 as a destination: it is filled by a helper.
+[[nodiscard]] bool has_frame_that_is_only_a_source(const Case& value);
+// The lowest number of the width is divided, signed, by a constant other than -1.
+[[nodiscard]] bool divides_the_lowest_number(const Case& value);
 
 template <typename Visit>
 void for_each_insn(const Function& function, Visit visit) {

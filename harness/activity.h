@@ -5,8 +5,8 @@
 
 namespace plumb::harness {
 
-// What is being done right now. A worker keeps it in memory that its parent shares, so that a death
-// can be laid at the right door.
+// What is being done right now. A worker keeps it in memory that its parent shares, so that the
+// parent can tell whose fault a death was.
 enum class Activity : std::uint8_t {
   kIdle,
   kGenerating,
@@ -14,7 +14,8 @@ enum class Activity : std::uint8_t {
   kCompiling,     // the JIT
   kRunning,       // native code in the emulator
   kChecking,
-  kAsking,  // the second interpreter
+  kAsking,     // the second interpreter
+  kUnloading,  // the JIT again; everything was compared before
 };
 
 }  // namespace plumb::harness

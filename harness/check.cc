@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "harness/causes.h"
+#include "harness/coding.h"
 #include "harness/isolate.h"
-#include "harness/judge.h"
-#include "harness/wire.h"
+#include "harness/loss.h"
 #include "oracle/oracle.h"
 
 namespace plumb::harness {
@@ -30,12 +32,20 @@ bool had_its_chance(Verdict verdict) {
   return false;
 }
 
-std::string waiver_for(const NamedCase& item, const CheckOptions& options,
-                       const Signature& signature, const std::string& jit) {
+// The waivers of the case itself, then the others.
+std::vector<NamedWaiver> waivers_for(const NamedCase& item, const CheckOptions& options) {
+  std::vector<NamedWaiver> waivers;
   for (const Waiver& waiver : item.value.waivers) {
-    if (covers(waiver, signature, jit)) return item.name;
+    waivers.push_back({.name = item.name, .waiver = waiver});
   }
-  const NamedWaiver* known = find_waiver(options.waivers, signature, jit);
+  waivers.insert(waivers.end(), options.waivers.begin(), options.waivers.end());
+  return waivers;
+}
+
+// Nobody judged what killed its process: its signature decides.
+std::string known_death(std::span<const NamedWaiver> waivers, const Signature& signature,
+                        const std::string& jit) {
+  const NamedWaiver* known = find_waiver(waivers, signature, jit);
   return known != nullptr ? known->name : std::string();
 }
 
@@ -50,7 +60,9 @@ std::vector<Waiver> stale_waivers(const NamedCase& item, std::span<const CheckRo
       const std::string& jit = jits[row.jit_index]->info().name;
       if (!names_jit(waiver, jit) || !had_its_chance(row.judgement.verdict)) continue;
       tried = true;
-      used |= is_finding(row.judgement) && covers(waiver, row.judgement.signature, jit);
+      used |= std::ranges::any_of(row.judgement.violations, [&](const Violation& violation) {
+        return covers(waiver, violation_signature(jits[row.jit_index]->info(), violation), jit);
+      });
     }
     if (tried && !used) stale.push_back(waiver);
   }
@@ -68,52 +80,45 @@ class Checking {
       report_.rows[i].case_index = i / jits_.size();
       report_.rows[i].jit_index = i % jits_.size();
     }
-    run_isolated(
+    run_isolated<Outcome>(
         {.items = report_.rows.size(),
          .jobs = static_cast<unsigned>(judges_.size()),
          .seconds_per_item = options_.seconds_per_case,
          .work = [this](std::uint64_t item, unsigned job,
                         std::atomic<Activity>& activity) { return work(item, job, activity); },
-         .on_result = [this](std::uint64_t item, std::string_view bytes) { accept(item, bytes); },
-         .on_death = [this](std::uint64_t item, Activity activity,
-                            const Death& death) { bury(item, activity, death); },
-         .on_tick = {}});
+         .on_result = [this](std::uint64_t item,
+                             Outcome outcome) { accept(item, std::move(outcome)); },
+         .on_loss = [this](std::uint64_t item, const Loss& loss) { lose(item, loss); }});
     for (std::size_t i = 0; i < cases_.size(); ++i) conclude(i);
     return std::move(report_);
   }
 
  private:
-  std::string work(std::uint64_t item, unsigned job, std::atomic<Activity>& activity) {
+  Outcome work(std::uint64_t item, unsigned job, std::atomic<Activity>& activity) {
     if (!judges_[job]) {
-      judges_[job] = std::make_unique<Judge>();
+      judges_[job] = std::make_unique<Judge>(options_.make_machine);
       judges_[job]->ask(options_.interpreters);
     }
     judges_[job]->show_activity(&activity);
     const CheckRow& row = report_.rows[item];
-    return pack(judges_[job]
-                    ->judge(cases_[row.case_index].value, *jits_[row.jit_index], options_.depth)
-                    .judgement);
+    if (waivers_.empty() || waivers_of_ != row.case_index) {
+      waivers_ = waivers_for(cases_[row.case_index], options_);
+      waivers_of_ = row.case_index;
+    }
+    judges_[job]->know(waivers_);
+    return judges_[job]->judge(cases_[row.case_index].value, *jits_[row.jit_index], options_.depth);
   }
 
-  void accept(std::uint64_t item, std::string_view bytes) {
-    auto judgement = unpack(bytes);
-    if (!judgement) {
-      report_.harness_failures.push_back(name_of(item) + ": no readable judgement");
-      return;
-    }
-    report_.rows[item].judgement = *std::move(judgement);
+  void accept(std::uint64_t item, Outcome outcome) {
+    report_.rows[item].judgement = std::move(outcome.judgement);
+    report_.rows[item].stage = outcome.stage;
   }
 
-  void bury(std::uint64_t item, Activity activity, const Death& death) {
-    const CheckRow& row = report_.rows[item];
-    const bool ours =
-        !blames_the_case(activity) || death == Death{Death::Kind::kExit, kCheckFailedStatus};
-    if (ours) {
-      report_.harness_failures.push_back(
-          fmt::format("{}: {}{}", name_of(item), death.str(), suspicion(options_.interpreters)));
-    }
-    report_.rows[item].judgement =
-        death_judgement(jits_[row.jit_index]->info(), activity, death.str());
+  void lose(std::uint64_t item, const Loss& loss) {
+    accept(item, outcome_of(loss, jits_[report_.rows[item].jit_index]->info()));
+    if (!is_our_failure(loss)) return;
+    report_.harness_failures.push_back(
+        fmt::format("{}: {}{}", name_of(item), loss.death.str(), suspicion(options_.interpreters)));
   }
 
   [[nodiscard]] std::string name_of(std::uint64_t item) const {
@@ -126,10 +131,12 @@ class Checking {
   void conclude(std::size_t i) {
     const std::span<CheckRow> rows =
         std::span(report_.rows).subspan(i * jits_.size(), jits_.size());
+    const std::vector<NamedWaiver> waivers = waivers_for(cases_[i], options_);
     for (CheckRow& row : rows) {
-      if (!is_finding(row.judgement)) continue;
-      row.known = waiver_for(cases_[i], options_, row.judgement.signature,
-                             jits_[row.jit_index]->info().name);
+      row.known =
+          row.judgement.verdict == Verdict::kCrash
+              ? known_death(waivers, row.judgement.signature, jits_[row.jit_index]->info().name)
+              : row.judgement.known;
     }
     for (Waiver& waiver : stale_waivers(cases_[i], rows, jits_)) {
       report_.stale.push_back({.case_index = i, .waiver = std::move(waiver)});
@@ -144,6 +151,8 @@ class Checking {
   JitList jits_;
   const CheckOptions& options_;
   std::vector<std::unique_ptr<Judge>> judges_;  // by job; made in the child
+  std::vector<NamedWaiver> waivers_;            // in the child: for the case at hand
+  std::size_t waivers_of_ = 0;
   CheckReport report_;
 };
 
@@ -159,7 +168,10 @@ std::string contradiction(const Case& value) {
     case Kind::kReturn:
       break;
   }
-  if (!execution.defined) return "undefined: " + execution.undefined_reason;
+  if (!execution.defined) {
+    return fmt::format("undefined: {}: {}", execution.undefined_reason,
+                       execution.undefined_detail);
+  }
   if (value.expectation.kind == Kind::kNone) return {};
   if (execution.result == Value::scalar(value.expectation.value)) return {};
   if (!execution.result.is_scalar()) return "expected to return a number";
@@ -168,7 +180,9 @@ std::string contradiction(const Case& value) {
 }
 
 int CheckReport::status() const {
-  if (!harness_failures.empty()) return 3;
+  const bool all_judged = std::ranges::all_of(
+      rows, [](const CheckRow& row) { return row.judgement.verdict != Verdict::kNotJudged; });
+  if (!harness_failures.empty() || !all_judged) return 3;
   const bool found = std::ranges::any_of(
       rows, [](const CheckRow& row) { return is_finding(row.judgement) && row.known.empty(); });
   return found || !unexpected.empty() || !stale.empty() ? 1 : 0;

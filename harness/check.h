@@ -11,6 +11,7 @@
 #include "core/finding.h"
 #include "core/machine_run.h"
 #include "harness/corpus.h"
+#include "harness/judge.h"
 #include "harness/second_opinion.h"
 #include "harness/waivers.h"
 #include "jit_under_test/jit.h"
@@ -30,14 +31,17 @@ struct CheckOptions {
   std::vector<NamedWaiver> waivers;  // known ones, beside those in the cases
   unsigned jobs = 1;
   double seconds_per_case = 20.0;
+  Judge::MachineFactory make_machine = machine::make_machine;
   InterpreterList interpreters;  // asked for a second opinion; outlive the check
 };
 
-// One case under one JIT.
+// One case under one JIT. Nobody judged it where the harness failed on it, which
+// CheckReport::harness_failures tells.
 struct CheckRow {
   std::size_t case_index = 0;
   std::size_t jit_index = 0;
   Judgement judgement;
+  Stage stage = Stage::kGenerated;
   std::string known;  // name of the waiver that covers the finding, or empty
 };
 

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "core/case_text.h"
+#include "core/check.h"
 #include "harness/corpus.h"
 #include "harness/fake_jit.h"
 
@@ -139,10 +140,12 @@ TEST(Check, AJitThatDiesWhileItUnloadsIsAFinding) {
 
 TEST(Check, OurOwnDeathIsNotTheJits) {
   const CheckReport report = check_one(named(""), [](const Case&) {
-    _exit(3);  // as PLUMB_CHECK does
+    PLUMB_CHECK(false);
     return Status::kLoaded;
   });
-  EXPECT_EQ(report.harness_failures.size(), 1u);
+  ASSERT_EQ(report.harness_failures.size(), 1u);
+  EXPECT_TRUE(report.harness_failures[0].ends_with("failed a check of its own"));
+  EXPECT_EQ(report.rows[0].judgement.verdict, Verdict::kNotJudged);
   EXPECT_EQ(report.status(), 3);
 }
 

@@ -5,27 +5,32 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include "core/case_text.h"
+#include "harness/codec.h"
 #include "harness/corpus.h"
 #include "harness/isolate.h"
 #include "harness/minimize_isolated.h"
 
 namespace plumb::harness {
-namespace {
-
-using nlohmann::json;
-
-constexpr double kSecondsToDescribe = 20.0;
 
 // What a child says about a finding.
 struct Described {
   std::string message;
   std::string report;
 };
+
+template <>
+struct Members<Described> {
+  static constexpr std::tuple value{&Described::message, &Described::report};
+};
+
+namespace {
+
+constexpr double kSecondsToDescribe = 20.0;
 
 std::string plain_report(const Judgement& judgement) {
   std::string text;
@@ -38,6 +43,7 @@ std::string plain_report(const Judgement& judgement) {
 Described describe(jit::Jit& jit, const FuzzFinding& finding, const FuzzOptions& options) {
   Judge judge(options.make_machine);
   judge.ask(options.interpreters);
+  judge.know(options.waivers);
   const Trial trial = judge.examine(finding.value, jit, finding.depth);
   Described described{.message = finding.message, .report = {}};
   if (!trial.judgement.violations.empty()) {
@@ -51,16 +57,10 @@ Described describe(jit::Jit& jit, const FuzzFinding& finding, const FuzzOptions&
 // In a child: making the report runs the JIT and the emulator again. The message alone where that
 // does not come to an end.
 Described describe_isolated(jit::Jit& jit, const FuzzFinding& finding, const FuzzOptions& options) {
-  const IsolatedResult result = run_isolated(kSecondsToDescribe, [&](std::atomic<Activity>&) {
-    const Described described = describe(jit, finding, options);
-    return json{described.message, described.report}.dump(-1, ' ', false,
-                                                          json::error_handler_t::replace);
-  });
-  const json parts = json::parse(result.output, nullptr, false);
-  if (result.died || !parts.is_array() || parts.size() != 2) {
-    return {.message = finding.message, .report = finding.message + "\n"};
-  }
-  return {.message = parts[0], .report = parts[1]};
+  const auto described = run_isolated<Described>(
+      kSecondsToDescribe, [&](std::atomic<Activity>&) { return describe(jit, finding, options); });
+  if (!described) return {.message = finding.message, .report = finding.message + "\n"};
+  return *described;
 }
 
 // Returns the report.
@@ -71,7 +71,8 @@ std::string minimise_finding(FuzzFinding& finding, jit::Jit& jit, const FuzzOpti
                          .max_attempts = options.minimize_attempts,
                          .seconds_per_case = options.seconds_per_case,
                          .make_machine = options.make_machine,
-                         .interpreters = options.interpreters});
+                         .interpreters = options.interpreters,
+                         .waivers = options.waivers});
   finding.value = small.result.value;
   finding.minimised = small.minimised;
   if (!small.alone) finding.message += " (only behind other cases: alone, the case shows nothing)";

@@ -2,8 +2,10 @@
 #include "harness/funnel.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/capability.h"
+#include "invariants/invariants.h"
 
 namespace plumb::harness {
 namespace {
@@ -15,37 +17,80 @@ bool passes_stack_pointer(const Event& event) {
          });
 }
 
-// What the JIT must be able to do for the counter to move; 0: nothing special.
-std::uint64_t needed_for(std::string_view counter) {
-  if (counter == "with_subprogram_call" || counter == "with_stack_pointer_argument") {
-    return capability_bit(Capability::kCallSubprograms);
-  }
-  if (counter == "with_tail_call" || counter == "with_tail_call_refused") {
-    return capability_bit(Capability::kTailCall);
-  }
-  return 0;
+// Columns of funnel.inc: any of these bits is enough; 0: nothing is needed.
+enum ShapeColumn : std::uint32_t {
+  kShapeAny = 0,
+  kShapeCall = gen::reach_bit(gen::Reach::kCall),
+  kShapeTailCall = gen::reach_bit(gen::Reach::kTailCall),
+  kShapeCallOrTailCall = kShapeCall | kShapeTailCall,
+  kShapeTailCallLimit = gen::reach_bit(gen::Reach::kTailCallLimit),
+  kShapeStackPointer = gen::reach_bit(gen::Reach::kStackPointer),
+  kShapeHelperCall = gen::reach_bit(gen::Reach::kHelperCall),
+};
+enum CapabilityColumn : std::uint64_t {
+  kCapabilityAny = 0,
+  kCapabilityCallSubprograms = capability_bit(Capability::kCallSubprograms),
+  kCapabilityTailCall = capability_bit(Capability::kTailCall),
+  kCapabilityCallOrTailCall = kCapabilityCallSubprograms | kCapabilityTailCall,
+  kCapabilityThrow = capability_bit(Capability::kThrow),
+};
+
+struct StageRow {
+  std::string_view name;
+  bool required;
+  std::uint32_t shape;
+  std::uint64_t capability;
+  std::uint64_t FunnelCounts::* count;
+};
+constexpr StageRow kStages[] = {
+#define PLUMB_FUNNEL(name, required, shape, capability, sentence) \
+  {#name, required, kShape##shape, kCapability##capability, &FunnelCounts::name},
+#include "harness/funnel.inc"
+};
+
+template <typename Mask>
+bool has_any(Mask has, Mask needed) {
+  return needed == 0 || (has & needed) != 0;
 }
 
-bool can_reach(std::string_view counter, std::uint64_t capabilities) {
-  if (counter == "with_call_or_tail_call") {
-    return can_reach("with_subprogram_call", capabilities) ||
-           can_reach("with_tail_call", capabilities);
-  }
-  const std::uint64_t needed = needed_for(counter);
-  return (needed & ~capabilities) == 0;
+void add_reasons(ReasonCounts& sum, const ReasonCounts& more) {
+  for (const auto& [reason, count] : more) sum[reason] += count;
 }
 
 }  // namespace
 
 void FunnelCounts::merge(const FunnelCounts& other) {
-#define PLUMB_FUNNEL(name, required, sentence) name += other.name;
-#include "harness/funnel.inc"
+  for (const StageRow& row : kStages) this->*row.count += other.*row.count;
+}
+
+void InvariantCounts::merge(const InvariantCounts& other) {
+  held += other.held;
+  violated += other.violated;
+  for (std::size_t i = 0; i < not_applicable.size(); ++i) {
+    not_applicable[i] += other.not_applicable[i];
+  }
 }
 
 void Funnel::merge(const Funnel& other) {
   counts.merge(other.counts);
-  for (const auto& [reason, count] : other.undefined) undefined[reason] += count;
-  for (const auto& [reason, count] : other.no_opinion) no_opinion[reason] += count;
+  add_reasons(undefined, other.undefined);
+  add_reasons(not_applicable, other.not_applicable);
+  add_reasons(no_opinion, other.no_opinion);
+  if (invariants.size() < other.invariants.size()) invariants.resize(other.invariants.size());
+  for (std::size_t i = 0; i < other.invariants.size(); ++i) {
+    invariants[i].merge(other.invariants[i]);
+  }
+}
+
+void Funnel::add(const Outcome& outcome, const Execution& execution) {
+  count_case(counts, outcome.stage, execution);
+  count_opinion(counts, outcome.judgement.opinion);
+  for_each_reason(outcome, [this](ReasonCounts Funnel::* reasons, const std::string& reason) {
+    ++(this->*reasons)[reason];
+  });
+  const auto& answers = outcome.judgement.answers;
+  if (invariants.size() < answers.size()) invariants.resize(answers.size());
+  count_answers(invariants, answers);
 }
 
 void count_case(FunnelCounts& counts, Stage stage, const Execution& execution) {
@@ -85,20 +130,53 @@ void count_opinion(FunnelCounts& counts, const SecondOpinion& opinion) {
   counts.opinion_agreed += opinion.status == Status::kAgrees;
 }
 
-std::vector<std::pair<std::string_view, std::uint64_t>> funnel_rows(const FunnelCounts& counts) {
-  return {
-#define PLUMB_FUNNEL(name, required, sentence) {#name, counts.name},
-#include "harness/funnel.inc"
-  };
+void count_answers(std::span<InvariantCounts> counts, std::span<const RowAnswer> answers) {
+  const std::size_t rows = std::min(counts.size(), answers.size());
+  for (std::size_t i = 0; i < rows; ++i) {
+    switch (answers[i].kind) {
+      case RowAnswer::Kind::kNotApplicable:
+        ++counts[i].not_applicable[static_cast<std::size_t>(answers[i].reason)];
+        break;
+      case RowAnswer::Kind::kHeld:
+        ++counts[i].held;
+        break;
+      case RowAnswer::Kind::kViolated:
+        ++counts[i].violated;
+        break;
+    }
+  }
 }
 
-std::vector<std::string> zero_stages(const FunnelCounts& counts, std::uint64_t capabilities) {
+std::vector<std::pair<std::string_view, std::uint64_t>> funnel_rows(const FunnelCounts& counts) {
+  std::vector<std::pair<std::string_view, std::uint64_t>> rows;
+  for (const StageRow& row : kStages) rows.emplace_back(row.name, counts.*row.count);
+  return rows;
+}
+
+std::vector<std::string> zero_stages(const FunnelCounts& counts, const Reachable& reachable) {
   std::vector<std::string> zero;
-#define PLUMB_FUNNEL(name, required, sentence) \
-  if ((required) && counts.name == 0 && can_reach(#name, capabilities)) zero.emplace_back(#name);
-#include "harness/funnel.inc"
+  for (const StageRow& row : kStages) {
+    const bool is_reachable =
+        has_any(reachable.shapes, row.shape) && has_any(reachable.capabilities, row.capability);
+    if (row.required && counts.*row.count == 0 && is_reachable) zero.emplace_back(row.name);
+  }
   if (counts.opinion_asked > 0 && counts.opinion_given == 0) zero.emplace_back("opinion_given");
   return zero;
+}
+
+bool can_reach(std::string_view counter, std::uint64_t capabilities) {
+  const auto* const row = std::ranges::find(kStages, counter, &StageRow::name);
+  return row == std::end(kStages) || has_any(capabilities, row->capability);
+}
+
+std::vector<std::string_view> invariants_without_case(const Funnel& funnel) {
+  std::vector<std::string_view> names;
+  if (funnel.counts.compared == 0) return names;
+  const auto table = invariants::invariant_table();
+  for (std::size_t i = 0; i < funnel.invariants.size() && i < table.size(); ++i) {
+    if (funnel.invariants[i].applied() == 0) names.push_back(table[i].name);
+  }
+  return names;
 }
 
 }  // namespace plumb::harness

@@ -6,7 +6,10 @@
 #include <algorithm>
 
 #include "core/capability.h"
+#include "core/rng.h"
 #include "harness/waivers.h"
+#include "invariants/invariants.h"
+#include "oracle/oracle.h"
 
 namespace plumb::harness {
 namespace {
@@ -53,26 +56,107 @@ TEST(Funnel, CountsWhatComparedCasesDid) {
 
 TEST(Funnel, AnEmptyStageIsAnErrorUnlessTheJitCannotReachIt) {
   const auto names = [](std::uint64_t capabilities) {
-    return zero_stages(FunnelCounts{}, capabilities);
+    return zero_stages(FunnelCounts{}, {.capabilities = capabilities});
   };
   const auto all = names(~std::uint64_t{0});
-  EXPECT_TRUE(std::ranges::count(all, "compared") == 1);
-  EXPECT_TRUE(std::ranges::count(all, "with_tail_call") == 1);
-  EXPECT_TRUE(std::ranges::count(all, "with_throw") == 0);
+  EXPECT_EQ(std::ranges::count(all, "compared"), 1);
+  EXPECT_EQ(std::ranges::count(all, "with_tail_call"), 1);
+  EXPECT_EQ(std::ranges::count(all, "with_throw"), 0);
   const auto calls = names(capability_bit(Capability::kCallSubprograms));
-  EXPECT_TRUE(std::ranges::count(calls, "with_tail_call") == 0);
-  EXPECT_TRUE(std::ranges::count(calls, "with_call_or_tail_call") == 1);
-  EXPECT_TRUE(std::ranges::count(names(0), "with_call_or_tail_call") == 0);
+  EXPECT_EQ(std::ranges::count(calls, "with_tail_call"), 0);
+  EXPECT_EQ(std::ranges::count(calls, "with_call_or_tail_call"), 1);
+  EXPECT_EQ(std::ranges::count(names(0), "with_call_or_tail_call"), 0);
+  EXPECT_TRUE(can_reach("with_helper_call", 0));
+  EXPECT_FALSE(can_reach("with_throw", 0));
+}
+
+TEST(Funnel, AnEmptyStageIsAnErrorUnlessTheShapesCannotReachIt) {
+  const auto names = [](std::string_view shape) {
+    return zero_stages(FunnelCounts{}, {.capabilities = ~std::uint64_t{0},
+                                        .shapes = gen::find_shape(shape)->reaches});
+  };
+  EXPECT_EQ(names("alu"), (std::vector<std::string>{
+                              "generated", "defined", "applicable", "compiled", "ran", "compared",
+                              "with_subprogram_call", "with_call_or_tail_call"}));
+  EXPECT_EQ(std::ranges::count(names("tail-chain"), "with_tail_call"), 1);
+  EXPECT_EQ(std::ranges::count(names("mixed"), "with_tail_call_refused"), 1);
+}
+
+// The column of shapes.inc, against what cases of the shape do.
+TEST(Funnel, ShapesReachWhatTheirTableSays) {
+  constexpr std::uint64_t kCases = 1'500;
+  const std::pair<gen::Reach, std::uint64_t FunnelCounts::*> columns[] = {
+      {gen::Reach::kCall, &FunnelCounts::with_subprogram_call},
+      {gen::Reach::kTailCall, &FunnelCounts::with_tail_call},
+      {gen::Reach::kTailCallLimit, &FunnelCounts::with_tail_call_refused},
+      {gen::Reach::kStackPointer, &FunnelCounts::with_stack_pointer_argument},
+      {gen::Reach::kHelperCall, &FunnelCounts::with_helper_call}};
+  for (const gen::Shape& shape : gen::shapes()) {
+    FunnelCounts counts;
+    for (std::uint64_t i = 0; i < kCases; ++i) {
+      const Execution execution = oracle::run(gen::generate(nth_seed(11, i), &shape), Contract{});
+      if (execution.defined) count_case(counts, Stage::kCompared, execution);
+    }
+    for (const auto& [reach, count] : columns) {
+      const std::uint64_t percent = 100 * (counts.*count) / kCases;
+      if ((shape.reaches & gen::reach_bit(reach)) != 0) {
+        EXPECT_GE(percent, 4) << shape.name << " " << gen::reach_bit(reach);
+      } else {
+        EXPECT_LE(percent, 8) << shape.name << " " << gen::reach_bit(reach);
+      }
+    }
+  }
 }
 
 TEST(Funnel, MergesByAdding) {
-  Funnel a{.counts = {}, .undefined = {{"x", 1}}};
+  Funnel a{.counts = {}, .undefined = {{"x", 1}}, .not_applicable = {{"z", 1}}};
   a.counts.generated = 2;
-  Funnel b{.counts = {}, .undefined = {{"x", 2}, {"y", 1}}};
+  Funnel b{.counts = {}, .undefined = {{"x", 2}, {"y", 1}}, .not_applicable = {{"z", 1}}};
   b.counts.generated = 3;
+  b.invariants = {{.held = 4, .violated = 1, .not_applicable = {2}}};
   a.merge(b);
-  EXPECT_EQ(a.counts.generated, 5u);
-  EXPECT_EQ(a.undefined, (std::map<std::string, std::uint64_t>{{"x", 3}, {"y", 1}}));
+  a.merge(b);
+  EXPECT_EQ(a.counts.generated, 8u);
+  EXPECT_EQ(a.undefined, (ReasonCounts{{"x", 5}, {"y", 2}}));
+  EXPECT_EQ(a.not_applicable, (ReasonCounts{{"z", 3}}));
+  ASSERT_EQ(a.invariants.size(), 1u);
+  EXPECT_EQ(a.invariants[0], (InvariantCounts{.held = 8, .violated = 2, .not_applicable = {4}}));
+}
+
+RowAnswer answer(RowAnswer::Kind kind, NotApplicableReason reason = NotApplicableReason::kDepth) {
+  return {.kind = kind, .reason = reason};
+}
+
+TEST(Funnel, CountsReasonsAndAnswers) {
+  using Kind = RowAnswer::Kind;
+  Funnel funnel;
+  Outcome outcome;
+  outcome.judgement.verdict = Verdict::kUndefined;
+  outcome.judgement.reason = "no";
+  funnel.add(outcome, Execution{});
+  outcome.judgement.verdict = Verdict::kNotApplicable;
+  outcome.stage = Stage::kDefined;
+  funnel.add(outcome, Execution{});
+  outcome.judgement = {};
+  outcome.judgement.verdict = Verdict::kConforms;
+  outcome.judgement.opinion = {.status = SecondOpinion::Status::kNotApplicable, .text = "why"};
+  outcome.judgement.answers = {answer(Kind::kHeld),
+                               answer(Kind::kNotApplicable, NotApplicableReason::kNoCalls),
+                               answer(Kind::kNotApplicable, NotApplicableReason::kDepth)};
+  outcome.stage = Stage::kCompared;
+  funnel.add(outcome, Execution{});
+  outcome.judgement.answers[1] = answer(Kind::kViolated);
+  funnel.add(outcome, Execution{});
+  EXPECT_EQ(funnel.counts.generated, 4u);
+  EXPECT_EQ(funnel.undefined, (ReasonCounts{{"no", 1}}));
+  EXPECT_EQ(funnel.not_applicable, (ReasonCounts{{"no", 1}}));
+  EXPECT_EQ(funnel.no_opinion, (ReasonCounts{{"why", 2}}));
+  ASSERT_EQ(funnel.invariants.size(), 3u);
+  EXPECT_EQ(funnel.invariants[0].held, 2u);
+  EXPECT_EQ(funnel.invariants[1].violated, 1u);
+  const auto no_calls = static_cast<std::size_t>(NotApplicableReason::kNoCalls);
+  EXPECT_EQ(funnel.invariants[1].not_applicable[no_calls], 1u);
+  EXPECT_EQ(invariants_without_case(funnel), std::vector{invariants::invariant_table()[2].name});
 }
 
 TEST(Waivers, MatchTheSignatureExactlyAndTheNameByGlob) {

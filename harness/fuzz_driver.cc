@@ -6,13 +6,16 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <utility>
 
 #include "core/check.h"
 #include "core/rng.h"
+#include "harness/coding.h"
 #include "harness/finding_files.h"
 #include "harness/fuzz_worker.h"
 #include "harness/isolate.h"
-#include "harness/wire.h"
+#include "harness/loss.h"
+#include "oracle/oracle.h"
 
 namespace plumb::harness {
 namespace {
@@ -46,7 +49,10 @@ class Fuzzing {
       jit.funnel = funnels_.sum(i);
       jit.funnel.counts.merge(lost_[i]);
       jit.rate = static_cast<double>(jit.funnel.counts.compared) / std::max(report_.seconds, 1e-3);
-      jit.zero_stages = zero_stages(jit.funnel.counts, jits_[i]->info().capabilities);
+      jit.zero_stages = zero_stages(
+          jit.funnel.counts,
+          {.capabilities = jits_[i]->info().capabilities,
+           .shapes = options_.shape != nullptr ? options_.shape->reaches : gen::kReachesAll});
       std::ranges::sort(jit.findings, {}, &FuzzFinding::cases_until_found);
     }
     write_findings(report_, jits_, options_);
@@ -55,7 +61,7 @@ class Fuzzing {
 
  private:
   void run_cases() {
-    run_isolated(
+    run_isolated<Judgement>(
         {.items = item_count(),
          .jobs = jobs_,
          .group = jits_.size(),
@@ -66,11 +72,11 @@ class Fuzzing {
                if (!worker) {
                  worker = std::make_unique<FuzzWorker>(jits_, options_, funnels_, job);
                }
-               return worker->run(fuzz_item(item, jits_.size()), activity);
+               return worker->run(of(item), activity);
              },
-         .on_result = [this](std::uint64_t item, std::string_view bytes) { accept(item, bytes); },
-         .on_death = [this](std::uint64_t item, Activity activity,
-                            const Death& death) { bury(item, activity, death); },
+         .on_result = [this](std::uint64_t item,
+                             const Judgement& judgement) { add(of(item), judgement); },
+         .on_loss = [this](std::uint64_t item, const Loss& loss) { lose(of(item), loss); },
          .on_tick = [this] { return tick(); }});
   }
 
@@ -102,27 +108,15 @@ class Fuzzing {
     return options_.seconds <= 0 || elapsed() < options_.seconds;
   }
 
-  void accept(std::uint64_t item, std::string_view bytes) {
-    const FuzzItem where = fuzz_item(item, jits_.size());
-    if (const auto judgement = unpack(bytes)) return add(where, *judgement);
-    report_.harness_failures.push_back(
-        fmt::format("case {} on {}: no readable finding", where.number, name_of(where)));
-  }
-
   void add(const FuzzItem& where, const Judgement& judgement) {
     auto& findings = report_.jits[where.jit].findings;
     const Signature& signature = judgement.signature;
     auto it = std::ranges::find(findings, signature, &FuzzFinding::signature);
     if (it == findings.end()) {
-      const NamedWaiver* waiver = find_waiver(options_.waivers, signature, name_of(where));
-      it = findings.insert(it, FuzzFinding{.signature = signature,
-                                           .verdict = judgement.verdict,
-                                           .known = waiver != nullptr ? waiver->name : "",
-                                           .message = {},
-                                           .second_opinion = {},
-                                           .value = {},
-                                           .path = {},
-                                           .cases_until_found = 0});
+      FuzzFinding finding{finding_of(judgement)};
+      finding.known = judgement.known;
+      finding.count = 0;
+      it = findings.insert(it, std::move(finding));
     }
     ++it->count;
     // With several jobs, results do not come in the order of the cases.
@@ -131,43 +125,36 @@ class Fuzzing {
     it->case_seed = nth_seed(options_.seed, where.number);
     it->value = fuzz_case(options_, where.number);
     it->depth = fuzz_depth(options_, where.number);
-    it->message = judgement.violations[0].message;
-    it->second_opinion = opinion_text(judgement.opinion);
+    Finding seen = finding_of(judgement);
+    it->message = std::move(seen.message);
+    it->second_opinion = std::move(seen.second_opinion);
     write_at_once(report_, jits_, where.jit, *it, options_);
   }
 
-  void bury(std::uint64_t item, Activity activity, const Death& death) {
-    const FuzzItem where = fuzz_item(item, jits_.size());
-    const bool ours =
-        !blames_the_case(activity) || death == Death{Death::Kind::kExit, kCheckFailedStatus};
-    if (ours) return blame_us(where, activity, death);
-    count_lost(where, activity);
-    add(where, death_judgement(jits_[where.jit]->info(), activity, death.str()));
+  void lose(const FuzzItem& where, const Loss& loss) {
+    if (is_our_failure(loss)) return add_our_failure(where, loss);
+    const jit::JitInfo& info = jits_[where.jit]->info();
+    Outcome outcome = outcome_of(loss, info);
+    // What the process that died would have counted.
+    count_case(lost_[where.jit], outcome.stage,
+               oracle::run(fuzz_case(options_, where.number), info.contract));
+    count_opinion(lost_[where.jit], outcome.judgement.opinion);
+    Judgement& judgement = outcome.judgement;
+    const NamedWaiver* waiver = find_waiver(options_.waivers, judgement.signature, info.name);
+    if (waiver != nullptr) judgement.known = waiver->name;
+    add(where, judgement);
   }
 
-  void blame_us(const FuzzItem& where, Activity activity, const Death& death) {
+  void add_our_failure(const FuzzItem& where, const Loss& loss) {
     // The generator knows no JITs: it fails for all of them, which is told once.
-    const bool generating = activity == Activity::kGenerating;
+    const bool generating = loss.activity == Activity::kGenerating;
     add_failure(report_, fmt::format("case {} (seed {:#x}){}: {}{}", where.number,
                                      nth_seed(options_.seed, where.number),
                                      generating ? std::string() : " on " + name_of(where),
-                                     death.str(), suspicion(options_.interpreters)));
+                                     loss.death.str(), suspicion(options_.interpreters)));
   }
 
-  // What the process that died would have counted.
-  void count_lost(const FuzzItem& where, Activity activity) {
-    FunnelCounts& lost = lost_[where.jit];
-    ++lost.generated;
-    ++lost.defined;
-    ++lost.applicable;
-    lost.compiled += activity != Activity::kCompiling;
-    if (activity == Activity::kAsking) {
-      ++lost.ran;
-      ++lost.compared;
-      ++lost.opinion_asked;
-      ++lost.opinion_given;
-    }
-  }
+  [[nodiscard]] FuzzItem of(std::uint64_t item) const { return fuzz_item(item, jits_.size()); }
 
   [[nodiscard]] const std::string& name_of(const FuzzItem& where) const {
     return report_.jits[where.jit].name;

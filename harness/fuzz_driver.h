@@ -45,18 +45,11 @@ struct FuzzOptions {
   std::function<std::string(const Case&, const Trial&)> describe;
 };
 
-struct FuzzFinding {
-  Signature signature;
-  Verdict verdict = Verdict::kViolation;
-  std::string known;             // name of the waiver that covers it, or empty
-  std::string message;           // one line
-  std::string second_opinion{};  // who stands alone; empty: not asked, or not applicable
-  Case value;                    // minimised, unless that did not come to an end
+// A finding of a fuzz run, and how to have it again.
+struct FuzzFinding : Finding {
+  Case value{};  // minimised, unless that did not come to an end
   bool minimised = false;
-  std::string path;                     // of the case file, or empty
-  std::uint64_t cases_until_found = 0;  // counting the one that found it
-  std::uint64_t count = 0;              // cases that showed it
-  std::uint64_t case_seed = 0;          // gen::generate(case_seed) is the case before minimising
+  std::uint64_t case_seed = 0;  // gen::generate(case_seed) is the case before minimising
   Depth depth = Depth::kFast;
 };
 

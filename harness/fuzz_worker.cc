@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
+#include <utility>
 
+#include "core/check.h"
 #include "core/rng.h"
-#include "harness/wire.h"
+#include "invariants/invariants.h"
 #include "oracle/oracle.h"
 
 namespace plumb::harness {
@@ -18,19 +21,23 @@ SharedFunnels::SharedFunnels(unsigned jobs, std::size_t jits)
     : jobs_(jobs),
       jits_(jits),
       counts_(jobs * jits),
-      reasons_(jobs * jits * kReasons),
-      no_opinions_(jobs * jits * kReasons) {}
+      reasons_{Counted{&Funnel::undefined, SharedArray<Reason>(jobs * jits * kReasons)},
+               Counted{&Funnel::not_applicable, SharedArray<Reason>(jobs * jits * kReasons)},
+               Counted{&Funnel::no_opinion, SharedArray<Reason>(jobs * jits * kReasons)}},
+      rows_(invariants::invariant_table().size()),
+      invariants_(jobs * jits * rows_) {}
 
 void SharedFunnels::count(unsigned job, std::size_t jit, const Outcome& outcome,
                           const Execution& execution) {
   const std::size_t cell = job * jits_ + jit;
-  const SecondOpinion& opinion = outcome.judgement.opinion;
   count_case(counts_[cell], outcome.stage, execution);
-  count_opinion(counts_[cell], opinion);
-  if (!execution.defined) count_reason(reasons_, cell, execution.undefined_reason);
-  if (opinion.status == SecondOpinion::Status::kNotApplicable) {
-    count_reason(no_opinions_, cell, opinion.text);
-  }
+  count_opinion(counts_[cell], outcome.judgement.opinion);
+  for_each_reason(outcome, [&](ReasonCounts Funnel::* in, const std::string& reason) {
+    for (const Counted& counted : reasons_) {
+      if (counted.in == in) count_reason(counted.reasons, cell, reason);
+    }
+  });
+  count_answers(std::span(&invariants_[cell * rows_], rows_), outcome.judgement.answers);
 }
 
 void SharedFunnels::count_reason(const SharedArray<Reason>& reasons, std::size_t cell,
@@ -62,9 +69,13 @@ void SharedFunnels::add_reasons(const SharedArray<Reason>& reasons, std::size_t 
 Funnel SharedFunnels::sum(std::size_t jit) const {
   Funnel funnel;
   funnel.counts = counts(jit);
+  funnel.invariants.resize(rows_);
   for (unsigned job = 0; job < jobs_; ++job) {
-    add_reasons(reasons_, job * jits_ + jit, funnel.undefined);
-    add_reasons(no_opinions_, job * jits_ + jit, funnel.no_opinion);
+    const std::size_t cell = job * jits_ + jit;
+    for (const Counted& counted : reasons_) add_reasons(counted.reasons, cell, funnel.*counted.in);
+    for (std::size_t i = 0; i < rows_; ++i) {
+      funnel.invariants[i].merge(invariants_[cell * rows_ + i]);
+    }
   }
   return funnel;
 }
@@ -80,6 +91,7 @@ FuzzWorker::FuzzWorker(JitList jits, const FuzzOptions& options, SharedFunnels& 
   }
   executions_.resize(contracts.size());
   judge_.ask(options.interpreters);
+  judge_.know(options.waivers);
 }
 
 void FuzzWorker::generate(std::uint64_t number) {
@@ -95,16 +107,18 @@ const Execution& FuzzWorker::execution_for(std::size_t jit) {
   return *execution;
 }
 
-std::string FuzzWorker::run(const FuzzItem& item, std::atomic<Activity>& activity) {
+std::optional<Judgement> FuzzWorker::run(const FuzzItem& item, std::atomic<Activity>& activity) {
   judge_.show_activity(&activity);
   activity = Activity::kGenerating;
   generate(item.number);
   activity = Activity::kInterpreting;
   const Execution& execution = execution_for(item.jit);
-  const Outcome outcome =
+  Outcome outcome =
       judge_.judge(value_, execution, *jits_[item.jit], fuzz_depth(options_, item.number));
+  PLUMB_CHECK(outcome.judgement.verdict != Verdict::kNotJudged);
   funnels_.count(job_, item.jit, outcome, execution);
-  return is_finding(outcome.judgement) ? pack(outcome.judgement) : std::string();
+  if (!is_finding(outcome.judgement)) return std::nullopt;
+  return std::move(outcome.judgement);
 }
 
 Case fuzz_case(const FuzzOptions& options, std::uint64_t number) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -37,6 +38,11 @@ class SharedFunnels {
     std::uint64_t count;
   };
   static constexpr std::size_t kReasons = 96;  // the oracle has about half as many
+  // Why cases were undefined, not applicable, or got no second opinion.
+  struct Counted {
+    ReasonCounts Funnel::* in;
+    SharedArray<Reason> reasons;
+  };
   static void count_reason(const SharedArray<Reason>& reasons, std::size_t cell,
                            std::string_view text);
   static void add_reasons(const SharedArray<Reason>& reasons, std::size_t cell,
@@ -45,16 +51,17 @@ class SharedFunnels {
   unsigned jobs_;
   std::size_t jits_;
   SharedArray<FunnelCounts> counts_;
-  SharedArray<Reason> reasons_;      // why undefined
-  SharedArray<Reason> no_opinions_;  // why no second opinion
+  std::array<Counted, 3> reasons_;
+  std::size_t rows_;  // of the invariant table
+  SharedArray<InvariantCounts> invariants_;
 };
 
 // Judges cases in one process.
 class FuzzWorker {
  public:
   FuzzWorker(JitList jits, const FuzzOptions& options, SharedFunnels& funnels, unsigned job);
-  // The judgement, packed, where it is a finding; else empty.
-  [[nodiscard]] std::string run(const FuzzItem& item, std::atomic<Activity>& activity);
+  // The judgement where it is a finding: the rest is counted in the funnel.
+  [[nodiscard]] std::optional<Judgement> run(const FuzzItem& item, std::atomic<Activity>& activity);
 
  private:
   void generate(std::uint64_t number);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "harness/isolate.h"
 
-#include <fmt/format.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -11,57 +11,61 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <cstring>
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
 #include "core/check.h"
+#include "core/rng.h"
+#include "harness/record_stream.h"
 #include "harness/shared_memory.h"
 
-namespace plumb::harness {
+namespace plumb::harness::isolate_detail {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
 constexpr int kTickMilliseconds = 100;
+constexpr int kSoonMilliseconds = 1;
+// Code under test that closes or writes to the first few descriptors does not find ours.
+constexpr int kLowestDescriptor = 100;
 
 // What a child shows its parent. The child writes all but stop.
 struct Progress {
   std::atomic<std::uint64_t> item;
-  std::atomic<std::uint64_t> begun;  // items begun, by all processes of the job
+  std::atomic<std::uint64_t> begun;   // items begun, by all processes of the job
+  std::atomic<std::uint64_t> judged;  // items done, by this process
   std::atomic<Activity> activity;
+  std::atomic<bool> check_failed;  // PLUMB_CHECK
   std::atomic<bool> stop;
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
-// A result on the pipe: item, length, bytes.
-struct MessageHeader {
-  std::uint64_t item;
-  std::uint64_t size;
-};
-
-bool write_all(int descriptor, const void* data, std::size_t size) {
-  const char* at = static_cast<const char*>(data);
-  while (size > 0) {
-    const ssize_t written = write(descriptor, at, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    at += written;
-    size -= static_cast<std::size_t>(written);
-  }
-  return true;
+std::uint64_t new_nonce() {
+  static std::uint64_t children = 0;
+  return nth_seed(static_cast<std::uint64_t>(getpid()), ++children);
 }
 
 void become_child_of(pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);  // it ended before that
-  for (const int number : {SIGINT, SIGTERM}) signal(number, SIG_IGN);
+  setpgid(0, 0);
+  // SIGTTOU: a terminal may stop a process of another group that prints to it.
+  for (const int number : {SIGINT, SIGTERM, SIGTTOU}) signal(number, SIG_IGN);
+  // Handlers that run at exit() belong to the parent: code under test that calls it must not start
+  // them. The last one that is registered runs first.
+  PLUMB_CHECK(on_exit([](int status, void*) { _exit(status); }, nullptr) == 0);
+  const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+  PLUMB_CHECK(nothing >= 0);
+  PLUMB_CHECK(dup2(nothing, STDIN_FILENO) >= 0 && dup2(nothing, STDOUT_FILENO) >= 0);
+  close(nothing);
 }
 
 // One process at a time that works on the items of one job.
 class Job {
  public:
-  Job(const IsolatedLoop& loop, unsigned number, Progress& progress)
+  Job(const Loop& loop, unsigned number, Progress& progress)
       : loop_(loop), number_(number), progress_(progress), next_(number * loop.group) {}
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
@@ -69,36 +73,52 @@ class Job {
   ~Job() { PLUMB_CHECK(child_ < 0); }
 
   [[nodiscard]] bool is_running() const { return child_ >= 0; }
+  // Of the pipe; -1: its other end is closed.
   [[nodiscard]] int descriptor() const { return descriptor_; }
 
   void start() {
     if (is_done(next_)) return;
     int ends[2];
-    PLUMB_CHECK(pipe(ends) == 0);
+    PLUMB_CHECK(pipe2(ends, O_CLOEXEC) == 0);
+    PLUMB_CHECK(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0);
     progress_.item = next_;
+    progress_.judged = 0;
     progress_.activity = Activity::kIdle;
+    progress_.check_failed = false;
+    const std::uint64_t nonce = new_nonce();
+    reader_ = RecordReader(nonce);
+    std::fflush(nullptr);  // or the child would print it again
     const pid_t parent = getpid();
     child_ = fork();
     PLUMB_CHECK(child_ >= 0);
     if (child_ == 0) {
-      close(ends[0]);
+      mark_failed_checks(&progress_.check_failed);
       become_child_of(parent);
-      run_items(ends[1]);
+      const int high = fcntl(ends[1], F_DUPFD_CLOEXEC, kLowestDescriptor);
+      if (high >= 0) close(ends[1]);
+      run_items(high >= 0 ? high : ends[1], nonce);
     }
+    setpgid(child_, child_);  // here and there: whoever comes first
     close(ends[1]);
     descriptor_ = ends[0];
+    first_ = next_;
+    end_.reset();
+    timed_out_ = false;
     last_item_ = next_;
     last_change_ = Clock::now();
   }
 
-  // Takes what the pipe holds; at its end, the child's status.
+  // Takes what the pipe holds.
   void read_pipe() {
     char bytes[65536];
-    const ssize_t count = read(descriptor_, bytes, sizeof(bytes));
-    if (count < 0) return;
-    if (count == 0) return finish();
-    buffer_.append(bytes, static_cast<std::size_t>(count));
-    deliver();
+    while (descriptor_ >= 0) {
+      const ssize_t count = read(descriptor_, bytes, sizeof(bytes));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return;
+      if (count == 0) return close_pipe();
+      reader_.feed({bytes, static_cast<std::size_t>(count)});
+      deliver();
+    }
   }
 
   void kill_if_hanging() {
@@ -111,7 +131,22 @@ class Job {
     const std::chrono::duration<double> idle = Clock::now() - last_change_;
     if (idle.count() < loop_.seconds_per_item || timed_out_) return;
     timed_out_ = true;
-    kill(child_, SIGKILL);
+    kill_child();
+  }
+
+  // The child's end counts, not that of the pipe: a process that it began may keep that open.
+  void finish_if_ended() {
+    PLUMB_CHECK(child_ > 1);
+    siginfo_t info = {};
+    PLUMB_CHECK(waitid(P_PID, static_cast<id_t>(child_), &info, WEXITED | WNOHANG | WNOWAIT) == 0);
+    if (info.si_pid == 0) return;
+    kill(-child_, SIGKILL);  // what it began
+    int status = 0;
+    while (waitpid(child_, &status, 0) < 0) PLUMB_CHECK(errno == EINTR);
+    child_ = -1;
+    read_pipe();
+    close_pipe();
+    conclude(status);
   }
 
  private:
@@ -125,95 +160,135 @@ class Job {
     return next % loop_.group == 0 ? next + (loop_.jobs - 1) * loop_.group : next;
   }
 
-  [[noreturn]] void run_items(int descriptor) {
-    for (std::uint64_t item = next_; !is_done(item); item = next_after(item)) {
+  // Is it an item that the child at hand may have come to?
+  [[nodiscard]] bool is_reached(std::uint64_t item) const {
+    return item >= first_ && item / loop_.group % loop_.jobs == number_;
+  }
+
+  // How many items of the job the child at hand did before this one.
+  [[nodiscard]] std::uint64_t count_before(std::uint64_t item) const {
+    const auto ordinal = [this](std::uint64_t of) {
+      return of / loop_.group / loop_.jobs * loop_.group + of % loop_.group;
+    };
+    return ordinal(item) - ordinal(first_);
+  }
+
+  // An exception ends the process here, as a signal does: it must not reach the parent's frames.
+  [[noreturn]] void run_items(int descriptor, std::uint64_t nonce) noexcept {
+    const pid_t self = getpid();
+    RecordWriter writer(descriptor, nonce);
+    std::uint64_t item = next_;
+    for (; !is_done(item); item = next_after(item)) {
       progress_.item = item;
       ++progress_.begun;
-      const std::string result = loop_.work(item, number_, progress_.activity);
-      if (result.empty()) continue;
-      const MessageHeader header{.item = item, .size = result.size()};
-      if (!write_all(descriptor, &header, sizeof(header)) ||
-          !write_all(descriptor, result.data(), result.size())) {
-        _exit(1);
-      }
+      const std::optional<std::string> result = loop_.work(item, number_, progress_.activity);
+      // A copy of this process that code under test made must not go on as if it were this one.
+      if (getpid() != self) _exit(0);
+      const std::uint64_t judged = progress_.judged + 1;
+      if (result && !writer.write({.item = item, .judged = judged, .payload = *result})) _exit(1);
+      progress_.judged = judged;
     }
+    const bool sent =
+        writer.write({.kind = Record::Kind::kEnd, .item = item, .judged = progress_.judged});
     // No destructors and no atexit handlers: they belong to the parent.
-    _exit(0);
+    _exit(sent ? 0 : 1);
   }
 
   void deliver() {
-    MessageHeader header;
-    while (buffer_.size() >= sizeof(header)) {
-      std::memcpy(&header, buffer_.data(), sizeof(header));
-      if (buffer_.size() - sizeof(header) < header.size) return;
-      loop_.on_result(header.item, std::string_view(buffer_).substr(sizeof(header), header.size));
-      buffer_.erase(0, sizeof(header) + header.size);
+    bool good = true;
+    while (const std::optional<Record> record = reader_.next()) {
+      good = is_reached(record->item);
+      if (record->kind == Record::Kind::kEnd) {
+        end_ = *record;
+        end_->payload = {};
+        good = good && is_done(record->item) && record->judged == count_before(record->item);
+      } else {
+        good = good && record->judged == count_before(record->item) + 1 &&
+               loop_.accept(record->item, record->payload);
+      }
+      if (!good) break;
     }
+    if (good && !reader_.damaged()) return;
+    damaged_ = true;
+    kill_child();
+    close_pipe();
   }
 
-  void finish() {
-    int status = 0;
-    while (waitpid(child_, &status, 0) < 0) PLUMB_CHECK(errno == EINTR);
-    close(descriptor_);
-    child_ = -1;
+  // Only while nobody has waited for it: the number is its own until then.
+  void kill_child() {
+    if (child_ > 0) kill(child_, SIGKILL);
+  }
+
+  void close_pipe() {
+    if (descriptor_ >= 0) close(descriptor_);
     descriptor_ = -1;
-    buffer_.clear();  // a child that died while it wrote
-    const bool timed_out = timed_out_;
-    timed_out_ = false;
-    if (!timed_out && WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
-    Death death{.kind = Death::Kind::kExit, .number = WEXITSTATUS(status)};
-    if (WIFSIGNALED(status)) death = {.kind = Death::Kind::kSignal, .number = WTERMSIG(status)};
-    if (timed_out) death = {.kind = Death::Kind::kTimeout, .number = 0};
+  }
+
+  void conclude(int status) {
+    if (reader_.ended() && !damaged_) {
+      next_ = end_->item;
+      return;
+    }
     const std::uint64_t item = progress_.item;
-    loop_.on_death(item, progress_.activity, death);
-    next_ = next_after(item);
+    const bool plausible = is_reached(item) && item < loop_.items;
+    next_ = plausible ? item : first_;
+    Death death = death_of(status);
+    // All before the item were done, and maybe it was, too.
+    const std::uint64_t judged = progress_.judged;
+    if (!plausible || judged < count_before(item) || judged > count_before(item) + 1) {
+      death = {.kind = Death::Kind::kDamaged};
+    }
+    loop_.on_loss(next_, {.activity = progress_.activity, .death = death});
+    damaged_ = false;
+    next_ = next_after(next_);
     start();
   }
 
-  const IsolatedLoop& loop_;
+  [[nodiscard]] Death death_of(int status) const {
+    if (progress_.check_failed) return {.kind = Death::Kind::kCheckFailed};
+    if (damaged_) return {.kind = Death::Kind::kDamaged};
+    if (timed_out_) return {.kind = Death::Kind::kTimeout};
+    if (WIFSIGNALED(status)) return {.kind = Death::Kind::kSignal, .number = WTERMSIG(status)};
+    return {.kind = Death::Kind::kExit, .number = WEXITSTATUS(status)};
+  }
+
+  const Loop& loop_;
   unsigned number_;
   Progress& progress_;
   std::uint64_t next_;
+  std::uint64_t first_ = 0;  // of the child at hand
   pid_t child_ = -1;
   int descriptor_ = -1;
-  std::string buffer_;
+  RecordReader reader_{0};
+  std::optional<Record> end_;
+  bool damaged_ = false;
   std::uint64_t last_item_ = 0;
   Clock::time_point last_change_;
   bool timed_out_ = false;
 };
 
-// Waits for a pipe or the next tick.
+// Waits for a pipe, for a process whose pipe is closed, or for the next tick.
 void wait_for(const std::vector<std::unique_ptr<Job>>& jobs) {
   std::vector<pollfd> descriptors;
-  std::vector<Job*> owners;
+  int milliseconds = kTickMilliseconds;
   for (const auto& job : jobs) {
     if (!job->is_running()) continue;
+    if (job->descriptor() < 0) milliseconds = kSoonMilliseconds;
     descriptors.push_back({.fd = job->descriptor(), .events = POLLIN, .revents = 0});
-    owners.push_back(job.get());
   }
-  const int ready = poll(descriptors.data(), descriptors.size(), kTickMilliseconds);
+  const int ready = poll(descriptors.data(), descriptors.size(), milliseconds);
   PLUMB_CHECK(ready >= 0 || errno == EINTR);
-  for (std::size_t i = 0; i < owners.size(); ++i) {
-    if (ready > 0 && descriptors[i].revents != 0) owners[i]->read_pipe();
-    if (owners[i]->is_running()) owners[i]->kill_if_hanging();
+  for (const auto& job : jobs) {
+    if (!job->is_running()) continue;
+    job->read_pipe();
+    job->kill_if_hanging();
+    job->finish_if_ended();
   }
 }
 
 }  // namespace
 
-std::string Death::str() const {
-  switch (kind) {
-    case Kind::kSignal:
-      return fmt::format("killed by signal {} ({})", number, sigabbrev_np(number));
-    case Kind::kExit:
-      return fmt::format("ended with status {}", number);
-    case Kind::kTimeout:
-      return "does not end";
-  }
-  return {};
-}
-
-std::uint64_t run_isolated(const IsolatedLoop& loop) {
+std::uint64_t run(const Loop& loop) {
   PLUMB_CHECK(loop.jobs > 0 && loop.group > 0);
   const unsigned count = loop.jobs;
   const SharedArray<Progress> progress(count);
@@ -239,24 +314,4 @@ std::uint64_t run_isolated(const IsolatedLoop& loop) {
   return begun;
 }
 
-IsolatedResult run_isolated(
-    double seconds, const std::function<std::string(std::atomic<Activity>& activity)>& work) {
-  IsolatedResult result;
-  run_isolated(
-      {.items = 1,
-       .jobs = 1,
-       .seconds_per_item = seconds,
-       .work = [&](std::uint64_t, unsigned,
-                   std::atomic<Activity>& activity) { return work(activity); },
-       .on_result = [&](std::uint64_t, std::string_view output) { result.output = output; },
-       .on_death =
-           [&](std::uint64_t, Activity activity, const Death& death) {
-             result.died = true;
-             result.activity = activity;
-             result.death = death;
-           },
-       .on_tick = {}});
-  return result;
-}
-
-}  // namespace plumb::harness
+}  // namespace plumb::harness::isolate_detail

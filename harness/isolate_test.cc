@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "harness/isolate.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <stdexcept>
+#include <thread>
 #include <tuple>
+#include <vector>
+
+#include "core/check.h"
 
 namespace plumb::harness {
 namespace {
@@ -22,12 +30,19 @@ struct Log {
   std::uint64_t begun = 0;
 };
 
-Log run_logged(IsolatedLoop loop) {
+using Loop = IsolatedLoop<std::string>;
+using Result = std::optional<std::string>;
+
+Log run_logged(Loop loop) {
   Log log;
-  loop.on_result = [&](std::uint64_t item, std::string_view result) { log.results[item] = result; };
-  loop.on_death = [&](std::uint64_t item, Activity activity, const Death& death) {
-    log.deaths[item] = death;
-    log.activities[item] = activity;
+  loop.on_result = [&](std::uint64_t item, std::string result) {
+    EXPECT_FALSE(log.results.contains(item));
+    log.results[item] = std::move(result);
+  };
+  loop.on_loss = [&](std::uint64_t item, const Loss& loss) {
+    EXPECT_FALSE(log.deaths.contains(item));
+    log.deaths[item] = loss.death;
+    log.activities[item] = loss.activity;
   };
   log.begun = run_isolated(loop);
   return log;
@@ -35,21 +50,18 @@ Log run_logged(IsolatedLoop loop) {
 
 TEST(Isolate, GoesOnBehindItemsThatKillTheirProcess) {
   for (const unsigned jobs : {1u, 3u}) {
-    const Log log =
-        run_logged({.items = 20,
-                    .jobs = jobs,
-                    .seconds_per_item = 10,
-                    .work =
-                        [](std::uint64_t item, unsigned, std::atomic<Activity>& activity) {
-                          activity = Activity::kCompiling;
-                          if (item == 4) raise(SIGKILL);
-                          if (item == 11) _exit(7);
-                          activity = Activity::kChecking;
-                          return item % 2 == 0 ? std::to_string(item) : std::string();
-                        },
-                    .on_result = {},
-                    .on_death = {},
-                    .on_tick = {}});
+    const Log log = run_logged(
+        {.items = 20,
+         .jobs = jobs,
+         .seconds_per_item = 10,
+         .work = [](std::uint64_t item, unsigned, std::atomic<Activity>& activity) -> Result {
+           activity = Activity::kCompiling;
+           if (item == 4) raise(SIGKILL);
+           if (item == 11) _exit(7);
+           activity = Activity::kChecking;
+           if (item % 2 != 0) return std::nullopt;
+           return std::to_string(item);
+         }});
     EXPECT_EQ(log.begun, 20u);
     EXPECT_EQ(log.results.size(), 9u);
     EXPECT_EQ(log.results.at(18), "18");
@@ -62,17 +74,14 @@ TEST(Isolate, GoesOnBehindItemsThatKillTheirProcess) {
 }
 
 TEST(Isolate, EndsWhatDoesNotEnd) {
-  const Log log = run_logged({.items = 3,
-                              .jobs = 1,
-                              .seconds_per_item = 0.3,
-                              .work =
-                                  [](std::uint64_t item, unsigned, std::atomic<Activity>&) {
-                                    while (item == 1) pause();
-                                    return std::string("done");
-                                  },
-                              .on_result = {},
-                              .on_death = {},
-                              .on_tick = {}});
+  const Log log =
+      run_logged({.items = 3,
+                  .jobs = 1,
+                  .seconds_per_item = 0.3,
+                  .work = [](std::uint64_t item, unsigned, std::atomic<Activity>&) -> Result {
+                    while (item == 1) pause();
+                    return std::string("done");
+                  }});
   EXPECT_EQ(log.results.size(), 2u);
   ASSERT_TRUE(log.deaths.contains(1));
   EXPECT_EQ(log.deaths.at(1).kind, Death::Kind::kTimeout);
@@ -80,35 +89,30 @@ TEST(Isolate, EndsWhatDoesNotEnd) {
 
 TEST(Isolate, StopsWhenToldTo) {
   int ticks = 0;
-  const Log log = run_logged({.items = ~std::uint64_t{0},
-                              .jobs = 2,
-                              .seconds_per_item = 10,
-                              .work =
-                                  [](std::uint64_t, unsigned, std::atomic<Activity>&) {
-                                    usleep(1000);
-                                    return std::string();
-                                  },
-                              .on_result = {},
-                              .on_death = {},
-                              .on_tick = [&] { return ++ticks < 3; }});
+  const Log log =
+      run_logged({.items = ~std::uint64_t{0},
+                  .jobs = 2,
+                  .seconds_per_item = 10,
+                  .work = [](std::uint64_t, unsigned, std::atomic<Activity>&) -> Result {
+                    usleep(1000);
+                    return std::string();
+                  },
+                  .on_tick = [&] { return ++ticks < 3; }});
   EXPECT_GT(log.begun, 2u);
   EXPECT_LT(log.begun, 10'000u);
 }
 
 TEST(Isolate, ADeathCostsOneItemOfItsGroup) {
   for (const unsigned jobs : {1u, 2u, 5u}) {
-    const Log log = run_logged({.items = 12,
-                                .jobs = jobs,
-                                .group = 3,
-                                .seconds_per_item = 10,
-                                .work =
-                                    [](std::uint64_t item, unsigned job, std::atomic<Activity>&) {
-                                      if (item == 4 || item == 5 || item == 9) raise(SIGKILL);
-                                      return std::to_string(job);
-                                    },
-                                .on_result = {},
-                                .on_death = {},
-                                .on_tick = {}});
+    const Log log =
+        run_logged({.items = 12,
+                    .jobs = jobs,
+                    .group = 3,
+                    .seconds_per_item = 10,
+                    .work = [](std::uint64_t item, unsigned job, std::atomic<Activity>&) -> Result {
+                      if (item == 4 || item == 5 || item == 9) raise(SIGKILL);
+                      return std::to_string(job);
+                    }});
     EXPECT_EQ(log.deaths.size(), 3u);
     EXPECT_EQ(log.results.size(), 9u);
     for (const auto& [item, job] : log.results) {
@@ -118,19 +122,17 @@ TEST(Isolate, ADeathCostsOneItemOfItsGroup) {
 }
 
 TEST(Isolate, StopsBetweenGroups) {
-  const Log log = run_logged({.items = ~std::uint64_t{0},
-                              .jobs = 2,
-                              .group = 7,
-                              .seconds_per_item = 10,
-                              .work =
-                                  [](std::uint64_t item, unsigned, std::atomic<Activity>&) {
-                                    usleep(1000);
-                                    if (item % 7 == 2) raise(SIGKILL);
-                                    return std::string("x");
-                                  },
-                              .on_result = {},
-                              .on_death = {},
-                              .on_tick = [ticks = 0]() mutable { return ++ticks < 3; }});
+  const Log log =
+      run_logged({.items = ~std::uint64_t{0},
+                  .jobs = 2,
+                  .group = 7,
+                  .seconds_per_item = 10,
+                  .work = [](std::uint64_t item, unsigned, std::atomic<Activity>&) -> Result {
+                    usleep(1000);
+                    if (item % 7 == 2) raise(SIGKILL);
+                    return std::string("x");
+                  },
+                  .on_tick = [ticks = 0]() mutable { return ++ticks < 3; }});
   std::map<std::uint64_t, int> items_of_group;
   for (const auto& row : log.results) ++items_of_group[row.first / 7];
   for (const auto& row : log.deaths) ++items_of_group[row.first / 7];
@@ -140,13 +142,12 @@ TEST(Isolate, StopsBetweenGroups) {
 
 // A terminal sends them to all processes; the parent decides.
 TEST(Isolate, RequestsToStopPassTheChildrenBy) {
-  const IsolatedResult result = run_isolated(10, [](std::atomic<Activity>&) {
+  const auto result = run_isolated<std::string>(10, [](std::atomic<Activity>&) {
     raise(SIGINT);
     raise(SIGTERM);
-    return std::string("still here");
+    return "still here";
   });
-  EXPECT_FALSE(result.died);
-  EXPECT_EQ(result.output, "still here");
+  EXPECT_EQ(result, "still here");
 }
 
 TEST(Isolate, NoChildOutlivesItsParent) {
@@ -156,7 +157,7 @@ TEST(Isolate, NoChildOutlivesItsParent) {
   ASSERT_GE(parent, 0);
   if (parent == 0) {
     close(ends[0]);
-    std::ignore = run_isolated(600, [&](std::atomic<Activity>&) -> std::string {
+    std::ignore = run_isolated<std::string>(600, [&](std::atomic<Activity>&) -> std::string {
       const pid_t self = getpid();
       if (write(ends[1], &self, sizeof(self)) != sizeof(self)) _exit(1);
       while (true) pause();
@@ -178,16 +179,183 @@ TEST(Isolate, NoChildOutlivesItsParent) {
 
 TEST(Isolate, CarriesLargeResults) {
   const std::string large(1 << 20, 'x');
-  const IsolatedResult result =
-      run_isolated(10, [&](std::atomic<Activity>&) { return large + "y"; });
-  EXPECT_FALSE(result.died);
-  EXPECT_EQ(result.output, large + "y");
+  const auto result =
+      run_isolated<std::string>(10, [&](std::atomic<Activity>&) { return large + "y"; });
+  EXPECT_EQ(result, large + "y");
 }
 
 TEST(Isolate, DeathsReadWell) {
   EXPECT_EQ((Death{Death::Kind::kSignal, SIGSEGV}).str(), "killed by signal 11 (SEGV)");
   EXPECT_EQ((Death{Death::Kind::kExit, 3}).str(), "ended with status 3");
+  EXPECT_EQ((Death{Death::Kind::kExit, 0}).str(), "ended without a verdict (status 0)");
   EXPECT_EQ((Death{Death::Kind::kTimeout, 0}).str(), "does not end");
+}
+
+// ---- What code under test may do to the process that it runs in ----
+
+// Five items, of which the third does something to its process; the others return their number.
+Log run_with(const std::function<void()>& what, double seconds = 10) {
+  return run_logged(
+      {.items = 5,
+       .seconds_per_item = seconds,
+       .work = [&](std::uint64_t item, unsigned, std::atomic<Activity>& activity) -> Result {
+         activity = Activity::kCompiling;
+         if (item == 2) what();
+         activity = Activity::kIdle;
+         return std::to_string(item);
+       }});
+}
+
+void expect_lost(const Log& log, const Death& death) {
+  EXPECT_EQ(log.begun, 5u);
+  EXPECT_EQ(log.results.size(), 4u);
+  ASSERT_TRUE(log.deaths.contains(2));
+  EXPECT_EQ(log.deaths.size(), 1u);
+  EXPECT_EQ(log.deaths.at(2), death) << log.deaths.at(2).str();
+}
+
+// The status says nothing: without the end mark, the work is not done.
+TEST(IsolateFrom, AnEndWithWhateverStatusIsALoss) {
+  const struct {
+    std::function<void()> what;
+    Death death;
+  } rows[] = {
+      {[] { _exit(0); }, {Death::Kind::kExit, 0}},
+      {[] { std::exit(0); }, {Death::Kind::kExit, 0}},
+      {[] { std::quick_exit(0); }, {Death::Kind::kExit, 0}},
+      {[] { _exit(3); }, {Death::Kind::kExit, 3}},
+      {[] { execl("/bin/true", "true", nullptr); }, {Death::Kind::kExit, 0}},
+      {[] { std::thread([] { _exit(0); }).join(); }, {Death::Kind::kExit, 0}},
+      {[] {
+         signal(SIGALRM, [](int) { _exit(0); });
+         alarm(1);
+         pause();
+       },
+       {Death::Kind::kExit, 0}},
+      {[] { std::abort(); }, {Death::Kind::kSignal, SIGABRT}},
+      {[] { throw std::runtime_error("from a JIT"); }, {Death::Kind::kSignal, SIGABRT}},
+      {[] { PLUMB_CHECK(1 + 1 == 3); }, {Death::Kind::kCheckFailed, 0}},
+  };
+  for (const auto& row : rows) {
+    const Log log = run_with(row.what);
+    expect_lost(log, row.death);
+    EXPECT_EQ(log.activities.at(2), Activity::kCompiling);
+  }
+}
+
+// Nothing to tell is not nothing done: those who have no result are counted, too.
+TEST(IsolateFrom, ASilentEndIsALossWhereNobodyHasAResult) {
+  const Log log = run_logged(
+      {.items = 5, .work = [](std::uint64_t item, unsigned, std::atomic<Activity>&) -> Result {
+         if (item == 2) _exit(0);
+         return std::nullopt;
+       }});
+  EXPECT_TRUE(log.results.empty());
+  ASSERT_EQ(log.deaths.size(), 1u);
+  EXPECT_EQ(log.deaths.at(2), (Death{Death::Kind::kExit, 0}));
+}
+
+TEST(IsolateFrom, AProgramThatTakesItsPlaceAndDoesNotEnd) {
+  const Log log = run_with([] { execl("/bin/sleep", "sleep", "60", nullptr); }, 0.5);
+  expect_lost(log, {Death::Kind::kTimeout, 0});
+}
+
+constexpr int kDescriptors = 300;
+
+bool is_open(int descriptor) { return fcntl(descriptor, F_GETFD) >= 0; }
+
+TEST(IsolateFrom, TextOnAllDescriptorsIsDamage) {
+  // But not on those that the test was started with.
+  std::vector<bool> before;
+  for (int i = 0; i < kDescriptors; ++i) before.push_back(is_open(i));
+  const Log log = run_with([&] {
+    for (int i = 0; i < kDescriptors; ++i) {
+      if (!before[static_cast<std::size_t>(i)]) std::ignore = write(i, "uBPF: hello\n", 12);
+    }
+  });
+  EXPECT_EQ(log.begun, 5u);
+  EXPECT_EQ(log.deaths.size(), 1u);
+  for (const auto& [item, death] : log.deaths) {
+    EXPECT_GE(item, 2u);  // that is when the parent reads it
+    EXPECT_EQ(death.kind, Death::Kind::kDamaged);
+  }
+  for (const auto& [item, result] : log.results) EXPECT_EQ(result, std::to_string(item));
+}
+
+TEST(IsolateFrom, ClosedDescriptorsLoseTheVerdict) {
+  expect_lost(run_with([] { close_range(3, ~0u, 0); }), {Death::Kind::kExit, 1});
+}
+
+// A process that code under test begins: it holds the pipe, and the work is done all the same.
+TEST(IsolateFrom, AProcessThatLivesOnHoldsNothingUp) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const auto begin = std::chrono::steady_clock::now();
+  const Log log = run_with([&] {
+    if (fork() == 0) {
+      close(ends[0]);
+      sleep(60);
+      _exit(0);
+    }
+  });
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  EXPECT_TRUE(log.deaths.empty());
+  EXPECT_EQ(log.results.size(), 5u);
+  close(ends[1]);
+  // Ours is closed: the pipe ends when that process does.
+  pollfd end{.fd = ends[0], .events = POLLIN, .revents = 0};
+  EXPECT_EQ(poll(&end, 1, 10'000), 1) << "it is left";
+  close(ends[0]);
+}
+
+TEST(IsolateFrom, AProcessThatLivesOnBehindOneThatEnds) {
+  const auto begin = std::chrono::steady_clock::now();
+  const Log log = run_with([] {
+    if (fork() == 0) sleep(60);
+    _exit(0);
+  });
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  expect_lost(log, {Death::Kind::kExit, 0});
+}
+
+// A copy of the worker that returns from the work as the worker does: it must not speak for it.
+TEST(IsolateFrom, ACopyOfTheProcessThatGoesOn) {
+  const Log log = run_with([] {
+    if (fork() > 0) usleep(50'000);
+  });
+  EXPECT_TRUE(log.deaths.empty());
+  EXPECT_EQ(log.results.size(), 5u);
+  EXPECT_EQ(log.begun, 5u);
+}
+
+TEST(IsolateFrom, WhatIsPrintedOnStdout) {
+  testing::internal::CaptureStdout();
+  std::printf("of the parent, not yet written ");
+  const Log log = run_with([] {
+    std::ignore = write(STDOUT_FILENO, "noise\n", 6);
+    std::printf("noise\n");
+    char byte = 0;
+    EXPECT_EQ(read(STDIN_FILENO, &byte, 1), 0);
+    std::exit(0);
+  });
+  std::fflush(stdout);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "of the parent, not yet written ");
+  expect_lost(log, {Death::Kind::kExit, 0});
+}
+
+// A verdict that cannot be read is none.
+TEST(IsolateFrom, AResultThatIsNoneIsDamage) {
+  std::map<std::uint64_t, Death> deaths;
+  isolate_detail::run(
+      {.items = 3,
+       .work = [](std::uint64_t item, unsigned, std::atomic<Activity>&) -> Result {
+         return item == 1 ? "bad" : "good";
+       },
+       .accept = [](std::uint64_t, std::string_view bytes) { return bytes == "good"; },
+       .on_loss = [&](std::uint64_t item, const Loss& loss) { deaths[item] = loss.death; },
+       .on_tick = {}});
+  ASSERT_EQ(deaths.size(), 1u);
+  EXPECT_EQ(deaths.begin()->second.kind, Death::Kind::kDamaged);
 }
 
 }  // namespace

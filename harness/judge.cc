@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "harness/judge.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "harness/causes.h"
 #include "invariants/invariants.h"
+#include "oracle/capabilities.h"
 #include "oracle/oracle.h"
-#include "oracle/validate.h"
 
 namespace plumb::harness {
 namespace {
@@ -25,6 +27,13 @@ std::uint64_t budget_for(const Execution& execution) {
   return 10'000 + 64 * execution.instructions;
 }
 
+// Only what came back from the invocation is compared to its end.
+Stage stage_of(const MachineRun& run) {
+  if (run.stop == StopReason::kEmulatorFailed) return Stage::kCompiled;
+  const bool is_bound_broken = run.tail_calls > static_cast<std::uint32_t>(kTailCallLimit);
+  return run.stop == StopReason::kReturned && !is_bound_broken ? Stage::kCompared : Stage::kRan;
+}
+
 struct Failure {
   Verdict verdict;
   std::string_view invariant;
@@ -41,15 +50,28 @@ Judgement failed(const jit::JitInfo& jit, const Failure& failure, std::string re
           .reason = std::move(reason)};
 }
 
-Judgement without_comparison(Verdict verdict, std::string reason) {
-  return {.verdict = verdict, .signature = {}, .violations = {}, .reason = std::move(reason)};
+Judgement without_comparison(Verdict verdict, std::string reason, std::string detail = {}) {
+  return {.verdict = verdict,
+          .signature = {},
+          .violations = {},
+          .reason = std::move(reason),
+          .detail = std::move(detail)};
+}
+
+// What a plugin says about its limits: "program 0, function 1, slot 2: no such thing" is counted as
+// "no such thing".
+Judgement not_applicable(std::string text) {
+  const std::size_t slot = text.find("slot ");
+  const std::size_t colon = slot == std::string::npos ? slot : text.find(": ", slot);
+  std::string phrase = colon == std::string::npos ? text : text.substr(colon + 2);
+  return without_comparison(Verdict::kNotApplicable, std::move(phrase), std::move(text));
 }
 
 Judgement not_loaded(const jit::JitInfo& jit, jit::LoadOutcome outcome) {
   using Status = jit::LoadOutcome::Status;
   switch (outcome.status) {
     case Status::kNotApplicable:
-      return without_comparison(Verdict::kNotApplicable, std::move(outcome.reason));
+      return not_applicable(std::move(outcome.reason));
     case Status::kRefused:
       return failed(jit, {Verdict::kRefused, kJitAccepts}, std::move(outcome.reason));
     case Status::kBroken:
@@ -120,10 +142,14 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
                           Trial* keep) {
   const jit::JitInfo& info = jit.info();
   if (!execution.defined) {
-    return {without_comparison(Verdict::kUndefined, execution.undefined_reason), Stage::kGenerated};
+    return {without_comparison(Verdict::kUndefined, execution.undefined_reason,
+                               execution.undefined_detail),
+            Stage::kGenerated};
   }
-  if ((oracle::required_capabilities(value) & ~info.capabilities) != 0) {
-    return {without_comparison(Verdict::kNotApplicable, "the JIT lacks what the case needs"),
+  if ((execution.required_capabilities & ~info.capabilities) != 0) {
+    oracle::Lack lack = oracle::lacking(value, info.capabilities);
+    return {without_comparison(Verdict::kNotApplicable, std::move(lack.phrase),
+                               std::move(lack.detail)),
             Stage::kDefined};
   }
   machine::Machine* machine = machine_for(info.arch);
@@ -135,16 +161,18 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
   jit::LoadOutcome loaded = jit.load(value);
   if (loaded.status != jit::LoadOutcome::Status::kLoaded) {
     const bool applies = loaded.status != jit::LoadOutcome::Status::kNotApplicable;
-    return {not_loaded(info, std::move(loaded)), applies ? Stage::kApplicable : Stage::kDefined};
+    Outcome outcome{not_loaded(info, std::move(loaded)),
+                    applies ? Stage::kApplicable : Stage::kDefined};
+    look_for_known(value, execution, info, depth, outcome.judgement);
+    return outcome;
   }
   doing(Activity::kRunning);
   const Image& image = loaded.image->image();
   const MachineRun& run =
       machine->run(value, image, {.depth = depth, .block_budget = budget_for(execution)});
-  Outcome outcome{.judgement = {}, .stage = Stage::kCompared};
+  Outcome outcome{.judgement = {}, .stage = stage_of(run)};
   if (run.stop == StopReason::kEmulatorFailed) {
     outcome.judgement = failed(info, {Verdict::kCrash, kEmulatorSurvives}, run.detail);
-    outcome.stage = Stage::kCompiled;
   } else {
     doing(Activity::kChecking);
     outcome.judgement =
@@ -156,10 +184,47 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
     keep->run = run;
     keep->image = std::move(loaded.image);
   }
-  doing(Activity::kCompiling);  // the JIT again: it unloads
+  doing(Activity::kUnloading);
   loaded.image.reset();
+  look_for_known(value, execution, info, depth, outcome.judgement);
   doing(Activity::kIdle);
   return outcome;
+}
+
+void Judge::look_for_known(const Case& value, const Execution& execution, const jit::JitInfo& jit,
+                           Depth depth, Judgement& judgement) {
+  // Nothing that a JIT does explains a disagreement of interpreters.
+  if (waivers_.empty() || judgement.verdict == Verdict::kSecondOpinion) return;
+  if (judgement.violations.empty()) return;
+  doing(Activity::kChecking);
+  const auto confirm = [&](const Waiver& waiver, const Violation& violation) {
+    const std::string name = alone_with_bug(waiver, jit.name);
+    return name.empty() || shows_too(name, value, jit.contract, execution, depth, violation);
+  };
+  name_cause(jit, waivers_, confirm, judgement);
+}
+
+bool Judge::shows_too(const std::string& name, const Case& value, const Contract& contract,
+                      const Execution& execution, Depth depth, const Violation& violation) {
+  auto it = controls_.find(name);
+  if (it == controls_.end()) {
+    auto opened = jit::open_jits({}, name);
+    it = controls_.emplace(name, opened ? std::move(opened->front()) : nullptr).first;
+  }
+  jit::Jit* const control = it->second.get();
+  if (control == nullptr) return true;
+  const std::span<const NamedWaiver> waivers = std::exchange(waivers_, {});
+  const InterpreterList interpreters = std::exchange(interpreters_, {});
+  const bool same_contract = control->info().contract == contract;
+  const Outcome outcome = same_contract ? judge_with(value, execution, *control, depth, nullptr)
+                                        : judge(value, *control, depth);
+  waivers_ = waivers;
+  interpreters_ = interpreters;
+  if (outcome.judgement.answers.empty()) return true;  // it was not compared
+  return std::ranges::any_of(outcome.judgement.violations, [&](const Violation& other) {
+    return other.invariant == violation.invariant && other.role == violation.role &&
+           other.event == violation.event;
+  });
 }
 
 void Judge::consult_about(const Compared& compared, const jit::JitInfo& jit, Judgement& judgement) {
@@ -189,9 +254,30 @@ bool is_finding(const Judgement& judgement) {
   return true;
 }
 
+Finding finding_of(const Judgement& judgement) {
+  Finding finding;
+  finding.signature = judgement.signature;
+  finding.verdict = judgement.verdict;
+  finding.message =
+      judgement.violations.empty() ? judgement.reason : judgement.violations.front().message;
+  finding.second_opinion = opinion_text(judgement.opinion);
+  return finding;
+}
+
 bool blames_the_case(Activity activity) {
-  return activity == Activity::kCompiling || activity == Activity::kRunning ||
-         activity == Activity::kAsking;
+  switch (activity) {
+    case Activity::kCompiling:
+    case Activity::kRunning:
+    case Activity::kAsking:
+    case Activity::kUnloading:
+      return true;
+    case Activity::kIdle:
+    case Activity::kGenerating:
+    case Activity::kInterpreting:
+    case Activity::kChecking:
+      return false;
+  }
+  return false;
 }
 
 Judgement death_judgement(const jit::JitInfo& jit, Activity activity, std::string reason) {
@@ -201,8 +287,8 @@ Judgement death_judgement(const jit::JitInfo& jit, Activity activity, std::strin
     judgement.signature.role = judgement.violations[0].role = alone_name(Alone::kInterpreter);
     return judgement;
   }
-  const bool compiling = activity == Activity::kCompiling;
-  return failed(jit, {Verdict::kCrash, compiling ? kJitSurvives : kEmulatorSurvives},
+  const bool running = activity == Activity::kRunning;
+  return failed(jit, {Verdict::kCrash, running ? kEmulatorSurvives : kJitSurvives},
                 std::move(reason));
 }
 

@@ -4,7 +4,10 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
+#include <span>
+#include <string>
 
 #include "core/case.h"
 #include "core/execution.h"
@@ -12,6 +15,7 @@
 #include "core/machine_run.h"
 #include "harness/activity.h"
 #include "harness/second_opinion.h"
+#include "harness/waivers.h"
 #include "jit_under_test/jit.h"
 #include "machine/machine.h"
 
@@ -52,6 +56,10 @@ class Judge {
   // The list outlives the judge.
   void ask(InterpreterList interpreters) { interpreters_ = interpreters; }
 
+  // From now on, waivers tell what is known: a judgement's signature is that of the first violation
+  // that none of them explains (causes.h). The list outlives the judge.
+  void know(std::span<const NamedWaiver> waivers) { waivers_ = waivers; }
+
   // The cell is kept up to date while judging; it outlives the judge.
   void show_activity(std::atomic<Activity>* cell) { activity_ = cell; }
 
@@ -67,9 +75,16 @@ class Judge {
   // Null: nothing runs this architecture.
   [[nodiscard]] machine::Machine* machine_for(Arch arch);
   void doing(Activity activity);
+  void look_for_known(const Case& value, const Execution& execution, const jit::JitInfo& jit,
+                      Depth depth, Judgement& judgement);
+  // Does the JIT of that name break the same invariant at the same event? Yes where it cannot tell.
+  [[nodiscard]] bool shows_too(const std::string& name, const Case& value, const Contract& contract,
+                               const Execution& execution, Depth depth, const Violation& violation);
   void consult_about(const Compared& compared, const jit::JitInfo& jit, Judgement& judgement);
 
   InterpreterList interpreters_;
+  std::span<const NamedWaiver> waivers_;
+  std::map<std::string, std::unique_ptr<jit::Jit>> controls_;  // null: cannot be opened
   MachineFactory make_machine_;
   std::array<std::unique_ptr<machine::Machine>, 4> machines_;  // by Arch
   std::atomic<Activity>* activity_ = nullptr;
@@ -77,6 +92,9 @@ class Judge {
 
 // A judgement is a finding: something that a waiver may cover and a report has to tell.
 [[nodiscard]] bool is_finding(const Judgement& judgement);
+
+// What is reported of a judgement that is a finding.
+[[nodiscard]] Finding finding_of(const Judgement& judgement);
 
 // Was a process that died then busy with what is under test? Else the harness itself died.
 [[nodiscard]] bool blames_the_case(Activity activity);

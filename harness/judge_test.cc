@@ -5,7 +5,6 @@
 
 #include "core/case_text.h"
 #include "harness/fake_jit.h"
-#include "harness/wire.h"
 
 namespace plumb::harness {
 namespace {
@@ -49,14 +48,18 @@ TEST(Judge, NamesHowTheMachineStopped) {
   const struct {
     StopReason stop;
     Verdict verdict;
+    Stage stage;
     const char* signature;
   } rows[] = {
-      {StopReason::kEmulatorFailed, Verdict::kCrash, "emulator-survives.fake.x86_64.-"},
-      {StopReason::kFault, Verdict::kViolation, "stays-in-image.fake.x86_64.main"},
-      {StopReason::kInvalidInsn, Verdict::kViolation, "native-fault.fake.x86_64.main"},
-      {StopReason::kWildJump, Verdict::kViolation, "lands-on-entry-or-return.fake.x86_64.main"},
-      {StopReason::kBudget, Verdict::kViolation, "terminates.fake.x86_64.main"},
-      {StopReason::kTailCallBound, Verdict::kViolation, "tail-call-bound.fake.x86_64.main"},
+      {StopReason::kEmulatorFailed, Verdict::kCrash, Stage::kCompiled,
+       "emulator-survives.fake.x86_64.-"},
+      {StopReason::kFault, Verdict::kViolation, Stage::kRan, "stays-in-image.fake.x86_64.main"},
+      {StopReason::kInvalidInsn, Verdict::kViolation, Stage::kRan, "native-fault.fake.x86_64.main"},
+      {StopReason::kWildJump, Verdict::kViolation, Stage::kRan,
+       "lands-on-entry-or-return.fake.x86_64.main"},
+      {StopReason::kBudget, Verdict::kViolation, Stage::kRan, "terminates.fake.x86_64.main"},
+      {StopReason::kTailCallBound, Verdict::kViolation, Stage::kRan,
+       "tail-call-bound.fake.x86_64.main"},
   };
   for (const auto& row : rows) {
     MachineRun run;
@@ -65,8 +68,24 @@ TEST(Judge, NamesHowTheMachineStopped) {
     FakeJit jit([](const Case&) { return Status::kLoaded; });
     const Outcome outcome = judge_with(run).judge(parsed(kReturnsSeven), jit, Depth::kFast);
     EXPECT_EQ(outcome.judgement.verdict, row.verdict);
+    EXPECT_EQ(outcome.stage, row.stage) << row.signature;
     EXPECT_EQ(outcome.judgement.signature.str(), row.signature);
     EXPECT_TRUE(is_finding(outcome.judgement));
+  }
+}
+
+TEST(Judge, ComparesToTheEndWhatReturnsWithinTheBound) {
+  const struct {
+    std::uint32_t tail_calls;
+    Stage stage;
+  } rows[] = {{0, Stage::kCompared}, {33, Stage::kCompared}, {34, Stage::kRan}};
+  for (const auto& row : rows) {
+    MachineRun run;
+    run.tail_calls = row.tail_calls;
+    run.activations.resize(1);
+    FakeJit jit([](const Case&) { return Status::kLoaded; });
+    const Outcome outcome = judge_with(run).judge(parsed(kReturnsSeven), jit, Depth::kFast);
+    EXPECT_EQ(outcome.stage, row.stage) << row.tail_calls;
   }
 }
 
@@ -122,26 +141,6 @@ TEST(Judge, ShowsWhatItIsDoing) {
   judge.show_activity(&activity);
   EXPECT_EQ(judge.judge(parsed(kReturnsSeven), jit, Depth::kFast).judgement.verdict,
             Verdict::kRefused);
-}
-
-TEST(Wire, AJudgementComesBackAsItWent) {
-  Judgement judgement;
-  judgement.verdict = Verdict::kViolation;
-  judgement.signature = {
-      .invariant = "same-result", .family = "fake", .arch = "x86_64", .role = "main"};
-  judgement.reason = "why \" not";
-  judgement.violations = {{.invariant = "same-result",
-                           .role = "main",
-                           .at = {.program = 1, .function = 2, .slot = -1},
-                           .event = 3,
-                           .message = "a\nb"}};
-  const auto back = unpack(pack(judgement));
-  ASSERT_TRUE(back.has_value());
-  EXPECT_EQ(back->signature, judgement.signature);
-  EXPECT_EQ(back->violations, judgement.violations);
-  EXPECT_EQ(back->reason, judgement.reason);
-  EXPECT_FALSE(unpack("nonsense").has_value());
-  EXPECT_FALSE(unpack("[]").has_value());
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 
 #include "core/opcode.h"
 #include "invariants/invariants.h"
+#include "oracle/capabilities.h"
 #include "oracle/oracle.h"
-#include "oracle/validate.h"
 
 namespace plumb::harness {
 namespace {
@@ -177,7 +177,7 @@ KernelTestOutcome KernelTestRunner::run_all(const jit::KernelTest& test, Case& v
     return outcome_of(Verdict::kNotApplicable, "no machine runs this architecture");
   }
   doing(Activity::kCompiling);
-  const jit::LoadOutcome loaded = jit.load(value);
+  jit::LoadOutcome loaded = jit.load(value);
   if (loaded.status == jit::LoadOutcome::Status::kNotApplicable) {
     return outcome_of(Verdict::kNotApplicable, loaded.reason);
   }
@@ -197,6 +197,8 @@ KernelTestOutcome KernelTestRunner::run_all(const jit::KernelTest& test, Case& v
     if (outcome.verdict == Verdict::kPassed) outcome.verdict = Verdict::kFailed;
     break;
   }
+  doing(Activity::kUnloading);
+  loaded.image.reset();
   doing(Activity::kIdle);
   return outcome;
 }

@@ -20,8 +20,9 @@ namespace plumb::harness {
 // What came of one test of a kernel's lib/test_bpf.c under one JIT.
 struct KernelTestOutcome {
   enum class Verdict : std::uint8_t {
-    kPassed,  // ran natively, and everything is as it should be; or was rejected, as expected
-    kFailed,  // the JIT is wrong
+    kNotJudged,  // nobody has said anything: never a pass
+    kPassed,     // ran natively, and everything is as it should be; or was rejected, as expected
+    kFailed,     // the JIT is wrong
     kNotApplicable,  // reason says why
     kHarnessFailed,  // we are wrong
   };
@@ -31,7 +32,7 @@ struct KernelTestOutcome {
     kDisagrees,  // returns something else: the test expects the wrong thing, or the oracle is wrong
     kUndefined,  // the test does what no verifier lets pass: only its result was compared
   };
-  Verdict verdict = Verdict::kNotApplicable;
+  Verdict verdict = Verdict::kNotJudged;
   std::string reason;  // not passed: one line
   Oracle oracle = Oracle::kNotAsked;
   std::string undefined_reason;  // kUndefined

@@ -213,7 +213,7 @@ TEST_F(KernelTestsTest, JitThatDiesFailsItsTestAndNoOther) {
   const std::vector<KernelTestRow> rows = run_kernel_tests(subjects, options);
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(rows[0].outcome.verdict, Verdict::kFailed);
-  EXPECT_EQ(rows[0].outcome.reason, "the JIT was killed by signal 6 (ABRT)");
+  EXPECT_EQ(rows[0].outcome.reason, "the JIT: killed by signal 6 (ABRT)");
   EXPECT_EQ(rows[1].outcome.verdict, Verdict::kPassed) << rows[1].outcome.reason;
 }
 

@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "core/capability.h"
+#include "oracle/capabilities.h"
 #include "oracle/oracle.h"
-#include "oracle/validate.h"
 
 namespace plumb::harness {
 namespace {

@@ -11,10 +11,10 @@
 #include <functional>
 
 #include "core/case_text.h"
+#include "harness/coding.h"
 #include "harness/fake_jit.h"
 #include "harness/fuzz_driver.h"
 #include "harness/judge.h"
-#include "harness/wire.h"
 #include "oracle/oracle.h"
 
 namespace plumb::harness {
@@ -213,7 +213,7 @@ TEST_P(SecondOpinionTest, NamesWhoStandsAlone) {
       EXPECT_EQ(judgement.violations[0].message, row.text);
       EXPECT_EQ(judgement.opinion.status, Status::kDisagrees);
     }
-    const auto back = unpack(pack(judgement));
+    const auto back = decode<Judgement>(encode(judgement));
     ASSERT_TRUE(back.has_value());
     EXPECT_EQ(back->opinion, judgement.opinion);
     EXPECT_EQ(back->violations, judgement.violations);
@@ -342,9 +342,9 @@ TEST(OpinionFunnel, AskingInVainIsAnEmptyStage) {
   count_opinion(counts, {});
   EXPECT_EQ(counts, FunnelCounts{});
   count_opinion(counts, {.status = Status::kNotApplicable, .text = "why"});
-  EXPECT_EQ(std::ranges::count(zero_stages(counts, 0), "opinion_given"), 1);
+  EXPECT_EQ(std::ranges::count(zero_stages(counts, {.capabilities = 0}), "opinion_given"), 1);
   count_opinion(counts, {.status = Status::kDisagrees, .text = "who"});
-  EXPECT_EQ(std::ranges::count(zero_stages(counts, 0), "opinion_given"), 0);
+  EXPECT_EQ(std::ranges::count(zero_stages(counts, {.capabilities = 0}), "opinion_given"), 0);
   count_opinion(counts, {.status = Status::kAgrees, .text = {}});
   EXPECT_EQ(counts.opinion_asked, 3U);
   EXPECT_EQ(counts.opinion_given, 2U);

@@ -13,10 +13,6 @@
 namespace plumb::harness {
 namespace {
 
-std::string message_of(const Judgement& judgement) {
-  return judgement.violations.empty() ? judgement.reason : judgement.violations.front().message;
-}
-
 class Grouping {
  public:
   Grouping(std::span<const NamedCase> cases, JitList jits) : cases_(cases), jits_(jits) {}
@@ -34,7 +30,8 @@ class Grouping {
     if (case_size(cases_[row.case_index].value) < case_size(cases_[it->smallest].value)) {
       it->smallest = row.case_index;
       it->jit_index = row.jit_index;
-      it->message = message_of(row.judgement);
+      it->message = finding_of(row.judgement).message;
+      it->path = cases_[row.case_index].path;
     }
   }
 
@@ -48,14 +45,13 @@ class Grouping {
 
  private:
   void begin(const CheckRow& row) {
-    rows_.push_back({.signature = row.judgement.signature,
-                     .verdict = row.judgement.verdict,
-                     .jits = {jits_[row.jit_index]->info().name},
-                     .known = row.known,
-                     .message = message_of(row.judgement),
-                     .count = 1,
-                     .smallest = row.case_index,
-                     .jit_index = row.jit_index});
+    TriageRow begun{finding_of(row.judgement)};
+    begun.known = row.known;
+    begun.path = cases_[row.case_index].path;
+    begun.jits = {jits_[row.jit_index]->info().name};
+    begun.smallest = row.case_index;
+    begun.jit_index = row.jit_index;
+    rows_.push_back(std::move(begun));
     last_case_.push_back(row.case_index);
   }
 
@@ -77,16 +73,19 @@ Triage triage(std::span<const NamedCase> cases, JitList jits, const CheckOptions
   Grouping grouping(cases, jits);
   std::vector<bool> shown(cases.size(), false);
   std::vector<bool> killed(cases.size(), false);
+  std::vector<bool> judged(cases.size(), true);
   for (const CheckRow& row : checked.rows) {
     grouping.add(row);
     if (is_finding(row.judgement)) shown[row.case_index] = true;
     if (row.judgement.verdict == Verdict::kCrash) killed[row.case_index] = true;
+    if (row.judgement.verdict == Verdict::kNotJudged) judged[row.case_index] = false;
   }
   Triage result{.rows = grouping.rows(),
                 .silent = {},
                 .harmless = {},
                 .harness_failures = checked.harness_failures};
   for (std::size_t i = 0; i < shown.size(); ++i) {
+    if (!judged[i]) continue;
     if (!shown[i]) result.silent.push_back(i);
     if (!killed[i]) result.harmless.push_back(i);
   }

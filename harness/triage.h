@@ -11,22 +11,19 @@
 
 namespace plumb::harness {
 
-// What a number of artefacts have in common.
-struct TriageRow {
-  Signature signature;
-  Verdict verdict = Verdict::kViolation;
-  std::vector<std::string> jits;  // that showed it
-  std::string known;              // the waiver's name, or empty
-  std::string message;            // of the smallest case
-  std::size_t count = 0;          // artefacts that showed it
-  std::size_t smallest = 0;       // index of the smallest case
-  std::size_t jit_index = 0;      // under which that one shows it
+// What a number of artefacts have in common: the message is that of the smallest, the count that of
+// the artefacts.
+struct TriageRow : Finding {
+  std::vector<std::string> jits{};  // that showed it
+  std::size_t smallest = 0;         // index of the smallest case
+  std::size_t jit_index = 0;        // under which that one shows it
 };
 
 struct Triage {
-  std::vector<TriageRow> rows;        // unknown before known, then most frequent first
-  std::vector<std::size_t> silent;    // artefacts that show nothing
-  std::vector<std::size_t> harmless;  // artefacts that kill nothing, whatever else they show
+  std::vector<TriageRow> rows;  // unknown before known, then most frequent first
+  // Of artefacts that were judged under all JITs:
+  std::vector<std::size_t> silent;    // those that show nothing
+  std::vector<std::size_t> harmless;  // those that kill nothing, whatever else they show
   std::vector<std::string> harness_failures;
 
   // 0: nothing that no waiver covers, 1: such a finding, 3: the harness failed.

@@ -24,14 +24,8 @@ struct NamedWaiver {
   Waiver waiver;
 };
 
-// The first that covers the finding, or null.
-//
-// The limit: a case has one signature, that of the violation that ranks first, and a waiver for it
-// covers the case with whatever else it breaks. Another bug that shows only in such cases stays
-// hidden. Nothing that a run records tells a consequence from a second bug: a violation's event is
-// where it was noticed, and a register that is not saved gives wrong data, and with it wrong calls,
-// long before the way out where its loss is noticed. Taking the rest for news would make a false
-// alarm of every consequence. So waivers stay narrow, and other cases have to show the other bug.
+// The first whose signature and JITs fit, or null. Whether the bug is really that one is for
+// causes.h to say.
 [[nodiscard]] const NamedWaiver* find_waiver(std::span<const NamedWaiver> waivers,
                                              const Signature& signature, std::string_view jit);
 

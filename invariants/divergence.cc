@@ -64,31 +64,6 @@ std::string event_text(const View& view, EventKind kind, const Place& at) {
                      at.slot);
 }
 
-std::string value_text(const Value& value) {
-  if (value.is_scalar()) return fmt::format("{:#x}", value.bits);
-  switch (value.space) {
-    case Space::kContext:
-      return fmt::format("context{:+d}", value.offset());
-    case Space::kRegion:
-      return fmt::format("region {}{:+d}", value.index, value.offset());
-    case Space::kStack:
-      return fmt::format("R10{:+d} of activation {}", value.offset(), value.index);
-    case Space::kArray:
-      return fmt::format("array {}", value.index);
-    case Space::kFunction:
-      return fmt::format("function {} of program {}", value.index % kMaxFunctions,
-                         value.index / kMaxFunctions);
-  }
-  return "?";
-}
-
-// A native number beside what it should be: relative to it, so that no address is shown.
-std::string native_text(const View& view, const Value& expected, std::uint64_t seen) {
-  const auto native = view.native(expected);
-  if (expected.is_scalar() || !native) return fmt::format("{:#x}", seen);
-  return fmt::format("that {:+d}", static_cast<std::int64_t>(seen - *native));
-}
-
 std::string difference_text(const View& view, std::size_t index) {
   const Event& oracle = view.execution().trace[index];
   const MachineEvent& machine = view.run().events[index];
@@ -121,6 +96,35 @@ std::string difference_text(const View& view, std::size_t index) {
 }
 
 }  // namespace
+
+std::string value_text(const Value& value) {
+  if (value.is_scalar()) return fmt::format("{:#x}", value.bits);
+  switch (value.space) {
+    case Space::kContext:
+      return fmt::format("context{:+d}", value.offset());
+    case Space::kRegion:
+      return fmt::format("region {}{:+d}", value.index, value.offset());
+    case Space::kStack:
+      return fmt::format("R10{:+d} of activation {}", value.offset(), value.index);
+    case Space::kArray:
+      return fmt::format("array {}", value.index);
+    case Space::kFunction:
+      return fmt::format("function {} of program {}", value.index % kMaxFunctions,
+                         value.index / kMaxFunctions);
+  }
+  return "?";
+}
+
+std::string native_text(const View& view, const Value& expected, std::uint64_t seen) {
+  const auto native = view.native(expected);
+  if (expected.is_pointer() && native) {
+    return fmt::format("that {:+d}", static_cast<std::int64_t>(seen - *native));
+  }
+  const Range& arena = view.image().arena;
+  const std::uint64_t code = code_address(view.image().arch, seen);
+  if (arena.contains(code)) return fmt::format("arena+{:#x}", code - arena.address);
+  return fmt::format("{:#x}", seen);
+}
 
 Divergence find_divergence(const View& view) {
   const auto& oracle = view.execution().trace;

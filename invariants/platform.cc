@@ -12,29 +12,20 @@ constexpr RegisterSet registers(std::initializer_list<int> numbers) {
   return set;
 }
 
-// System V psABI for x86-64, section 3.2.3: rbx, rbp, r12 ... r15. The landing stands behind
-// "push rbp; mov rbp, rsp" in every kernel since 5.10 (kernel commit ebf7d1f508a7).
+// System V psABI for x86-64, section 3.2.3: rbx, rbp, r12 ... r15.
 constexpr Platform kX86_64{
     .callee_saved = registers({3, 5, 12, 13, 14, 15}),
     .result_register = 0,
-    .geometry = FrameGeometry{.call_pushes = 8,
-                              .record_below_entry = 8,
-                              .return_below_entry = 0,
-                              .landing_below_entry = 8,
-                              .constant_sp = true},
+    .geometry = frame_geometry(Arch::kX86_64),
 };
 
 // AAPCS64, section 6.1.1: x19 ... x28 and the frame pointer x29. With an sp that is no multiple of
-// 16, accesses by it fault, those of an interrupt too (Arm ARM, D1, SP alignment checking). Tail
-// calls land behind the record and the count in 6.12, behind all that is saved before.
+// 16, accesses by it fault, those of an interrupt too (Arm ARM, D1, SP alignment checking).
 constexpr Platform kArm64{
     .callee_saved = registers({19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29}),
     .result_register = 0,
     .sp_alignment = 16,
-    .geometry = FrameGeometry{.record_below_entry = 16,
-                              .return_below_entry = 8,
-                              .landing_below_entry = std::nullopt,
-                              .constant_sp = true},
+    .geometry = frame_geometry(Arch::kArm64),
 };
 
 // RISC-V psABI, integer calling convention: s0, s1 (x8, x9) and s2 ... s11 (x18 ... x27). gp (x3)
@@ -45,11 +36,7 @@ constexpr Platform kRiscv64{
     .result_register = 10,
     .returns_in_r0 = true,
     .sp_alignment = 16,
-    .geometry = FrameGeometry{.record_below_entry = 16,
-                              .return_below_entry = 8,
-                              .leaf_saves_no_return = true,
-                              .landing_below_entry = std::nullopt,
-                              .constant_sp = true},
+    .geometry = frame_geometry(Arch::kRiscv64),
 };
 
 }  // namespace

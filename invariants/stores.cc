@@ -96,6 +96,22 @@ class CountWords {
   std::int32_t next_event_ = 0;
 };
 
+// Why the store of a count does not belong to the tail call whose code it stands in, or null. Each
+// tail call ends in an event, and counts at most once before it: a taken one, and where the
+// contract says so one that finds an empty slot.
+const char* misplaced(const View& view, std::size_t i, std::int32_t counted_behind) {
+  const std::int32_t behind = view.run().accesses[i].event;
+  if (behind == counted_behind) return "counts a second time";
+  const auto next = static_cast<std::size_t>(behind + 1);
+  const auto& events = view.run().events;
+  const auto& trace = view.execution().trace;
+  if (next >= events.size() || events[next].kind != EventKind::kTailCallRefused) return nullptr;
+  if (next >= trace.size() || trace[next].kind != EventKind::kTailCallRefused) return nullptr;
+  const bool may_count = trace[next].reason == RefusalReason::kEmptySlot &&
+                         view.image().contract.empty_slot_consumes_count;
+  return may_count ? nullptr : "counts and is refused";
+}
+
 // What a prologue stored last where the i-th access writes, or nothing.
 std::optional<std::uint64_t> initial_count(const View& view, std::size_t i) {
   const auto& accesses = view.run().accesses;
@@ -130,8 +146,7 @@ Answer check_stores_are_accounted_for(const View& view) {
 }
 
 Answer check_caller_stack_unwritten(const View& view) {
-  const std::uint64_t pushes = view.platform().geometry ? view.platform().geometry->call_pushes : 0;
-  const std::uint64_t end = view.run().entry_sp + pushes;
+  const std::uint64_t end = view.run().entry_sp + view.platform().geometry.call_pushes;
   for (const StackAccess& access : view.run().accesses) {
     if (access.kind != AccessKind::kWrite || access.address + access.size <= end) continue;
     return view.at_access(
@@ -147,12 +162,13 @@ Answer check_caller_stack_unwritten(const View& view) {
                                    "above its stack pointer",
                                    view.run().caller_stack_changed - end));
   }
-  return held_if(view.platform().geometry.has_value(), NotApplicableReason::kGeometryUnknown);
+  return Held{};
 }
 
 Answer check_tail_call_counter_intact(const View& view) {
   CountWords words(view);
   bool looked = false;
+  std::int32_t counted_behind = -2;  // the event before the last store of a count
   const auto& accesses = view.run().accesses;
   for (std::size_t i = 0; i < accesses.size(); ++i) {
     const StackAccess& access = accesses[i];
@@ -172,6 +188,13 @@ Answer check_tail_call_counter_intact(const View& view) {
                                         view.stack_name(access.address, access.activation)));
     }
     looked = true;
+    if (const char* problem = misplaced(view, i, counted_behind)) {
+      return view.at_access("tail-call-counter-intact", access,
+                            fmt::format("a tail call {}: it stores {} at {}", problem,
+                                        low_bytes(access.value, access.size),
+                                        view.stack_name(access.address, access.activation)));
+    }
+    counted_behind = access.event;
     const auto before = word != nullptr && word->address == access.address
                             ? std::optional(word->value)
                             : initial_count(view, i);

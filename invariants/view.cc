@@ -28,13 +28,6 @@ bool is_tail_call(const Insn& insn) {
   return insn.opcode == kCallOpcode && insn.src == 0 && insn.immediate == kTailCallHelper;
 }
 
-// Anything but tail calls.
-bool makes_calls(const Function& function) {
-  return std::ranges::any_of(function.insns, [](const Insn& insn) {
-    return insn.opcode == kCallOpcode && !is_tail_call(insn);
-  });
-}
-
 bool names_r10(const Function& function) {
   return std::ranges::any_of(function.insns, [](const Insn& insn) {
     return insn.dst == kFramePointerRegister || insn.src == kFramePointerRegister;
@@ -87,8 +80,7 @@ void View::build_frames() {
 // The first function is entered by a call: what it pushes up to its landing is what a tail call has
 // to leave on the stack.
 void View::learn_landing() {
-  if (!platform_.geometry) return;
-  landing_ = platform_.geometry->landing_below_entry;
+  landing_ = platform_.geometry.landing_below_entry;
   if (image().frame.landing_below_entry != 0) landing_ = image().frame.landing_below_entry;
   if (landing_ || run().activations.empty()) return;
   const Activation& first = run().activations.front();
@@ -103,15 +95,11 @@ void View::learn_landing() {
 }
 
 void View::locate_record(Frame& frame) const {
-  if (!platform_.geometry) return;
-  const FrameGeometry& geometry = *platform_.geometry;
-  frame.record = frame.entry_sp - geometry.record_below_entry;
-  frame.return_slot = frame.entry_sp - geometry.return_below_entry;
-  const bool is_leaf = geometry.leaf_saves_no_return && frame.native != nullptr &&
-                       !makes_calls(bpf_function(*frame.native));
-  if (!is_leaf) return;
-  frame.record = frame.return_slot;
-  frame.return_slot = 0;
+  const RecordPlace place =
+      record_place(platform_.geometry, frame.entry_sp,
+                   frame.native != nullptr ? &bpf_function(*frame.native) : nullptr);
+  frame.record = place.saved_frame_pointer;
+  frame.return_slot = place.return_address;
 }
 
 void View::locate_stack(Frame& frame, std::uint64_t seen_r10) const {
@@ -299,6 +287,15 @@ Violation View::at_access(std::string_view invariant, const StackAccess& access,
           .message = std::move(message),
           .access = static_cast<std::int32_t>(&access - run().accesses.data()),
           .activation = static_cast<std::int32_t>(access.activation)};
+}
+
+bool View::is_tail_call_code(std::uint64_t pc) const {
+  const NativeFunction* native = image().function_at(pc);
+  if (native == nullptr) return false;
+  const int slot = slot_at(*native, static_cast<std::uint32_t>(pc - native->address));
+  const auto& insns = bpf_function(*native).insns;
+  const bool in_body = slot >= 0 && static_cast<std::size_t>(slot) < insns.size();
+  return in_body && is_tail_call(insns[static_cast<std::size_t>(slot)]);
 }
 
 Place View::place_of(std::uint64_t pc) const {

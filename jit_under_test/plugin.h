@@ -73,7 +73,16 @@ struct plumb_contract {
   uint8_t landing_pad; /* enum plumb_landing_pad */
   uint8_t
       call_preamble; /* bytes: indirect calls arrive that much in front of a function's address */
-  uint8_t reserved;
+  /* Or of enum plumb_verifier_rule. 0: not known, so the JIT only gets what all verifiers let
+   * through. */
+  uint8_t verifier_rules;
+};
+
+/* What the verifier in front of the JIT lets through, where versions of Linux differ. */
+enum plumb_verifier_rule {
+  /* In the depth of a call chain a frame counts as a multiple of 16 bytes (else of 32). */
+  PLUMB_VERIFIER_ROUNDS_TO_16 = 1u << 0,
+  PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK = 1u << 1
 };
 
 /* The instruction that an indirect jump or call has to land on. */

@@ -179,6 +179,10 @@ Result<JitInfo> read_info(const plumb_plugin_info* from) {
     info.landing = {.pad = static_cast<LandingPad>(c.landing_pad),
                     .call_preamble = c.call_preamble};
   }
+  const std::size_t rules = offsetof(plumb_contract, verifier_rules);
+  const unsigned lets = c.struct_size > rules ? c.verifier_rules : 0u;
+  info.contract.chain_rounding = (lets & PLUMB_VERIFIER_ROUNDS_TO_16) != 0 ? 16 : 32;
+  info.contract.tail_call_in_callback = (lets & PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK) != 0;
   return info;
 }
 

@@ -196,7 +196,7 @@ void Observer::arrive_in_stubs(const Block& from, std::uint64_t address) {
 
 void Observer::begin_call(const MachineEvent& event) {
   run_->shadow.push_back({.return_address = event.pc,
-                          .sp = event.sp - target_.facts().call_pushes,
+                          .sp = event.sp - target_.facts().frame.call_pushes,
                           .parent = innermost_,
                           .activation = current_,
                           .event = static_cast<std::int32_t>(run_->events.size() - 1)});
@@ -218,7 +218,7 @@ void Observer::enter_by_call(Role role, const Block& from, std::uint64_t return_
                                .function = f.function,
                                .caller = static_cast<std::int32_t>(current_),
                                .replaced = -1,
-                               .entry_sp = event.sp - target_.facts().call_pushes,
+                               .entry_sp = event.sp - target_.facts().frame.call_pushes,
                                .return_address = return_address,
                                .r10 = 0,
                                .entered_by = static_cast<std::int32_t>(run_->events.size() - 1),
@@ -289,7 +289,8 @@ void Observer::record_helper_writes(const Range& written, std::uint64_t sp) {
                               .event = last_event(),
                               .size = static_cast<std::uint8_t>(size),
                               .kind = AccessKind::kWrite,
-                              .is_push = false});
+                              .is_push = false,
+                              .step = last_step()});
   }
   run_->lowest_sp = std::min(run_->lowest_sp, written.address);
 }
@@ -305,6 +306,27 @@ void Observer::on_instruction(std::uint64_t address) {
     if (keeps_steps_) add_step(address);
   }
   if (role.has(Role::kAfterTailCall) && previous_.begin != address) refuse_tail_call(address);
+  if (options_.injected != nullptr && run_->steps.size() == options_.injected->step + 1) {
+    inject(*options_.injected, address);
+  }
+}
+
+void Observer::inject(InjectedStore& store, std::uint64_t pc) {
+  if (store.address - guest::kStackBase > guest::kStackSize - 8) return;
+  store.before = memory_.stack_word(store.address);
+  const std::uint64_t value = store.adds ? store.before + store.value : store.value;
+  memory_.set_stack_word(store.address, value);
+  run_->accesses.push_back({.pc = pc,
+                            .address = store.address,
+                            .sp = engine_->read(target_.facts().stack_pointer),
+                            .value = value,
+                            .activation = current_,
+                            .event = last_event(),
+                            .size = 8,
+                            .kind = AccessKind::kWrite,
+                            .is_push = false,
+                            .step = last_step()});
+  run_->lowest_sp = std::min(run_->lowest_sp, store.address);
 }
 
 void Observer::add_step(std::uint64_t pc) {
@@ -343,7 +365,8 @@ void Observer::on_stack_access(AccessKind kind, std::uint64_t address, std::uint
                             .event = last_event(),
                             .size = size,
                             .kind = kind,
-                            .is_push = is_push});
+                            .is_push = is_push,
+                            .step = last_step()});
   if (kind == AccessKind::kWrite) run_->lowest_sp = std::min(run_->lowest_sp, address);
   if (run_->activations[current_].r10 == 0 && frame_is_set_up(pc)) {
     RegisterFile registers{};
@@ -398,7 +421,7 @@ MachineEvent& Observer::record(EventKind kind, const Place& at, std::int32_t tar
 MachineEvent& Observer::record_call(EventKind kind, const Place& at, std::int32_t target,
                                     std::uint64_t pc) {
   MachineEvent& event = record(kind, at, target, pc);
-  event.sp += target_.facts().call_pushes;
+  event.sp += target_.facts().frame.call_pushes;
   event.registers[static_cast<std::size_t>(target_.facts().stack_pointer)] = event.sp;
   walk_frames(event);
   return event;
@@ -472,8 +495,8 @@ void Observer::finish(EngineStatus status) {
 }
 
 std::uint64_t Observer::caller_stack_changed() const {
-  const std::uint64_t caller = run_->entry_sp + target_.facts().call_pushes;
-  if (target_.facts().call_pushes != 0) {
+  const std::uint64_t caller = run_->entry_sp + target_.facts().frame.call_pushes;
+  if (target_.facts().frame.call_pushes != 0) {
     const std::uint64_t seen = memory_.stack_word(run_->entry_sp);
     const std::uint64_t changed = seen ^ image_->placement.exit;
     if (changed != 0) return run_->entry_sp + static_cast<unsigned>(std::countr_zero(changed)) / 8;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/arch.h"
+#include "core/frame_geometry.h"
 #include "core/machine_run.h"
 #include "machine/engine.h"
 #include "machine/guest_memory.h"
@@ -46,7 +47,7 @@ struct TargetFacts {
   int zero = -1;                   // always 0; -1: there is no such register
   int link = -1;                   // holds the return address on arrival; -1: it is on the stack
   std::uint32_t caller_saved = 0;  // bit per hardware number: what a helper may destroy
-  std::uint64_t call_pushes = 0;   // bytes that a call instruction puts on the stack
+  FrameGeometry frame;             // what a call pushes, where the frame record lies
 };
 
 // Everything about one instruction set that the machine must know. Only what native code shows:

@@ -15,7 +15,7 @@ constexpr TargetFacts kFacts{.arch = Arch::kArm64,
                              .result = 0,
                              .link = kLr,
                              .caller_saved = kCallerSaved,
-                             .call_pushes = 0};
+                             .frame = frame_geometry(Arch::kArm64)};
 
 // Fields of instructions: Arm Architecture Reference Manual for A-profile, C4.1.
 constexpr std::uint32_t kBrk = 0xd4200000;

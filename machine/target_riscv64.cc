@@ -18,7 +18,7 @@ constexpr TargetFacts kFacts{.arch = Arch::kRiscv64,
                              .zero = 0,
                              .link = kRa,
                              .caller_saved = kCallerSaved,
-                             .call_pushes = 0};
+                             .frame = frame_geometry(Arch::kRiscv64)};
 
 // Encodings: the RISC-V unprivileged specification, chapters 2 and 16.
 constexpr std::uint32_t kEbreak = 0x00100073;

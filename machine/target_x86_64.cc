@@ -18,7 +18,7 @@ constexpr TargetFacts kFacts{.arch = Arch::kX86_64,
                              .stack_pointer = kRsp,
                              .result = kRax,
                              .caller_saved = kCallerSaved,
-                             .call_pushes = 8};
+                             .frame = frame_geometry(Arch::kX86_64)};
 
 constexpr std::uint8_t kRet = 0xc3;
 constexpr std::uint8_t kRetImm16 = 0xc2;

@@ -29,7 +29,8 @@ struct Node {
 
 class CallGraph {
  public:
-  explicit CallGraph(const Code& code) : code_(code), nodes_(code.functions.size()) {
+  CallGraph(const Code& code, const Contract& contract)
+      : code_(code), contract_(contract), nodes_(code.functions.size()) {
     for (std::uint32_t f = 0; f < nodes_.size(); ++f) collect(f);
   }
 
@@ -88,24 +89,26 @@ class CallGraph {
     const CodeFunction& function = code_.functions[f];
     const Place start = code_.place(f, function.first);
     if (function.stack_depth < 0 || function.stack_depth > kMaxStackDepth) {
-      return {Reason::kStackTooDeep, start};
+      return {Reason::kStackTooDeep, start, function.stack_depth};
     }
-    if (node.frames_above + 1 > kMaxCallDepth) return {Reason::kCallChainTooLong, start};
-    if (node.bytes_above + chain_bytes(function.stack_depth) > kMaxStackDepth) {
-      return {Reason::kCallChainTooDeep, start};
-    }
+    const int frames = node.frames_above + 1;
+    if (frames > kMaxCallDepth) return {Reason::kCallChainTooLong, start, frames};
+    const int bytes = node.bytes_above + chain_bytes(function.stack_depth, contract_);
+    if (bytes > kMaxStackDepth) return {Reason::kCallChainTooDeep, start, bytes};
     if (node.tail_call < 0) return {};
     const Place tail_call = code_.place(f, static_cast<std::uint32_t>(node.tail_call));
-    if (node.in_callback) return {Reason::kTailCallInCallback, tail_call};
+    if (node.in_callback && !contract_.tail_call_in_callback) {
+      return {Reason::kTailCallInCallback, tail_call};
+    }
     if (node.bytes_above >= kMaxCallerDepthWithTailCall) {
-      return {Reason::kTailCallTooDeep, tail_call};
+      return {Reason::kTailCallTooDeep, tail_call, node.bytes_above};
     }
     return {};
   }
 
   void hand_down(std::uint32_t f) {
     const Node& node = nodes_[f];
-    const int bytes = node.bytes_above + chain_bytes(code_.functions[f].stack_depth);
+    const int bytes = node.bytes_above + chain_bytes(code_.functions[f].stack_depth, contract_);
     for (std::uint32_t e = 0; e < node.edge_count; ++e) {
       const Edge& edge = edges_[node.first_edge + e];
       Node& callee = nodes_[edge.callee];
@@ -116,6 +119,7 @@ class CallGraph {
   }
 
   const Code& code_;
+  const Contract& contract_;
   std::vector<Node> nodes_;
   std::vector<Edge> edges_;
   std::vector<std::uint32_t> order_;
@@ -123,6 +127,8 @@ class CallGraph {
 
 }  // namespace
 
-CodeDefect check_calls(const Code& code) { return CallGraph(code).check(); }
+CodeDefect check_calls(const Code& code, const Contract& contract) {
+  return CallGraph(code, contract).check();
+}
 
 }  // namespace plumb::oracle

@@ -45,7 +45,7 @@ void Interpreter::enter(std::uint32_t function) {
   frame.function = function;
   if (code.function == 0) {
     frame.chain_frames = 1;
-    frame.chain_bytes = chain_bytes(code.stack_depth);
+    frame.chain_bytes = chain_bytes(code.stack_depth, contract_);
   }
   execution_.activation_function.push_back(
       static_cast<std::uint32_t>(code.program * kMaxFunctions + code.function));
@@ -64,9 +64,15 @@ Reason Interpreter::push_frame(Origin origin, std::uint32_t function, std::uint3
   frame.call_op = call_op;
   frame.chain_frames = frames_.back().chain_frames + 1;
   frame.chain_bytes =
-      frames_.back().chain_bytes + chain_bytes(code_.functions[function].stack_depth);
-  if (frame.chain_frames > kMaxCallDepth) return Reason::kCallChainTooLong;
-  if (frame.chain_bytes > kMaxStackDepth) return Reason::kCallChainTooDeep;
+      frames_.back().chain_bytes + chain_bytes(code_.functions[function].stack_depth, contract_);
+  if (frame.chain_frames > kMaxCallDepth) {
+    refused_amount_ = frame.chain_frames;
+    return Reason::kCallChainTooLong;
+  }
+  if (frame.chain_bytes > kMaxStackDepth) {
+    refused_amount_ = frame.chain_bytes;
+    return Reason::kCallChainTooDeep;
+  }
   std::copy_n(registers_.begin() + kFirstSaved, frame.saved.size(), frame.saved.begin());
   frames_.push_back(frame);
   enter(function);
@@ -191,9 +197,6 @@ Reason Interpreter::check_argument(HelperArg kind, std::size_t index, HelperCall
                         value.index / kMaxFunctions == program;
       return ours ? Reason::kNone : Reason::kArgumentNotFunction;
     }
-    case HelperArg::kZero:
-      if (!value.is_scalar()) return Reason::kArgumentNotScalar;
-      return value.bits == 0 ? Reason::kNone : Reason::kArgumentNotZero;
     case HelperArg::kSize:
       if (!value.is_scalar()) return Reason::kArgumentNotScalar;
       call.scalars[index] = value.bits;
@@ -261,16 +264,18 @@ void Interpreter::take_tail_call(std::int32_t program) {
 
 // ---- bpf_loop ----
 
+// bpf_loop() of kernel/bpf/bpf_iter.c: there are no flags yet, and that is looked at first.
 Reason Interpreter::start_loop() {
   const auto count = static_cast<std::uint32_t>(registers_[1].bits);  // the helper takes a u32
-  if (count == 0 || count > kMaxLoopIterations) {
-    end_call(Value::scalar(count == 0 ? 0 : kLoopTooBig));
+  const bool flags = registers_[4].bits != 0;
+  if (flags || count == 0 || count > kMaxLoopIterations) {
+    end_call(Value::scalar(flags ? kLoopBadFlags : count == 0 ? 0 : kLoopTooBig));
     return Reason::kNone;
   }
   Frame loop;
   const std::uint32_t main =
       code_.main_function[static_cast<std::size_t>(registers_[2].index / kMaxFunctions)];
-  loop.function = main + registers_[2].index % kMaxFunctions;
+  loop.loop_function = main + registers_[2].index % kMaxFunctions;
   loop.call_op = at_;
   loop.loop_count = count;
   loop.loop_context = registers_[3];
@@ -283,17 +288,20 @@ Reason Interpreter::call_back(Frame loop) {
   registers_[1] = Value::scalar(loop.loop_index);
   registers_[2] = loop.loop_context;
   Event& event =
-      record(EventKind::kCallback, loop.call_op, code_.functions[loop.function].function);
+      record(EventKind::kCallback, loop.call_op, code_.functions[loop.loop_function].function);
   event.args[0] = registers_[1];
   event.args[1] = registers_[2];
-  const Reason r = push_frame(Origin::kCallback, loop.function, loop.call_op);
+  const Reason r = push_frame(Origin::kCallback, loop.loop_function, loop.call_op);
   if (r != Reason::kNone) return r;
+  frames_.back().loop_function = loop.loop_function;
   frames_.back().loop_index = loop.loop_index;
   frames_.back().loop_count = loop.loop_count;
   frames_.back().loop_context = loop.loop_context;
   return Reason::kNone;
 }
 
+// What a callback itself returns is 0 or 1. A program that a tail call put in its place returns
+// anything, and bpf_loop() takes all but 0 as the word to stop.
 Reason Interpreter::end_callback(const Frame& frame, const Value& result) {
   pop_frame();
   record(EventKind::kReturn, frame.call_op, 0).result = result;

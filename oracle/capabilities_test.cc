@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "oracle/capabilities.h"
+
 #include <string>
 
 #include "core/capability.h"
 #include "oracle/test_support.h"
-#include "oracle/validate.h"
 
 namespace plumb::oracle {
 namespace {
@@ -63,6 +64,36 @@ TEST(RequiredCapabilities, MixingCallsAndTailCallsIsOneOfItsOwn) {
   EXPECT_EQ(required_capabilities(case_of(
                 ".program p\n.function main\nr2 = f ll\nr0 = 0\nexit\n.function f\nexit\n")),
             capability_bit(kCallSubprograms) | capability_bit(kCallBack));
+}
+
+TEST(RequiredCapabilities, AreFoundWhileDecodingToo) {
+  const std::string both = std::string(kArray) + program_p(kTailCallCode) +
+                           ".program q\n.function main\nr0 = 1\nr0 s/= 2\nexit\n";
+  for (const std::string& text : {program_p(), both}) {
+    const Case value = case_of(text);
+    EXPECT_EQ(run(value, {}).required_capabilities, required_capabilities(value)) << text;
+  }
+  // Of code that does not hold together nothing is said.
+  EXPECT_EQ(
+      run_text(".program p\n.function main\ncall 999\nr0 s/= 2\nexit\n").required_capabilities, 0u);
+}
+
+TEST(Lack, NamesWhatIsMissingAndWhere) {
+  using enum Capability;
+  const Case value = case_of(std::string(kArray) + program_p(kTailCallCode) +
+                             ".program q\n.function main\nr0 = 1\nr0 s/= 2\nexit\n");
+  const std::uint64_t needs = required_capabilities(value);
+  const Lack one = lacking(value, needs & ~capability_bit(kV4));
+  EXPECT_EQ(one.phrase, "the JIT lacks v4");
+  EXPECT_EQ(one.detail, "v4 for q.main at slot 1");
+  const Lack mixed = lacking(value, needs & ~capability_bit(kTailCallInSubprogram));
+  EXPECT_EQ(mixed.phrase, "the JIT lacks tail-calls-in-subprograms");
+  EXPECT_EQ(mixed.detail, "tail-calls-in-subprograms for p.f at slot 3");
+  const Lack all = lacking(value, 0);
+  EXPECT_EQ(all.phrase, "the JIT lacks subprograms, tail-calls, tail-calls-in-subprograms, v4");
+  EXPECT_EQ(all.detail,
+            "subprograms for p.f at slot 0, tail-calls for p.f at slot 3, "
+            "tail-calls-in-subprograms for p.f at slot 3, v4 for q.main at slot 1");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/helper_model.h"
+#include "oracle/capabilities.h"
 
 namespace plumb::oracle {
 namespace {
@@ -45,6 +46,7 @@ class FunctionDecoder {
     return check_jumps();
   }
   [[nodiscard]] std::size_t slot() const { return slot_; }
+  [[nodiscard]] std::uint64_t needs() const { return needs_; }
 
  private:
   Reason one() {
@@ -59,6 +61,7 @@ class FunctionDecoder {
         (writes_src(info->operation) && insn.src == kFramePointerRegister)) {
       return Reason::kFramePointerWritten;
     }
+    needs_ |= needed_by(*info, insn);
     Op& op = code_.ops.emplace_back();
     op.operation = info->operation;
     op.width = info->width;
@@ -165,6 +168,7 @@ class FunctionDecoder {
   const CodeFunction target_;
   Code& code_;
   std::size_t slot_ = 0;
+  std::uint64_t needs_ = 0;
 };
 
 // The indices that code does not hold itself: slots of arrays, the entry.
@@ -210,12 +214,16 @@ void lay_out(const Case& value, Code& code) {
 CodeDefect decode_case(const Case& value, Code& code) {
   if (!programs_exist(value)) return {Reason::kNoSuchProgram, {}};
   lay_out(value, code);
+  std::uint64_t needs = 0;  // of the instructions of one program
   for (const CodeFunction& function : code.functions) {
     FunctionDecoder decoder(value, function, code);
     if (const Reason reason = decoder.run(); reason != Reason::kNone) {
       return {reason,
               {function.program, function.function, static_cast<std::int32_t>(decoder.slot())}};
     }
+    if (function.function == 0) needs = 0;
+    needs |= decoder.needs();
+    code.needs |= needed_by(value.programs[static_cast<std::size_t>(function.program)], needs);
   }
   return {};
 }

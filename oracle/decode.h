@@ -39,6 +39,7 @@ struct Code {
   std::vector<Op> ops;
   std::vector<CodeFunction> functions;       // program by program
   std::vector<std::uint32_t> main_function;  // per program: index in functions
+  std::uint64_t needs = 0;                   // capabilities.h, of all that was decoded
 
   [[nodiscard]] Place place(std::uint32_t function, std::uint32_t op) const {
     const CodeFunction& f = functions[function];
@@ -49,6 +50,7 @@ struct Code {
 struct CodeDefect {
   Reason reason = Reason::kNone;
   Place at;
+  std::int64_t amount = 0;  // of a call chain that is too long or too deep: frames or bytes
 };
 
 // Decodes everything, whether it runs or not. A defect says which instruction cannot be run by any

@@ -195,6 +195,23 @@ TEST(Loop, RefusesTooManyIterations) {
   EXPECT_EQ(run_text(loop("8388608", -1)).undefined_reason, reason_phrase(Reason::kOutOfFuel));
 }
 
+// Before the count is looked at, and without a call.
+TEST(Loop, RefusesFlags) {
+  const auto with_flags = [](std::string_view count, std::string_view flags) {
+    return fmt::format(
+        ".program entry\n.function main\nr1 = {} ll\nr2 = body ll\nr3 = 0\nr4 = {} ll\n"
+        "call 181\nexit\n.function body\nr0 = 0\nexit\n",
+        count, flags);
+  };
+  const Execution refused = run_text(with_flags("2", "1"));
+  expect_returns(refused, kLoopBadFlags);
+  EXPECT_EQ(refused.activations, 1u);
+  expect_returns(run_text(with_flags("2", "0x100000000")), kLoopBadFlags);
+  expect_returns(run_text(with_flags("0", "1")), kLoopBadFlags);
+  expect_returns(run_text(with_flags("8388609", "1")), kLoopBadFlags);
+  expect_returns(run_text(with_flags("2", "0")), 2);
+}
+
 TEST(Loop, Nests) {
   const Execution e = run_text(R"(
 .region sum 8

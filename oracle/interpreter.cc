@@ -39,7 +39,7 @@ Interpreter::Interpreter(const Case& value, const Contract& contract, const Code
   frames_.reserve(kMaxCallDepth);
 }
 
-void Interpreter::run(std::uint64_t fuel) {
+CodeDefect Interpreter::run(std::uint64_t fuel) {
   enter(code_.main_function[static_cast<std::size_t>(case_.enter)]);
   Reason reason = Reason::kNone;
   while (!finished_ && reason == Reason::kNone) {
@@ -53,9 +53,7 @@ void Interpreter::run(std::uint64_t fuel) {
     reason = step(op);
   }
   if (reason != Reason::kNone) {
-    execution_.undefined_reason = reason_phrase(reason);
-    execution_.undefined_at = code_.place(frames_.back().function, at_);
-    return;
+    return {reason, code_.place(frames_.back().function, at_), refused_amount_};
   }
   execution_.defined = true;
   execution_.context = memory_.context();
@@ -63,6 +61,7 @@ void Interpreter::run(std::uint64_t fuel) {
   for (std::size_t i = 0; i < case_.regions.size(); ++i) {
     execution_.regions.push_back(memory_.region(i));
   }
+  return {};
 }
 
 Reason Interpreter::step(const Op& op) {
@@ -152,7 +151,7 @@ Reason Interpreter::move(const Op& op) {
     registers_[op.dst] = src;
     return Reason::kNone;
   }
-  if (src.is_pointer()) return Reason::kPointerIn32Bits;
+  if (src.is_pointer()) return Reason::kAddressAsNumber;
   registers_[op.dst] = Value::scalar(low_half(src.bits));
   return Reason::kNone;
 }
@@ -169,7 +168,11 @@ Reason Interpreter::binary(const Op& op) {
 // pointer + scalar, scalar + pointer, pointer - scalar; pointer - pointer into the same object.
 Reason Interpreter::pointer_arithmetic(const Op& op, Value& dst, const Value& src) const {
   if (uninitialised(dst) || uninitialised(src)) return Reason::kUninitialisedRegister;
-  if (op.width != 64) return Reason::kPointerIn32Bits;
+  if (op.width != 64) {
+    // The verifier lets the privileged subtract, and takes the result for any number.
+    const bool number = op.operation == Operation::kSub;
+    return number ? Reason::kAddressAsNumber : Reason::kPointerIn32Bits;
+  }
   if (opaque(dst) || opaque(src)) return Reason::kOpaquePointer;
   const bool both = dst.is_pointer() && src.is_pointer();
   if (op.operation == Operation::kSub && both) {
@@ -189,10 +192,13 @@ Reason Interpreter::pointer_arithmetic(const Op& op, Value& dst, const Value& sr
   return Reason::kNone;
 }
 
-// May the addresses be compared? Where a frame that is gone lay says nothing any more.
+// May the addresses be compared? A pointer into a frame that is gone is a mere number: machine and
+// oracle may put other frames there.
 Reason Interpreter::related(const Value& a, const Value& b) const {
   for (const Value& value : {a, b}) {
-    if (value.space == Space::kStack && !memory_.is_live(value.index)) return Reason::kDeadFrame;
+    if (value.space == Space::kStack && !memory_.is_live(value.index)) {
+      return Reason::kAddressAsNumber;
+    }
   }
   return a.space == b.space && a.index == b.index ? Reason::kNone : Reason::kUnrelatedPointers;
 }
@@ -201,9 +207,7 @@ Reason Interpreter::unary(const Op& op) {
   const bool from_source = op.operation == Operation::kMovsx;
   const Value& value = registers_[from_source ? op.src : op.dst];
   if (uninitialised(value)) return Reason::kUninitialisedRegister;
-  if (value.is_pointer()) {
-    return op.width == 32 ? Reason::kPointerIn32Bits : Reason::kPointerArithmetic;
-  }
+  if (value.is_pointer()) return Reason::kAddressAsNumber;
   registers_[op.dst] = Value::scalar(convert(op.operation, op.width, op.size, value.bits));
   return Reason::kNone;
 }
@@ -224,7 +228,7 @@ Reason Interpreter::branch(const Op& op) {
 Reason Interpreter::pointer_branch(const Op& op, const Value& dst, const Value& src,
                                    bool& taken) const {
   if (uninitialised(dst) || uninitialised(src)) return Reason::kUninitialisedRegister;
-  if (op.width != 64) return Reason::kPointerIn32Bits;
+  if (op.width != 64) return Reason::kAddressAsNumber;
   if (opaque(dst) || opaque(src)) return Reason::kOpaquePointer;
   if (dst.is_pointer() && src.is_pointer()) {
     if (!is_equality(op.operation) && !is_unsigned_order(op.operation)) {
@@ -287,14 +291,17 @@ Reason Interpreter::atomic(const Op& op) {
   const std::uint64_t old = memory_.peek(cell, op.size);
   if (exchange) {
     const std::uint64_t expected = op.width == 64 ? r0.bits : low_half(r0.bits);
-    if (old == expected) memory_.poke(cell, op.size, src.bits);
-    note_stack_store(old == expected ? StackStore::By::kAtomic : StackStore::By::kFailedAtomic,
-                     registers_[op.dst], op.offset, op.size, {});
+    const bool exchanges = old == expected;
+    if (exchanges) memory_.poke(cell, op.size, src.bits);
+    note_stack_store(exchanges ? StackStore::By::kAtomic : StackStore::By::kFailedAtomic,
+                     registers_[op.dst], op.offset, op.size, exchanges ? src : Value::scalar(old));
     registers_[0] = Value::scalar(old);
     return Reason::kNone;
   }
-  note_stack_store(StackStore::By::kAtomic, registers_[op.dst], op.offset, op.size, {});
-  memory_.poke(cell, op.size, modify(op.operation, old, src.bits));
+  const std::uint64_t modified = modify(op.operation, old, src.bits);
+  note_stack_store(StackStore::By::kAtomic, registers_[op.dst], op.offset, op.size,
+                   Value::scalar(modified));
+  memory_.poke(cell, op.size, modified);
   if (op.operation >= Operation::kAtomicAddFetch) registers_[op.src] = Value::scalar(old);
   return Reason::kNone;
 }

@@ -21,8 +21,8 @@ class Interpreter {
  public:
   Interpreter(const Case& value, const Contract& contract, const Code& code, Execution& execution);
 
-  // Runs to the end of the invocation or to the first thing that is not defined.
-  void run(std::uint64_t fuel);
+  // Runs to the end of the invocation, or to the first thing that is not defined and says so.
+  [[nodiscard]] CodeDefect run(std::uint64_t fuel);
 
  private:
   using Registers = std::array<Value, kRegisterCount>;
@@ -40,7 +40,9 @@ class Interpreter {
     std::int32_t chain_frames = 0;
     std::int32_t chain_bytes = 0;
     std::array<Value, 4> saved;  // the caller's R6 ... R9
-    // Callbacks: the loop that goes on when this frame returns.
+    // Callbacks: the loop that goes on when this frame returns, with its own function even when a
+    // tail call has put another one in its place.
+    std::uint32_t loop_function = 0;
     std::uint32_t loop_index = 0;
     std::uint32_t loop_count = 0;
     Value loop_context;
@@ -97,6 +99,7 @@ class Interpreter {
   std::uint32_t at_ = 0;  // the one that runs
   int counted_tail_calls_ = 0;
   std::uint64_t helper_calls_ = 0;
+  std::int64_t refused_amount_ = 0;  // of a chain that push_frame() refused: frames or bytes
   bool finished_ = false;
 };
 

@@ -131,7 +131,8 @@ Reason Memory::check_scalars(std::uint32_t position, std::uint32_t bytes) const 
   for (std::uint32_t i = 0; i < bytes; ++i) {
     const std::uint8_t tag = tags_[position + i];
     if (tag == kUninitialised) return Reason::kUninitialisedStack;
-    if (tag != kScalar) return Reason::kPartOfPointerRead;
+    if (tag == kScalar) continue;
+    return is_stack(position) ? Reason::kPartOfPointerRead : Reason::kAddressAsNumber;
   }
   return Reason::kNone;
 }
@@ -186,9 +187,12 @@ Reason Memory::store(const Value& base, std::int32_t offset, std::uint32_t bytes
 // The kernel's check_stack_write_fixed_off() refuses a stack pointer in the frame of a caller.
 Reason Memory::store_pointer(const Value& base, std::uint32_t position, std::uint32_t bytes,
                              const Value& value) {
-  if (bytes != kSlot) return Reason::kPartOfPointerStored;
-  if (position % kSlot != 0) return Reason::kPointerStoredUnaligned;
-  if (base.space == Space::kStack) {
+  const bool stack = base.space == Space::kStack;
+  if (bytes != kSlot) return stack ? Reason::kPartOfPointerStored : Reason::kAddressAsNumber;
+  if (position % kSlot != 0) {
+    return stack ? Reason::kStackPointerUnaligned : Reason::kPointerStoredUnaligned;
+  }
+  if (stack) {
     const bool own = base.index == frames_.back().activation;
     if (value.space == Space::kStack && !own) return Reason::kStackPointerInOtherFrame;
   } else if (is_opaque(value.space)) {
@@ -206,7 +210,8 @@ Reason Memory::find_cell(const Value& base, std::int32_t offset, std::uint32_t b
   if (const Reason r = locate(base, offset, bytes, position); r != Reason::kNone) return r;
   if (position % bytes != 0) return Reason::kAtomicUnaligned;
   const Reason scalars = check_scalars(position, bytes);
-  return scalars == Reason::kPartOfPointerRead ? Reason::kAtomicOnPointer : scalars;
+  const bool pointer = scalars == Reason::kPartOfPointerRead || scalars == Reason::kAddressAsNumber;
+  return pointer ? Reason::kAtomicOnPointer : scalars;
 }
 
 std::uint64_t Memory::peek(std::uint32_t position, std::uint32_t bytes) const {

@@ -107,7 +107,7 @@ TEST(Robustness, RandomCodeAlwaysHasOneAnswer) {
     ASSERT_EQ(e, run(value, {}, {.fuel = 2000})) << seed;
     ASSERT_EQ(e.defined, e.undefined_reason.empty()) << seed;
     ASSERT_EQ(e.activation_function.size(), e.activations) << seed;
-    const bool structural = validate(value).has_value();
+    const bool structural = validate(value, {}).has_value();
     ASSERT_TRUE(!structural || e.instructions == 0) << seed;
     sound += structural ? 0 : 1;
     defined += e.defined ? 1 : 0;

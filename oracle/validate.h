@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 
 #include "core/case.h"
+#include "core/contract.h"
 #include "core/event.h"
 
 namespace plumb::oracle {
@@ -20,18 +20,14 @@ struct Defect {
 // The structural rules of the kernel's verifier, over all code and not only over what runs:
 // - every instruction exists, every reference and jump leads somewhere, r10 is not written;
 // - the last instruction of a function is an exit or an unconditional jump;
-// - helpers exist; a main function is neither called by its own program nor called back;
+// - helpers are mocked; a main function is neither called by its own program nor called back;
 // - no recursion; at most kMaxCallDepth frames in a call chain;
-// - at most kMaxStackDepth bytes in a call chain, each frame rounded up to 16;
+// - at most kMaxStackDepth bytes in a call chain, each frame rounded up as the contract says;
 // - less than kMaxCallerDepthWithTailCall bytes above a function that holds a tail call;
-// - no tail call reachable from a callback.
-// The numbers are those of kernel 6.12, check_max_stack_depth_subprog(). Taking a function's
-// address counts as calling it there. Unlike the kernel, code and functions that nothing reaches
-// are permitted: they are laid out and checked, and never run.
-[[nodiscard]] std::optional<Defect> validate(const Case& value);
-
-// What the case needs from a JIT: or of core/capability.h. A program of several functions needs
-// kCallSubprograms even when nothing calls them, for the JIT has to lay them out.
-[[nodiscard]] std::uint64_t required_capabilities(const Case& value);
+// - no tail call reachable from a callback where the contract says so.
+// Taking a function's address counts as calling it there. Unlike the kernel, code and functions
+// that nothing reaches are permitted: they are laid out and checked, and never run.
+[[nodiscard]] std::optional<Defect> validate(const Case& value,
+                                             const Contract& contract = kEveryVerifier);
 
 }  // namespace plumb::oracle

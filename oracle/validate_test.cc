@@ -20,10 +20,11 @@ struct Broken {
   Reason reason;
   Case value;
   Place at;
+  Contract contract = {};
 };
 
-void expect_sound(const Case& value) {
-  const std::optional<Defect> defect = validate(value);
+void expect_sound(const Case& value, const Contract& contract = {}) {
+  const std::optional<Defect> defect = validate(value, contract);
   EXPECT_FALSE(defect.has_value()) << defect->reason;
 }
 
@@ -154,6 +155,8 @@ std::string with_callback(std::string_view callback_body) {
          "r0 = 0\nexit\n.function g\nr2 = jmp ll\nr3 = 0\ncall 12\nr0 = 0\nexit\n";
 }
 
+constexpr Contract kNoTailCallInCallback{.tail_call_in_callback = false};
+
 // Text that parses, and does not hold together.
 std::vector<Broken> broken_chains() {
   const std::string calls_a = ".program p\n.function main\ncall a\nr0 = 0\nexit\n";
@@ -180,8 +183,19 @@ std::vector<Broken> broken_chains() {
       {Reason::kTailCallTooDeep, case_of(chain(2, 256, kTailCallCode)), {0, 1, 3}},
       {Reason::kTailCallTooDeep, case_of(chain(2, 241, kTailCallCode)), {0, 1, 3}},
       {Reason::kTailCallTooDeep, case_of(chain(3, 128, kTailCallCode)), {0, 2, 3}},
-      {Reason::kTailCallInCallback, case_of(with_callback("call g\n")), {0, 2, 3}},
-      {Reason::kTailCallInCallback, case_of(with_callback(kTailCallCode)), {0, 1, 3}},
+      // Kernel 6.1 counts in steps of 32, and at least one.
+      {Reason::kCallChainTooDeep, case_of(chain(6, 65)), {0, 5, 0}, kEveryVerifier},
+      {Reason::kCallChainTooDeep, case_of(two_ways(208, 8)), {0, 1, 0}, kEveryVerifier},
+      {Reason::kTailCallTooDeep, case_of(chain(2, 225, kTailCallCode)), {0, 1, 3}, kEveryVerifier},
+      {Reason::kTailCallTooDeep, case_of(chain(3, 112, kTailCallCode)), {0, 2, 3}, kEveryVerifier},
+      {Reason::kTailCallInCallback,
+       case_of(with_callback("call g\n")),
+       {0, 2, 3},
+       kNoTailCallInCallback},
+      {Reason::kTailCallInCallback,
+       case_of(with_callback(kTailCallCode)),
+       {0, 1, 3},
+       kNoTailCallInCallback},
   };
 }
 
@@ -196,11 +210,11 @@ std::vector<Broken> broken_cases() {
 TEST(Validate, EveryBrokenRuleIsReportedAndRunSaysTheSame) {
   for (const Broken& broken : broken_cases()) {
     SCOPED_TRACE(reason_phrase(broken.reason));
-    const std::optional<Defect> defect = validate(broken.value);
+    const std::optional<Defect> defect = validate(broken.value, broken.contract);
     ASSERT_TRUE(defect.has_value());
     EXPECT_EQ(defect->reason, reason_phrase(broken.reason));
     EXPECT_EQ(defect->at, broken.at);
-    const Execution e = run(broken.value, {});
+    const Execution e = run(broken.value, broken.contract);
     EXPECT_FALSE(e.defined);
     EXPECT_EQ(e.undefined_reason, reason_phrase(broken.reason));
     EXPECT_EQ(e.undefined_at, broken.at);
@@ -234,6 +248,17 @@ TEST(Validate, WhatJustHoldsIsSound) {
   expect_sound(case_of(chain(2, 240, kTailCallCode)));
   expect_sound(case_of(chain(3, 112, kTailCallCode)));
   expect_sound(case_of(with_callback("")));
+  expect_sound(case_of(with_callback("")), kNoTailCallInCallback);
+  for (const Contract& contract : {Contract{}, kEveryVerifier}) {
+    expect_sound(case_of(with_callback("call g\n")), contract);
+    expect_sound(case_of(with_callback(kTailCallCode)), contract);
+  }
+  expect_sound(case_of(chain(6, 65)));
+  expect_sound(case_of(chain(8, 0)), kEveryVerifier);
+  expect_sound(case_of(chain(8, 64)), kEveryVerifier);
+  expect_sound(case_of(chain(5, 65)), kEveryVerifier);
+  expect_sound(case_of(chain(2, 224, kTailCallCode)), kEveryVerifier);
+  expect_sound(case_of(chain(3, 96, kTailCallCode)), kEveryVerifier);
   expect_returns(run_text(chain(8, 64)), 0);
 }
 

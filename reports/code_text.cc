@@ -7,48 +7,13 @@
 #include "core/helper_model.h"
 #include "core/opcode.h"
 #include "machine/machine.h"
+#include "reports/code_names.h"
 #include "reports/explain.h"
 
 namespace plumb::reports {
 namespace {
 
 constexpr int kLeftWidth = 44;
-
-// The name behind a native address: a function, a helper stub or a symbol.
-std::string name_of(const Explained& explained, std::uint64_t address) {
-  for (const NativeFunction& native : explained.image->functions) {
-    const Program& program = explained.value->programs[static_cast<std::size_t>(native.program)];
-    const std::string& function = program.functions[static_cast<std::size_t>(native.function)].name;
-    if (address == native.address) return program.name + "." + function;
-    if (native.tail_call_entry && address == native.address + *native.tail_call_entry) {
-      return program.name + "." + function + " (tail-call landing)";
-    }
-  }
-  if (const auto helper = explained.image->placement.helper_at(address)) {
-    return fmt::format("helper {}", *helper);
-  }
-  for (const Symbol& symbol : explained.image->symbols) {
-    if (symbol.address == address) return symbol.name;
-  }
-  return {};
-}
-
-// "call 0x40012340" means nothing to people: branch targets become offsets or names.
-std::string readable(const Explained& explained, const NativeFunction& native,
-                     const std::string& text) {
-  const std::size_t at = text.rfind("0x");
-  if (at == std::string::npos || (text[0] != 'j' && !text.starts_with("call"))) return text;
-  std::uint64_t target = 0;
-  for (const char c : text.substr(at + 2)) {
-    const bool digit = c >= '0' && c <= '9';
-    if (!digit && (c < 'a' || c > 'f')) return text;
-    target = target * 16 + static_cast<std::uint64_t>(digit ? c - '0' : c - 'a' + 10);
-  }
-  const std::string name = name_of(explained, target);
-  if (!name.empty()) return text.substr(0, at) + name;
-  const std::uint64_t offset = target - native.address;
-  return offset < native.size ? fmt::format("{}+{:#x}", text.substr(0, at), offset) : text;
-}
 
 std::string line(std::string_view left, std::uint64_t offset, const std::string& right) {
   return fmt::format("  {:<{}} | {:>6}  {}\n", left, kLeftWidth, fmt::format("+{:#x}", offset),
@@ -76,8 +41,10 @@ std::string function_text(const Explained& explained, const Program& program,
                                  function.name, native.size, native.stack_size,
                                  native.tail_call_reachable ? ", reaches a tail call" : "");
   int shown = -2;
-  for (const auto& insn : machine::disassemble(*explained.image, {native.address, native.size})) {
-    const auto offset = static_cast<std::uint32_t>(insn.address - native.address);
+  const auto insns = machine::disassemble(*explained.image, {native.address, native.size});
+  const auto texts = instruction_texts(*explained.value, *explained.image, native, insns);
+  for (std::size_t i = 0; i < insns.size(); ++i) {
+    const auto offset = static_cast<std::uint32_t>(insns[i].address - native.address);
     const int slot = slot_at(native, offset);
     std::string left;
     if (slot != shown) {
@@ -93,13 +60,11 @@ std::string function_text(const Explained& explained, const Program& program,
       if (slot < 0) {
         left = "prologue";
       } else if (slot < count && !second) {
-        left = fmt::format(
-            "{:>4}: {}", slot,
-            print_insn(*explained.value, program, function, static_cast<std::size_t>(slot)));
+        left = bpf_text(explained, program, function, slot);
       }
       shown = slot;
     }
-    text += line(left, offset, readable(explained, native, insn.text));
+    text += line(left, offset, texts[i]);
   }
   return text;
 }

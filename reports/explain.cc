@@ -3,13 +3,15 @@
 
 #include <fmt/format.h>
 
+#include "core/printable.h"
+
 namespace plumb::reports {
 
 std::string verdict_text(const Explained& explained) {
   const Judgement& judgement = *explained.judgement;
   std::string text =
       fmt::format("Verdict: {} on {}\n", verdict_name(judgement.verdict), explained.image->jit);
-  if (!judgement.reason.empty()) text += fmt::format("  {}\n", judgement.reason);
+  if (!judgement.reason.empty()) text += fmt::format("  {}\n", printable(judgement.reason));
   if (!judgement.violations.empty()) {
     text += fmt::format("Signature: {}\n", judgement.signature.str());
   }
@@ -18,10 +20,10 @@ std::string verdict_text(const Explained& explained) {
         explained.value->programs[static_cast<std::size_t>(violation.at.program)];
     text += fmt::format("  {} in {}.{}+{}: {}\n", violation.invariant, program.name,
                         program.functions[static_cast<std::size_t>(violation.at.function)].name,
-                        violation.at.slot, violation.message);
+                        violation.at.slot, printable(violation.message));
   }
   if (!judgement.opinion.text.empty()) {
-    text += fmt::format("  second opinion: {}\n", judgement.opinion.text);
+    text += fmt::format("  second opinion: {}\n", printable(judgement.opinion.text));
   }
   text += fmt::format(
       "  the machine stopped: {}; tail calls taken: {} by the machine, {} by the oracle\n",

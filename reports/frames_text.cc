@@ -3,9 +3,12 @@
 
 #include <algorithm>
 #include <map>
+#include <memory_resource>
 #include <ranges>
 #include <vector>
 
+#include "core/frame_geometry.h"
+#include "invariants/view.h"
 #include "machine/machine.h"
 #include "reports/explain.h"
 
@@ -13,7 +16,7 @@ namespace plumb::reports {
 namespace {
 
 constexpr std::size_t kMostFrames = 6;
-constexpr int kBoxWidth = 34;
+constexpr int kBoxWidth = 50;
 
 // Live activations at an event, innermost first: the one it happened in and its callers.
 std::vector<std::size_t> live_activations(const MachineRun& run, int event) {
@@ -37,20 +40,24 @@ std::string instruction_at(const Image& image, std::uint64_t pc) {
   return insns.empty() ? "?" : insns.front().text;
 }
 
-// What the prologue was seen to store: address -> the instruction that did.
-std::map<std::uint64_t, std::string, std::greater<>> prologue_slots(const Explained& explained,
-                                                                    std::size_t ordinal) {
-  std::map<std::uint64_t, std::string, std::greater<>> slots;
+// Words on the stack, from high to low, and the instruction that stored each.
+using Words = std::map<std::uint64_t, std::string, std::greater<>>;
+
+// What the prologue was seen to store.
+Words prologue_words(const Explained& explained, std::size_t ordinal) {
+  Words words;
   const Activation& activation = explained.run->activations[ordinal];
   const NativeFunction* native =
       explained.image->find_function(activation.program, activation.function);
-  if (native == nullptr) return slots;
+  if (native == nullptr) return words;
   for (const StackAccess& access : explained.run->accesses) {
     if (access.activation != ordinal || access.kind != AccessKind::kWrite) continue;
     if (access.pc - native->address >= native->insn_offsets.front()) continue;
-    slots[access.address] = instruction_at(*explained.image, access.pc);
+    for (std::uint64_t byte = 0; byte < access.size; byte += 8) {
+      words[access.address + byte] = instruction_at(*explained.image, access.pc);
+    }
   }
-  return slots;
+  return words;
 }
 
 std::string box(std::string_view left, std::string_view content) {
@@ -59,51 +66,82 @@ std::string box(std::string_view left, std::string_view content) {
 
 std::string rule() { return fmt::format("  {:>12} +{:-<{}}+\n", "", "", kBoxWidth + 2); }
 
-// Address of the frame record (saved frame pointer, return address). A tail call lands with the
-// stack pointer on the record of the frame that it replaces; a call arrives one push above it.
-std::uint64_t record_of(const Activation& activation) {
-  return activation.replaced >= 0 ? activation.entry_sp : activation.entry_sp - 8;
-}
+// One activation as it is drawn: addresses relative to the frame pointer of its body.
+struct Drawn {
+  const invariants::Frame& frame;
+  std::uint64_t frame_pointer = 0;
+  bool is_replacing = false;  // a tail call began it, in the frame of another one
+  Words words;                // not drawn yet
+};
 
-std::string offset_text(const Activation& activation, std::uint64_t address) {
-  const auto distance =
-      static_cast<std::int64_t>(address) - static_cast<std::int64_t>(record_of(activation));
+std::string offset_text(const Drawn& drawn, std::uint64_t address) {
+  const auto distance = static_cast<std::int64_t>(address - drawn.frame_pointer);
   return distance == 0 ? "fp" : fmt::format("fp{:+}", distance);
 }
 
-std::string frame_text(const Explained& explained, std::size_t ordinal) {
+// A word of the frame record: who put it there.
+std::string record_box(Drawn& drawn, std::uint64_t address, std::string_view what,
+                       std::string_view unstored) {
+  const auto stored = drawn.words.find(address);
+  std::string content;
+  if (stored != drawn.words.end()) {
+    content = fmt::format("{}: {}", what, stored->second);
+    drawn.words.erase(stored);
+  } else {
+    content = fmt::format("{}{}", what, drawn.is_replacing ? ", kept from before" : unstored);
+  }
+  return box(offset_text(drawn, address), content);
+}
+
+std::string frame_text(const Explained& explained, const invariants::View& view,
+                       std::size_t ordinal) {
   const Activation& activation = explained.run->activations[ordinal];
   const Program& program = explained.value->programs[static_cast<std::size_t>(activation.program)];
   const Function& function = program.functions[static_cast<std::size_t>(activation.function)];
-  const NativeFunction* native =
-      explained.image->find_function(activation.program, activation.function);
-  std::string text =
-      fmt::format("  activation {}: {}.{}{}\n", ordinal, program.name, function.name,
-                  activation.replaced >= 0 ? fmt::format(", tail-called by {}", activation.replaced)
-                                           : std::string());
+  const FrameGeometry geometry = frame_geometry(explained.image->arch);
+  const invariants::Frame& frame = *view.frame(static_cast<std::int64_t>(ordinal));
+  Drawn drawn{.frame = frame,
+              .frame_pointer = frame.entry_sp - geometry.frame_pointer_below_entry +
+                               static_cast<std::uint64_t>(
+                                   std::int64_t{explained.image->frame.frame_pointer_offset}),
+              .is_replacing = activation.replaced >= 0,
+              .words = prologue_words(explained, ordinal)};
+  std::string text = fmt::format(
+      "  activation {}: {}.{}{}\n", ordinal, program.name, function.name,
+      drawn.is_replacing ? fmt::format(", tail-called by {}", activation.replaced) : std::string());
   text += rule();
-  text += box(offset_text(activation, record_of(activation) + 8), "return address");
-  if (activation.replaced >= 0) text += box("fp", "kept from the replaced frame");
-  const std::uint32_t stack = native == nullptr ? 0 : native->stack_size;
-  bool stack_drawn = stack == 0 || activation.r10 == 0;
+  if (frame.return_slot != 0) {
+    const bool is_pushed = geometry.call_pushes != 0;
+    text +=
+        record_box(drawn, frame.return_slot, "return address", is_pushed ? "" : ", not stored yet");
+  }
+  text += record_box(drawn, frame.record, "saved frame pointer", ", not stored yet");
+  const std::uint32_t stack = frame.native == nullptr ? 0 : frame.native->stack_size;
+  bool stack_drawn = stack == 0 || frame.r10 == 0;
+  bool is_closed = false;  // the last line is a rule
   const auto draw_stack = [&] {
     text += rule();
-    text += box(offset_text(activation, activation.r10) + " R10",
+    text += box(offset_text(drawn, frame.r10) + " R10",
                 fmt::format("BPF stack: {} bytes used, {} kept", function.stack_depth, stack));
     text += rule();
-    stack_drawn = true;
+    stack_drawn = is_closed = true;
   };
-  for (const auto& [address, instruction] : prologue_slots(explained, ordinal)) {
-    if (!stack_drawn && address < activation.r10) draw_stack();
-    text += box(offset_text(activation, address), instruction);
+  for (const auto& [address, instruction] : drawn.words) {
+    if (!stack_drawn && address < frame.r10) draw_stack();
+    text += box(offset_text(drawn, address), instruction);
+    is_closed = false;
   }
   if (!stack_drawn) draw_stack();
-  return text + rule();
+  return is_closed ? text : text + rule();
 }
 
 }  // namespace
 
 std::string frames_text(const Explained& explained, int event) {
+  std::pmr::monotonic_buffer_resource memory;
+  const invariants::View view(
+      {explained.value, explained.image, explained.execution, explained.run, Depth::kFull},
+      &memory);
   const std::vector<std::size_t> live = live_activations(*explained.run, event);
   std::string text =
       fmt::format("Frames{}: high address at the top, as the prologues stored them\n",
@@ -113,7 +151,7 @@ std::string frames_text(const Explained& explained, int event) {
     text += fmt::format("  ... {} frames above\n", live.size() - shown);
   }
   for (const std::size_t ordinal : live | std::views::take(shown) | std::views::reverse) {
-    text += frame_text(explained, ordinal);
+    text += frame_text(explained, view, ordinal);
   }
   return text;
 }

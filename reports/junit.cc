@@ -1,58 +1,108 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "reports/junit.h"
 
+#include <fmt/format.h>
+
 #include <pugixml.hpp>
 #include <sstream>
-#include <vector>
+
+#include "core/printable.h"
 
 namespace plumb::reports {
 namespace {
 
-struct Suite {
-  std::string name;
-  pugi::xml_node node;
-  int tests = 0;
-  int failures = 0;
-  int skipped = 0;
+// What became of a case: both empty: passed.
+struct Result {
+  std::string failure;
+  std::string skipped;
 };
 
-Suite& suite_for(std::vector<Suite>& suites, pugi::xml_node root, const std::string& name) {
-  for (Suite& suite : suites) {
-    if (suite.name == name) return suite;
+Result result_of(const CaseRow& row, const JitReport& jit) {
+  Result result;
+  for (const std::size_t index : row.findings) {
+    const Finding& finding = jit.findings[index];
+    if (finding.known.empty() && result.failure.empty()) {
+      result.failure = fmt::format("{}: {}", finding.signature.str(), finding.message);
+    }
   }
-  Suite suite;
-  suite.name = name;
-  suite.node = root.append_child("testsuite");
-  suite.node.append_attribute("name") = name.c_str();
-  suites.push_back(suite);
-  return suites.back();
+  switch (row.verdict) {
+    case Verdict::kNotJudged:
+      result.failure = "not judged: the harness failed";
+      break;
+    case Verdict::kNotApplicable:
+    case Verdict::kUndefined:
+      result.skipped = fmt::format("{}: {}", verdict_name(row.verdict), row.reason);
+      break;
+    case Verdict::kConforms:
+    case Verdict::kViolation:
+    case Verdict::kRefused:
+    case Verdict::kCrash:
+    case Verdict::kSecondOpinion:
+      break;
+  }
+  return result;
+}
+
+class Suite {
+ public:
+  Suite(pugi::xml_node root, std::string name)
+      : node_(root.append_child("testsuite")), name_(std::move(name)) {
+    node_.append_attribute("name") = name_.c_str();
+  }
+
+  void add(const std::string& name, const Result& result) {
+    pugi::xml_node node = node_.append_child("testcase");
+    node.append_attribute("classname") = name_.c_str();
+    node.append_attribute("name") = name.c_str();
+    ++tests_;
+    if (!result.failure.empty()) {
+      node.append_child("failure").append_attribute("message") = printable(result.failure).c_str();
+      ++failures_;
+    } else if (!result.skipped.empty()) {
+      node.append_child("skipped").append_attribute("message") = printable(result.skipped).c_str();
+      ++skipped_;
+    }
+  }
+
+  void finish() {
+    node_.append_attribute("tests") = tests_;
+    node_.append_attribute("failures") = failures_;
+    node_.append_attribute("skipped") = skipped_;
+  }
+
+ private:
+  pugi::xml_node node_;
+  std::string name_;
+  int tests_ = 0;
+  int failures_ = 0;
+  int skipped_ = 0;
+};
+
+void add_complaints(const Report& report, pugi::xml_node root) {
+  if (report.unexpected.empty() && report.stale.empty() && report.harness_failures.empty()) return;
+  Suite corpus(root, "corpus");
+  for (const auto* complaints : {&report.unexpected, &report.stale}) {
+    for (const CaseComplaint& complaint : *complaints) {
+      corpus.add(complaint.path, {.failure = complaint.message, .skipped = {}});
+    }
+  }
+  for (const std::string& failure : report.harness_failures) {
+    corpus.add("harness", {.failure = "the harness failed: " + failure, .skipped = {}});
+  }
+  corpus.finish();
 }
 
 }  // namespace
 
-std::string junit_xml(std::span<const JunitCase> cases) {
+std::string junit_xml(const Report& report) {
   pugi::xml_document document;
   pugi::xml_node root = document.append_child("testsuites");
-  std::vector<Suite> suites;
-  for (const JunitCase& entry : cases) {
-    Suite& suite = suite_for(suites, root, entry.suite);
-    pugi::xml_node node = suite.node.append_child("testcase");
-    node.append_attribute("classname") = entry.suite.c_str();
-    node.append_attribute("name") = entry.name.c_str();
-    ++suite.tests;
-    if (!entry.failure.empty()) {
-      node.append_child("failure").append_attribute("message") = entry.failure.c_str();
-      ++suite.failures;
-    } else if (!entry.skipped.empty()) {
-      node.append_child("skipped").append_attribute("message") = entry.skipped.c_str();
-      ++suite.skipped;
-    }
+  for (const JitReport& jit : report.jits) {
+    Suite suite(root, printable(jit.name));
+    for (const CaseRow& row : jit.cases) suite.add(row.path, result_of(row, jit));
+    suite.finish();
   }
-  for (Suite& suite : suites) {
-    suite.node.append_attribute("tests") = suite.tests;
-    suite.node.append_attribute("failures") = suite.failures;
-    suite.node.append_attribute("skipped") = suite.skipped;
-  }
+  add_complaints(report, root);
   std::ostringstream out;
   document.save(out, "  ");
   return out.str();

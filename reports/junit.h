@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <span>
 #include <string>
+
+#include "reports/report.h"
 
 namespace plumb::reports {
 
-// One file under one JIT. Neither failure nor skipped: passed.
-struct JunitCase {
-  std::string suite;    // the JIT
-  std::string name;     // the case file
-  std::string failure;  // why it fails
-  std::string skipped;  // not applicable or undefined, and why
-};
-
-// JUnit XML: one testsuite per suite name, in order of first appearance. No times, no host names.
-[[nodiscard]] std::string junit_xml(std::span<const JunitCase> cases);
+// JUnit XML of a corpus that was judged: one testsuite per JIT, a testcase per case file. A finding
+// that no waiver covers and a case that nobody judged fail; what is not applicable or undefined is
+// skipped. What is wrong beside findings fails in the suite "corpus", so that none is green when
+// the status is not 0. No times, no host names.
+[[nodiscard]] std::string junit_xml(const Report& report);
 
 }  // namespace plumb::reports

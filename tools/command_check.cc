@@ -3,9 +3,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <filesystem>
-#include <iterator>
 #include <memory>
+#include <optional>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -17,7 +18,7 @@
 #include "harness/judge.h"
 #include "oracle/oracle.h"
 #include "reports/junit.h"
-#include "tools/report_json.h"
+#include "tools/print_report.h"
 #include "tools/second_opinions.h"
 #include "tools/session.h"
 
@@ -31,53 +32,49 @@ struct CheckArguments {
   std::string junit;
   unsigned jobs = 1;
   bool second_opinion = false;
+  bool verbose = false;
 };
 
-// The stage that a case reached, from the verdict on it.
-harness::Stage stage_of(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::kConforms:
-    case Verdict::kViolation:
-    case Verdict::kSecondOpinion:
-      return harness::Stage::kCompared;
-    case Verdict::kCrash:
-      return harness::Stage::kCompiled;
-    case Verdict::kRefused:
-      return harness::Stage::kApplicable;
-    case Verdict::kNotApplicable:
-      return harness::Stage::kDefined;
-    case Verdict::kUndefined:
-    case Verdict::kNotJudged:
-      return harness::Stage::kGenerated;
+// What the oracle says about a case under the contracts of the JITs, each asked once.
+class Executions {
+ public:
+  explicit Executions(const Case& value) : value_(value) {}
+
+  const Execution& under(const Contract& contract) {
+    for (const auto& [known, execution] : executions_) {
+      if (known == contract) return execution;
+    }
+    return executions_.emplace_back(contract, oracle::run(value_, contract)).second;
   }
-  return harness::Stage::kGenerated;
-}
+
+ private:
+  const Case& value_;
+  std::deque<std::pair<Contract, Execution>> executions_;
+};
 
 // Adds one row to the report of its JIT.
-void add_row(const harness::CheckRow& row, const harness::NamedCase& named, const jit::Jit& jit,
-             JitReport& report) {
-  const Execution execution = oracle::run(named.value, jit.info().contract);
-  harness::count_case(report.funnel.counts, stage_of(row.judgement.verdict), execution);
-  if (!execution.defined) ++report.funnel.undefined[execution.undefined_reason];
-  const SecondOpinion& opinion = row.judgement.opinion;
-  harness::count_opinion(report.funnel.counts, opinion);
-  if (opinion.status == SecondOpinion::Status::kNotApplicable) {
-    ++report.funnel.no_opinion[opinion.text];
-  }
+void add_row(const harness::CheckRow& row, const harness::NamedCase& named,
+             const Execution& execution, reports::JitReport& report) {
+  std::vector<Finding> findings;
   if (harness::is_finding(row.judgement)) {
-    add_finding(report, row.judgement, named.path, row.known);
+    findings.push_back(harness::finding_of(row.judgement));
+    findings.back().known = row.known;
   }
+  add_case(report, named.path, row.judgement, std::move(findings));
+  if (row.judgement.verdict == Verdict::kNotJudged) return;
+  report.funnel.add({.judgement = row.judgement, .stage = row.stage}, execution);
 }
 
-reports::JunitCase junit_case(const harness::CheckRow& row, const harness::NamedCase& named,
-                              const std::string& jit) {
-  reports::JunitCase out{.suite = jit, .name = named.path, .failure = {}, .skipped = {}};
-  if (harness::is_finding(row.judgement)) {
-    if (row.known.empty()) out.failure = row.judgement.signature.str();
-  } else if (row.judgement.verdict != Verdict::kConforms) {
-    out.skipped = fmt::format("{}: {}", verdict_name(row.judgement.verdict), row.judgement.reason);
+// Rows come case by case.
+void add_rows(const harness::CheckReport& checked, const std::vector<harness::NamedCase>& cases,
+              harness::JitList jits, reports::Report& report) {
+  std::optional<Executions> executions;
+  for (const harness::CheckRow& row : checked.rows) {
+    const harness::NamedCase& named = cases[row.case_index];
+    if (row.jit_index == 0) executions.emplace(named.value);
+    add_row(row, named, executions->under(jits[row.jit_index]->info().contract),
+            report.jits[row.jit_index]);
   }
-  return out;
 }
 
 // corpus/broken holds what no command takes.
@@ -118,7 +115,7 @@ std::vector<std::string> regression_corpus(const Session& session) {
 
 // What is wrong beside findings: expectations, stale waivers, our own failures.
 void add_complaints(const harness::CheckReport& checked,
-                    const std::vector<harness::NamedCase>& cases, Report& report) {
+                    const std::vector<harness::NamedCase>& cases, reports::Report& report) {
   for (const auto& unexpected : checked.unexpected) {
     report.unexpected.push_back({cases[unexpected.case_index].path, unexpected.message});
   }
@@ -128,20 +125,6 @@ void add_complaints(const harness::CheckReport& checked,
                                                    stale.waiver.signature, stale.waiver.jits)});
   }
   report.harness_failures = checked.harness_failures;
-}
-
-// The same as failing tests, so that none of them is green when the status is not 0.
-std::vector<reports::JunitCase> junit_complaints(const Report& report) {
-  std::vector<reports::JunitCase> out;
-  for (const auto* complaints : {&report.unexpected, &report.stale}) {
-    for (const CaseComplaint& complaint : *complaints) {
-      out.push_back({"corpus", complaint.path, complaint.message, {}});
-    }
-  }
-  for (const std::string& failure : report.harness_failures) {
-    out.push_back({"corpus", "harness", "the harness failed: " + failure, {}});
-  }
-  return out;
 }
 
 int check(const CheckArguments& arguments, const Session& session, const std::string& command) {
@@ -164,20 +147,13 @@ int check(const CheckArguments& arguments, const Session& session, const std::st
   const harness::CheckReport checked = harness::check_cases(*cases, *jits, options);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
 
-  Report report{.command = command, .seed = 0, .seconds = seconds.count(), .jits = {}};
-  for (const auto& jit : *jits) report.jits.push_back(make_report(jit->info()));
-  std::vector<reports::JunitCase> junit;
-  for (const harness::CheckRow& row : checked.rows) {
-    const harness::NamedCase& named = (*cases)[row.case_index];
-    const jit::Jit& jit = *(*jits)[row.jit_index];
-    add_row(row, named, jit, report.jits[row.jit_index]);
-    junit.push_back(junit_case(row, named, jit.info().name));
-  }
+  reports::Report report{.command = command, .seconds = seconds.count()};
+  for (const auto& jit : *jits) report.jits.push_back(reports::make_report(jit->info()));
+  add_rows(checked, *cases, *jits, report);
   add_complaints(checked, *cases, report);
-  print_report(session, report);
+  print_report(session, report, arguments.verbose);
   if (!arguments.junit.empty()) {
-    std::ranges::move(junit_complaints(report), std::back_inserter(junit));
-    const auto written = harness::write_file(arguments.junit, reports::junit_xml(junit));
+    const auto written = harness::write_file(arguments.junit, reports::junit_xml(report));
     if (!written) return unusable(written.error().str());
   }
   return checked.status();
@@ -191,6 +167,8 @@ void add_options(CLI::App& command, CheckArguments& options) {
       ->check(CLI::Range(1, 64));
   command.add_flag("--second-opinion", options.second_opinion,
                    "ask the interpreter of the JIT's kernel tree too; replay always does");
+  command.add_flag("-v,--verbose", options.verbose,
+                   "everything about each JIT: funnel, invariants, cases");
   command.add_option("--junit", options.junit, "write the outcome as JUnit XML")->type_name("FILE");
 }
 

@@ -3,12 +3,14 @@
 
 #include <atomic>
 #include <memory>
-#include <string_view>
+#include <string>
+#include <tuple>
 
 #include "core/case_text.h"
-#include "core/check.h"
+#include "harness/codec.h"
 #include "harness/isolate.h"
 #include "harness/judge.h"
+#include "harness/loss.h"
 #include "reports/explain.h"
 #include "tools/second_opinions.h"
 #include "tools/session.h"
@@ -21,23 +23,57 @@ struct ExplainArguments {
   std::string jit;
 };
 
-// The explanation, behind one character: 'f' for a finding, 'c' for none.
-std::string explained(const Case& value, jit::Jit& jit, harness::InterpreterList interpreters,
+struct Explanation {
+  bool finding = false;
+  std::string text;
+};
+
+}  // namespace
+}  // namespace plumb::tools
+
+template <>
+struct plumb::harness::Members<plumb::tools::Explanation> {
+  static constexpr std::tuple value{&plumb::tools::Explanation::finding,
+                                    &plumb::tools::Explanation::text};
+};
+
+namespace plumb::tools {
+namespace {
+
+Explanation explained(const Case& value, jit::Jit& jit, harness::InterpreterList interpreters,
                       std::atomic<harness::Activity>& activity) {
   harness::Judge judge;
   judge.ask(interpreters);
   judge.show_activity(&activity);
-  const harness::Trial trial = judge.examine(value, jit, Depth::kFull);
-  const std::string mark = harness::is_finding(trial.judgement) ? "f" : "c";
+  harness::Trial trial = judge.examine(value, jit, Depth::kFull);
+  Explanation out{.finding = harness::is_finding(trial.judgement), .text = {}};
   if (trial.image == nullptr) {
-    return mark + fmt::format("{} on {}: {}\n", verdict_name(trial.judgement.verdict),
-                              jit.info().name, trial.judgement.reason);
+    out.text = fmt::format("{} on {}: {}\n", verdict_name(trial.judgement.verdict), jit.info().name,
+                           trial.judgement.reason);
+    return out;
   }
-  return mark + reports::explain_text({.value = &value,
-                                       .image = &trial.image->image(),
-                                       .execution = &trial.execution,
-                                       .run = &trial.run,
-                                       .judgement = &trial.judgement});
+  out.text = reports::explain_text({.value = &value,
+                                    .image = &trial.image->image(),
+                                    .execution = &trial.execution,
+                                    .run = &trial.run,
+                                    .judgement = &trial.judgement});
+  activity = harness::Activity::kUnloading;
+  trial.image.reset();
+  activity = harness::Activity::kIdle;
+  return out;
+}
+
+// What is left to tell of a case that ended the process.
+int explain_loss(const harness::Loss& loss, const ExplainArguments& arguments,
+                 const jit::JitInfo& jit) {
+  if (harness::is_our_failure(loss)) {
+    fmt::print(stderr, "plumb: the harness failed: {} under {}: {}\n", arguments.file, jit.name,
+               loss.death.str());
+    return kStatusHarnessFailed;
+  }
+  const Judgement judgement = harness::outcome_of(loss, jit).judgement;
+  fmt::print("{}\n  {}\n", judgement.signature.str(), judgement.reason);
+  return kStatusFinding;
 }
 
 int explain(const ExplainArguments& arguments, const Session& session) {
@@ -51,19 +87,13 @@ int explain(const ExplainArguments& arguments, const Session& session) {
   if (!interpreters) return unusable(interpreters.error().str());
 
   constexpr double kSeconds = 60;
-  const harness::IsolatedResult result =
-      harness::run_isolated(kSeconds, [&](std::atomic<harness::Activity>& activity) {
+  const auto explanation =
+      harness::run_isolated<Explanation>(kSeconds, [&](std::atomic<harness::Activity>& activity) {
         return explained(*value, jit, *interpreters, activity);
       });
-  if (result.died) {
-    const Judgement judgement =
-        harness::death_judgement(jit.info(), result.activity, result.death.str());
-    fmt::print("{}\n  {}\n", judgement.signature.str(), judgement.reason);
-    return kStatusFinding;
-  }
-  PLUMB_CHECK(!result.output.empty());
-  fmt::print("{}", std::string_view(result.output).substr(1));
-  return result.output.front() == 'f' ? kStatusFinding : kStatusConforms;
+  if (!explanation) return explain_loss(explanation.error(), arguments, jit.info());
+  fmt::print("{}", explanation->text);
+  return explanation->finding ? kStatusFinding : kStatusConforms;
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 #include "harness/fuzz_driver.h"
 #include "reports/explain.h"
 #include "tools/fuzz_with_libfuzzer.h"
-#include "tools/report_json.h"
+#include "tools/print_report.h"
 #include "tools/second_opinions.h"
 #include "tools/session.h"
 #include "tools/stop_signal.h"
@@ -33,6 +33,7 @@ struct FuzzArguments {
   std::string corpus;
   std::string targets;
   double grace = 300;
+  bool verbose = false;
 };
 
 // One line that is written over on a terminal, else one line every ten seconds.
@@ -68,24 +69,14 @@ std::string describe(const Case& value, const harness::Trial& trial) {
                                 .judgement = &trial.judgement});
 }
 
-Report to_report(const harness::FuzzReport& fuzzed) {
-  Report report{.command = "fuzz", .seed = fuzzed.seed, .seconds = fuzzed.seconds, .jits = {}};
-  for (const harness::JitFuzzReport& jit : fuzzed.jits) {
-    JitReport out;
-    out.name = jit.name;
-    out.arch = std::string(arch_name(jit.arch));
+reports::Report to_report(const harness::FuzzReport& fuzzed, harness::JitList jits) {
+  reports::Report report{.command = "fuzz", .seed = fuzzed.seed, .seconds = fuzzed.seconds};
+  for (std::size_t i = 0; i < jits.size(); ++i) {
+    const harness::JitFuzzReport& jit = fuzzed.jits[i];
+    reports::JitReport out = reports::make_report(jits[i]->info());
     out.funnel = jit.funnel;
     out.rate = jit.rate;
-    for (const harness::FuzzFinding& finding : jit.findings) {
-      out.findings.push_back({.signature = finding.signature.str(),
-                              .invariant = finding.signature.invariant,
-                              .known = finding.known,
-                              .path = finding.path,
-                              .cases_until_found = finding.cases_until_found,
-                              .count = finding.count,
-                              .message = finding.message,
-                              .second_opinion = finding.second_opinion});
-    }
+    out.findings.assign(jit.findings.begin(), jit.findings.end());
     report.jits.push_back(std::move(out));
   }
   report.harness_failures = fuzzed.harness_failures;
@@ -149,15 +140,16 @@ int fuzz(const FuzzArguments& arguments, const Session& session) {
         .jobs = arguments.jobs,
         .on_progress = options->on_progress,
         .on_not_instrumented = tell_not_instrumented};
-    return fuzz_with_libfuzzer(engine, session, *jits, options->waivers,
-                               [&line] { line.finish(); });
+    return fuzz_with_libfuzzer(
+        engine, session, *jits, options->waivers,
+        {.on_fuzzed = [&line] { line.finish(); }, .verbose = arguments.verbose});
   }
   if (!arguments.corpus.empty()) return unusable("--corpus is for --engine libfuzzer");
   catch_stop_signals();
   options->should_stop = stop_was_asked_for;
   const harness::FuzzReport fuzzed = harness::fuzz(*jits, *options);
   line.finish();
-  print_report(session, to_report(fuzzed));
+  print_report(session, to_report(fuzzed, *jits), arguments.verbose);
   for (const harness::JitFuzzReport& jit : fuzzed.jits) {
     complain_about_zero_stages(jit.name, jit.zero_stages);
   }
@@ -189,6 +181,8 @@ void add_fuzz_command(CLI::App& app, Session& session) {
   command->add_option("--shape", arguments->shape, "only this shape (plumb gen --list)");
   command->add_flag("--second-opinion", arguments->second_opinion,
                     "ask the interpreter of the JIT's kernel tree too");
+  command->add_flag("-v,--verbose", arguments->verbose,
+                    "everything about each JIT: funnel, invariants");
   command->add_option("--out", arguments->out, "directory for findings")->type_name("DIR");
   command->callback([arguments, &session] {
     session.action = [arguments, &session] { return fuzz(*arguments, session); };

@@ -3,34 +3,19 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "core/arch.h"
+#include "core/capability.h"
 #include "jit_under_test/jit.h"
-#include "jit_under_test/plugin.h"
 #include "tools/jits_contracts.h"
 #include "tools/session.h"
 
 namespace plumb::tools {
 namespace {
-
-constexpr std::array kCapabilities{
-    std::pair{PLUMB_CAN_CALL_SUBPROGRAMS, std::string_view("subprograms")},
-    std::pair{PLUMB_CAN_TAIL_CALL, std::string_view("tail-calls")},
-    std::pair{PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM, std::string_view("tail-calls-in-subprograms")},
-    std::pair{PLUMB_CAN_CALL_BACK, std::string_view("callbacks")},
-    std::pair{PLUMB_CAN_ATOMICS, std::string_view("atomics")},
-    std::pair{PLUMB_CAN_V4, std::string_view("v4")},
-    std::pair{PLUMB_CAN_THROW, std::string_view("exceptions")},
-    std::pair{PLUMB_CAN_TRAMPOLINE, std::string_view("trampolines")},
-    std::pair{PLUMB_CAN_POKE, std::string_view("pokes")},
-    std::pair{PLUMB_CAN_TAKE_UNVERIFIED, std::string_view("unverified")},
-};
 
 nlohmann::ordered_json describe(const jit::JitEntry& entry) {
   nlohmann::ordered_json out{
@@ -44,8 +29,8 @@ nlohmann::ordered_json describe(const jit::JitEntry& entry) {
   out["version"] = info.version;
   out["origin"] = info.origin;
   auto capabilities = nlohmann::ordered_json::array();
-  for (const auto& [bit, name] : kCapabilities) {
-    if ((info.capabilities & bit) != 0) capabilities.push_back(name);
+  for (const auto& [capability, name] : kCapabilities) {
+    if ((info.capabilities & capability_bit(capability)) != 0) capabilities.push_back(name);
   }
   out["capabilities"] = capabilities;
   out["contract"] = contract_json(info);

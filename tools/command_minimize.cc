@@ -39,11 +39,11 @@ int minimize_file(const MinimizeArguments& arguments, const Session& session) {
   harness::CheckOptions options;
   options.interpreters = *interpreters;
   const harness::CheckReport checked = harness::check_cases(cases, *jits, options);
-  if (checked.rows.empty()) {
-    fmt::print(stderr, "plumb: the harness failed on {}\n", arguments.file);
-    return kStatusHarnessFailed;
+  for (const std::string& failure : checked.harness_failures) {
+    fmt::print(stderr, "plumb: the harness failed: {}\n", failure);
   }
   const Judgement& first = checked.rows.front().judgement;
+  if (first.verdict == Verdict::kNotJudged) return kStatusHarnessFailed;
   if (!harness::is_finding(first)) {
     return unusable(fmt::format("{}: {} on {}: nothing to minimise", arguments.file,
                                 verdict_name(first.verdict), jit.info().name));

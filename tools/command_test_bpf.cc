@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -13,7 +14,7 @@
 #include "harness/kernel_tests.h"
 #include "jit_under_test/jit.h"
 #include "jit_under_test/kernel_test_suite.h"
-#include "tools/kernel_test_report.h"
+#include "reports/kernel_test_report.h"
 #include "tools/session.h"
 
 namespace plumb::tools {
@@ -90,6 +91,18 @@ void show_progress(std::size_t done, std::size_t all) {
   if (done == all) fmt::print(stderr, "\r\033[K");
 }
 
+int status_of(reports::KernelTestsEnd end) {
+  switch (end) {
+    case reports::KernelTestsEnd::kPassed:
+      return kStatusConforms;
+    case reports::KernelTestsEnd::kFailed:
+      return kStatusFinding;
+    case reports::KernelTestsEnd::kHarnessFailed:
+      return kStatusHarnessFailed;
+  }
+  return kStatusHarnessFailed;
+}
+
 int test_bpf(const TestBpfArguments& arguments, const Session& session) {
   std::optional<jit::KernelSuite> suite;
   if (!arguments.suite.empty()) {
@@ -110,13 +123,17 @@ int test_bpf(const TestBpfArguments& arguments, const Session& session) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   if (rows.empty()) return unusable("no test has that name or number");
 
-  const KernelTestReport report{.subjects = subjects->list,
-                                .without = subjects->without,
-                                .rows = rows,
-                                .seconds = seconds.count(),
-                                .verbose = arguments.verbose};
-  print_kernel_tests(session, report);
-  return kernel_tests_status(report);
+  const reports::KernelTestReport report{.subjects = subjects->list,
+                                         .without = subjects->without,
+                                         .rows = rows,
+                                         .seconds = seconds.count(),
+                                         .verbose = arguments.verbose};
+  fmt::print("{}", session.json ? kernel_tests_json(report) : kernel_tests_text(report));
+  std::fflush(stdout);
+  for (const std::string& name : untested_jits(report)) {
+    fmt::print(stderr, "plumb: {}: no test applies: nothing was tested\n", name);
+  }
+  return status_of(kernel_tests_end(report));
 }
 
 }  // namespace

@@ -27,15 +27,14 @@ struct TriageArguments {
   unsigned jobs = 1;
 };
 
-// What there is to tell.
-struct Told {
+struct TriageReport {
   const harness::Triage& triage;
   const harness::Artefacts& artefacts;
   std::vector<std::string> written;  // by row, where files were asked for
 };
 
-void print_json(const Told& told) {
-  const auto& [triage, artefacts, written] = told;
+void print_json(const TriageReport& report) {
+  const auto& [triage, artefacts, written] = report;
   const std::vector<harness::NamedCase>& cases = artefacts.cases;
   Json rows = Json::array();
   for (std::size_t i = 0; i < triage.rows.size(); ++i) {
@@ -60,8 +59,8 @@ void print_json(const Told& told) {
   fmt::print("{}\n", out.dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
-void print_text(const Told& told) {
-  const auto& [triage, artefacts, written] = told;
+void print_text(const TriageReport& report) {
+  const auto& [triage, artefacts, written] = report;
   const std::vector<harness::NamedCase>& cases = artefacts.cases;
   fmt::print("{} artefacts, {} signatures, {} artefacts that show nothing, {} files passed over\n",
              cases.size(), triage.rows.size(), triage.silent.size(), artefacts.passed_over.size());
@@ -120,17 +119,17 @@ int run_triage(const TriageArguments& arguments, const Session& session) {
   options.waivers = std::move(*waivers);
   options.jobs = arguments.jobs;
   const harness::Triage triage = harness::triage(artefacts->cases, *jits, options);
-  Told told{.triage = triage, .artefacts = *artefacts, .written = {}};
+  TriageReport report{.triage = triage, .artefacts = *artefacts, .written = {}};
   std::string problem;
   if (!arguments.out.empty()) {
     auto written = write_rows(triage, artefacts->cases, *jits, arguments.out);
     if (written) {
-      told.written = *std::move(written);
+      report.written = *std::move(written);
     } else {
       problem = written.error().str();
     }
   }
-  session.json ? print_json(told) : print_text(told);
+  session.json ? print_json(report) : print_text(report);
   for (const std::string& failure : triage.harness_failures) {
     fmt::print(stderr, "plumb: the harness failed: {}\n", failure);
   }

@@ -11,7 +11,7 @@
 #include "harness/artefacts.h"
 #include "harness/judge.h"
 #include "harness/triage.h"
-#include "tools/report_json.h"
+#include "tools/print_report.h"
 
 namespace plumb::tools {
 namespace {
@@ -19,21 +19,14 @@ namespace {
 // Each costs a start of the target per JIT; the others are counted.
 constexpr std::size_t kMostLookedAt = 16;
 
-void add_findings(const harness::Triage& triage, const std::vector<harness::NamedCase>& cases,
-                  const LibfuzzerRun& run, std::vector<JitReport>& jits) {
+void add_findings(const harness::Triage& triage, const LibfuzzerRun& run,
+                  std::vector<reports::JitReport>& jits) {
   for (const harness::TriageRow& row : triage.rows) {
-    for (JitReport& jit : jits) {
+    for (reports::JitReport& jit : jits) {
       if (std::ranges::find(row.jits, jit.name) == row.jits.end()) continue;
       const auto found = run.found_after.find({jit.name, row.signature.str()});
-      jit.findings.push_back(
-          {.signature = row.signature.str(),
-           .invariant = row.signature.invariant,
-           .known = row.known,
-           .path = cases[row.smallest].path,
-           .cases_until_found = found == run.found_after.end() ? 0 : found->second,
-           .count = row.count,
-           .message = row.message,
-           .second_opinion = {}});
+      jit.findings.push_back(row);
+      jit.findings.back().cases_until_found = found == run.found_after.end() ? 0 : found->second;
     }
   }
 }
@@ -59,7 +52,8 @@ std::vector<Artefact> harmless_here(const harness::Triage& triage,
 class OnlyInTheTarget {
  public:
   OnlyInTheTarget(const LibfuzzerOptions& engine, harness::JitList jits,
-                  const std::vector<harness::NamedWaiver>& waivers, std::vector<JitReport>& reports)
+                  const std::vector<harness::NamedWaiver>& waivers,
+                  std::vector<reports::JitReport>& reports)
       : engine_(engine), jits_(jits), waivers_(waivers), reports_(reports) {}
 
   void add(const std::vector<Artefact>& artefacts) {
@@ -88,7 +82,7 @@ class OnlyInTheTarget {
 
   // One finding for all that a JIT dies of with the same words.
   void add(std::size_t jit, const Artefact& artefact, const std::string& words) {
-    std::vector<FindingReport>& findings = reports_[jit].findings;
+    std::vector<Finding>& findings = reports_[jit].findings;
     const auto [at, is_new] = index_.try_emplace({jit, words}, findings.size());
     if (!is_new) {
       ++findings[at->second].count;
@@ -99,27 +93,24 @@ class OnlyInTheTarget {
         harness::death_judgement(info, harness::Activity::kCompiling, words).signature;
     const harness::NamedWaiver* waiver = harness::find_waiver(waivers_, signature, info.name);
     findings.push_back(
-        {.signature = signature.str(),
-         .invariant = signature.invariant,
-         .known = waiver == nullptr ? "" : waiver->name,
-         .path = artefact.path,
-         .cases_until_found = 0,
-         .count = 1,
+        {.signature = signature,
+         .verdict = Verdict::kCrash,
          .message = "only under the sanitizers and limits of the fuzz target: " + words,
-         .second_opinion = {}});
+         .known = waiver == nullptr ? "" : waiver->name,
+         .path = artefact.path});
   }
 
   const LibfuzzerOptions& engine_;
   harness::JitList jits_;
   const std::vector<harness::NamedWaiver>& waivers_;
-  std::vector<JitReport>& reports_;                                   // by JIT
+  std::vector<reports::JitReport>& reports_;                          // by JIT
   std::map<std::pair<std::size_t, std::string>, std::size_t> index_;  // JIT, words -> finding
 };
 
-int status_of(const Report& report, bool empty) {
+int status_of(const reports::Report& report, bool empty) {
   if (!report.harness_failures.empty()) return kStatusHarnessFailed;
-  for (const JitReport& jit : report.jits) {
-    const auto is_new = [](const FindingReport& finding) { return finding.known.empty(); };
+  for (const reports::JitReport& jit : report.jits) {
+    const auto is_new = [](const Finding& finding) { return finding.known.empty(); };
     if (std::ranges::any_of(jit.findings, is_new)) return kStatusFinding;
   }
   return empty ? kStatusHarnessFailed : kStatusConforms;
@@ -127,19 +118,11 @@ int status_of(const Report& report, bool empty) {
 
 }  // namespace
 
-bool complain_about_zero_stages(const std::string& jit, const std::vector<std::string>& stages) {
-  for (const std::string& stage : stages) {
-    fmt::print(stderr, "plumb: {}: no case counted as '{}': this run has not tested it\n", jit,
-               stage);
-  }
-  return !stages.empty();
-}
-
 int fuzz_with_libfuzzer(const LibfuzzerOptions& engine, const Session& session,
                         harness::JitList jits, const std::vector<harness::NamedWaiver>& waivers,
-                        const std::function<void()>& on_fuzzed) {
+                        const HowToTell& how) {
   auto run = run_libfuzzer(jits, engine);
-  on_fuzzed();
+  how.on_fuzzed();
   if (!run) return unusable(run.error().str());
   const auto artefacts = harness::read_artefacts(std::vector<std::string>{engine.out});
   if (!artefacts) return unusable(artefacts.error().str());
@@ -150,20 +133,20 @@ int fuzz_with_libfuzzer(const LibfuzzerOptions& engine, const Session& session,
   check.waivers = waivers;
   check.jobs = engine.jobs;
   const harness::Triage triage = harness::triage(artefacts->cases, jits, check);
-  Report report{.command = "fuzz",
-                .seed = engine.seed,
-                .seconds = run->seconds,
-                .jits = run->jits,
-                .harness_failures = run->failures};
+  reports::Report report{.command = "fuzz",
+                         .seed = engine.seed,
+                         .seconds = run->seconds,
+                         .jits = run->jits,
+                         .harness_failures = run->failures};
   std::ranges::copy(triage.harness_failures, std::back_inserter(report.harness_failures));
-  add_findings(triage, artefacts->cases, *run, report.jits);
+  add_findings(triage, *run, report.jits);
   OnlyInTheTarget(engine, jits, waivers, report.jits)
       .add(harmless_here(triage, artefacts->cases, *run));
-  print_report(session, report);
+  print_report(session, report, how.verbose);
   bool empty = false;
-  for (const JitReport& jit : report.jits) {
-    empty |= complain_about_zero_stages(jit.name,
-                                        harness::zero_stages(jit.funnel.counts, jit.capabilities));
+  for (const reports::JitReport& jit : report.jits) {
+    empty |= complain_about_zero_stages(
+        jit.name, harness::zero_stages(jit.funnel.counts, {.capabilities = jit.capabilities}));
   }
   return status_of(report, empty);
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <functional>
-#include <string>
 #include <vector>
 
 #include "harness/check.h"
@@ -12,15 +11,17 @@
 
 namespace plumb::tools {
 
+struct HowToTell {
+  std::function<void()> on_fuzzed;  // when the targets have ended
+  bool verbose = false;
+};
+
 // `plumb fuzz --engine libfuzzer`: runs the targets, judges what lies in the directory of findings
 // with the plugins of this build, and reports; an artefact of this run that kills nothing here is a
-// finding too. on_fuzzed is called when the targets have ended. Returns the exit status.
+// finding too. Returns the exit status.
 [[nodiscard]] int fuzz_with_libfuzzer(const LibfuzzerOptions& engine, const Session& session,
                                       harness::JitList jits,
                                       const std::vector<harness::NamedWaiver>& waivers,
-                                      const std::function<void()>& on_fuzzed);
-
-// A stage that stayed empty has not been tested: says so on stderr, and whether there was one.
-bool complain_about_zero_stages(const std::string& jit, const std::vector<std::string>& stages);
+                                      const HowToTell& how);
 
 }  // namespace plumb::tools

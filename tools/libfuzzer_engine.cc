@@ -18,7 +18,9 @@
 #include <system_error>
 
 #include "harness/corpus.h"
+#include "harness/funnel_json.h"
 #include "tools/libfuzzer_process.h"
+#include "tools/session.h"
 
 namespace plumb::tools {
 namespace {
@@ -44,23 +46,14 @@ std::vector<nlohmann::json> lines_of(const std::string& path) {
   return lines;
 }
 
-void add_funnel(const nlohmann::json& line, harness::Funnel& funnel) {
-  harness::Funnel more;
-#define PLUMB_FUNNEL(name, required, sentence) \
-  more.counts.name = line["funnel"].value(#name, std::uint64_t{0});
-#include "harness/funnel.inc"
-  for (const auto& [reason, count] : line["undefined"].items())
-    more.undefined[reason] += count.get<std::uint64_t>();
-  funnel.merge(more);
-}
-
 // In the order in which they were written: a finding came after what the processes before it did,
 // and after what its own had done.
 void add_lines(const std::string& path, LibfuzzerRun& run) {
   for (const nlohmann::json& line : lines_of(path)) {
-    const auto report = std::ranges::find(run.jits, line.value("jit", ""), &JitReport::name);
+    const auto report =
+        std::ranges::find(run.jits, line.value("jit", ""), &reports::JitReport::name);
     if (report == run.jits.end()) continue;
-    if (line.contains("funnel")) add_funnel(line, report->funnel);
+    if (line.contains("funnel")) report->funnel.merge(harness::funnel_of(line));
     if (!line.contains("finding")) continue;
     run.found_after.try_emplace(
         {report->name, line.value("finding", "")},
@@ -287,7 +280,7 @@ Result<LibfuzzerRun> run_libfuzzer(harness::JitList jits, const LibfuzzerOptions
   LibfuzzerRun run;
   Names names;
   for (const auto& jit : jits) {
-    run.jits.push_back(make_report(jit->info()));
+    run.jits.push_back(reports::make_report(jit->info()));
     std::string& list = names[target_name(jit->info())];
     list += (list.empty() ? "" : ",") + jit->info().name;
   }
@@ -307,7 +300,7 @@ Result<LibfuzzerRun> run_libfuzzer(harness::JitList jits, const LibfuzzerOptions
     if (!run_one(target, list, options, run)) break;
   }
   run.seconds = since(begin);
-  for (JitReport& jit : run.jits) {
+  for (reports::JitReport& jit : run.jits) {
     jit.rate = static_cast<double>(jit.funnel.counts.compared) / std::max(run.seconds, 1e-3);
   }
   return run;

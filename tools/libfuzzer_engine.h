@@ -11,7 +11,7 @@
 
 #include "core/result.h"
 #include "harness/fuzz_driver.h"
-#include "tools/report_json.h"
+#include "reports/report.h"
 
 namespace plumb::tools {
 
@@ -40,7 +40,7 @@ struct Artefact {
 };
 
 struct LibfuzzerRun {
-  std::vector<JitReport> jits;  // with their funnels
+  std::vector<reports::JitReport> jits;  // with their funnels
   // JIT, signature -> inputs until it was found, of the processes that had ended before and of the
   // one that found it.
   std::map<std::pair<std::string, std::string>, std::uint64_t> found_after;

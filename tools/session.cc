@@ -5,10 +5,13 @@
 
 #include <cstdio>
 
+#include "core/printable.h"
+
 namespace plumb::tools {
 
 int unusable(const std::string& message) {
-  fmt::print(stderr, "plumb: {}\n", message);
+  constexpr std::size_t kMost = 8192;  // paths are long
+  fmt::print(stderr, "plumb: {}\n", printable(message, kMost));
   return kStatusUnusable;
 }
 

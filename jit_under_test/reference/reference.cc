@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/frame_geometry.h"
 #include "core/guest.h"
 #include "jit_under_test/arena.h"
 #include "jit_under_test/plugin.h"
@@ -311,8 +312,10 @@ FrameRule frame_rule(const LayoutRow& row, std::optional<Defect> defect) {
                                            .facts = &facts,
                                            .defect = is_claimed ? defect : std::nullopt,
                                            .is_private = false});
-  const int arrival = row.arch == Arch::kArm64 ? 0 : -8;
-  const int record = -16;
+  // From the CFA, as everything in a FrameLayout.
+  const FrameGeometry geometry = frame_geometry(row.arch);
+  const int arrival = -static_cast<int>(geometry.call_pushes);
+  const int record = arrival - static_cast<int>(geometry.record_below_entry);
   return {.frame_pointer_offset = frame.frame_pointer - record,
           .landing_below_entry = static_cast<std::uint32_t>(arrival - frame.entry_sp)};
 }
@@ -330,7 +333,12 @@ JitInfo make_info(std::string_view name, const LayoutRow& row, std::optional<Def
                    .calls_keep_count = false,
                    .call_alignment = traits.alignment,
                    .result_bits = 64,
-                   .frame_rounding = traits.alignment};
+                   .frame_rounding = traits.alignment,
+                   // 6.12 has both, the count behind a pointer and chains in steps of 16.
+                   .chain_rounding = traits.counter == Counter::kReference ? 16 : 32,
+                   // No layout brings the count through the C code of a helper to a function that
+                   // it calls back. Kernels refuse such programs since they know.
+                   .tail_call_in_callback = false};
   info.registers = register_map(row);
   info.frame = frame_rule(row, defect);
   info.landing = {.pad = traits.pad, .call_preamble = 0};

@@ -64,3 +64,31 @@ status=0
 found=$(find "$scratch/out" -name 'tail-call-bound.linux.x86_64.*.bpf' | wc -l)
 [ "$found" -ge 1 ] || fail "--engine libfuzzer did not find unbounded tail calls"
 grep -E 'finding tail-call-bound|first after' "$scratch/log" | head -2
+
+# A JIT that ends the process of its target: an artefact, a status that is not 0, a finding of plumb.
+ending=linux-6.12-x86_64
+mkdir "$scratch/plugins"
+${CC:-cc} -shared -fPIC -I. jit_under_test/ending_plugin.c -o "$scratch/plugins/$ending.so"
+endings=0
+for how in exit0 exit3 _exit0 exec; do
+  for where in load third-load unload; do
+    export PLUMB_TESTING_END=$how@$where
+    rm -rf "$scratch/ended" && mkdir "$scratch/ended"
+    status=0
+    "$targets/fuzz_linux_x86_64" --jit=$ending --plugins="$scratch/plugins" --known=/nowhere -runs=200 -seed=1 \
+      -artifact_prefix="$scratch/ended/" >"$scratch/log" 2>&1 || status=$?
+    [ $status = 77 ] || fail "$PLUMB_TESTING_END: status $status, 77 wanted: $(tail -1 "$scratch/log")"
+    [ "$(ls "$scratch/ended" | grep -c '^crash-')" = 1 ] || fail "$PLUMB_TESTING_END: no artefact: $(ls "$scratch/ended")"
+    endings=$((endings + 1))
+  done
+  # The targets' own plugins come first: one without them.
+  mkdir -p "$scratch/targets"
+  ln -sf "$targets/fuzz_linux_x86_64" "$scratch/targets/fuzz_ending_x86_64"
+  status=0
+  PLUMB_TESTING_END=$how@load "$plumb" --known '' --plugins "$scratch/plugins" fuzz --engine libfuzzer --targets "$scratch/targets" \
+    --jit $ending --runs 50 --seed 1 --out "$scratch/ended" >"$scratch/log" 2>"$scratch/errors" || status=$?
+  [ $status = 1 ] || fail "$how@load: --engine libfuzzer: status $status, 1 wanted: $(tail -2 "$scratch/errors")"
+  grep -q 'finding jit-survives.ending.x86_64.-' "$scratch/log" || fail "$how@load: no finding"
+done
+unset PLUMB_TESTING_END
+echo "$endings ways to end a target are kept"

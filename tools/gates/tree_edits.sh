@@ -112,6 +112,7 @@ case $arch in
   interpreter) file=kernel/bpf/core.c jit=x86_64 second_opinion=(--second-opinion) ;;
   *) fail "no edits for $arch" ;;
 esac
+tools/gates/edit_names.sh "jit_under_test/linux/edits/$arch.txt"
 # A copy whose files are links, but for the edited one.
 cp -rs "$tree" "$scratch/tree"
 
@@ -137,7 +138,7 @@ fuzzed() {
 # What the tree shows without an edit is no edit's doing.
 fuzzed "$tree" || fail "the tree as it is"
 touch "$scratch/report"
-awk '/^  finding / { print $2 }' "$scratch/report" >"$scratch/before"
+awk '/^finding / { print $2 }' "$scratch/report" >"$scratch/before"
 [ "$runs" = 0 ] || grep -qE '^  compared +[1-9]' "$scratch/report" || fail "the tree as it is: no case was compared"
 echo "the tree as it is: $(wc -l <"$scratch/before") findings in $runs cases"
 
@@ -158,9 +159,9 @@ while read -r name function pattern nth change by; do
   fuzzed "$scratch/tree" || fail "$name"
   [ "$runs" != 0 ] || continue
   awk 'FILENAME == ARGV[1] { before[$1] = 1; next }
-       /^  finding / { new = !($2 in before); split($2, part, "."); found = part[1]
+       /^finding / { new = !($2 in before); split($2, part, "."); found = part[1]
                        if (new && !seen[found]++) all = all " " found }
-       /^    first after/ && new { if (!best || $3 < best) { best = $3; by = found } }
+       /^  first after/ && new { if (!best || $3 < best) { best = $3; by = found } }
        END { if (best) print best, by all }' "$scratch/before" "$scratch/report" >"$scratch/new"
   read -r cases invariant all <"$scratch/new" || cases=-
   mark=' '

@@ -69,7 +69,7 @@ function(plumb_linux_plugin)
     set(ARG_ORIGIN "kernel source tree")
   endif()
   set(files kernel/bpf/core.c ${PLUMB_LINUX_FILES_${ARG_ARCH}})
-  foreach(file Makefile ${files})
+  foreach(file Makefile kernel/bpf/verifier.c ${files})
     if(NOT EXISTS "${tree}/${file}")
       message(FATAL_ERROR "${ARG_NAME}: ${tree} is not a Linux source tree: it has no ${file}")
     endif()
@@ -97,6 +97,11 @@ function(plumb_linux_plugin)
                       "bpf_int_jit_compile.struct bpf_verifier_env")
   plumb_linux_feature(features TAIL_CALL_COUNT_BY_POINTER "${jit}"
                       "TAIL_CALL_CNT_PTR|TCCNT_PTR")
+  # What the tree's verifier lets through: its text alone, nothing of it is compiled.
+  set(verifier "${tree}/kernel/bpf/verifier.c")
+  plumb_linux_feature(features CHAIN_ROUNDS_TO_16 "${verifier}" "round_up.stack_depth, 16")
+  plumb_linux_feature(features NO_TAIL_CALL_IN_CALLBACK "${verifier}"
+                      "cannot tail call within callback")
 
   # Kernel files, and ours that see kernel headers. No libc headers, no warnings for theirs.
   set(ours "")
@@ -112,7 +117,7 @@ function(plumb_linux_plugin)
   # jit.c and core.c include kernel files by name; the dependency scanner finds them, but a tree
   # that is extracted anew must also lead to a new look at its features and headers.
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
-               "${tree}/Makefile" ${common}/real_headers.txt ${shim}/real_headers.txt
+               "${tree}/Makefile" ${verifier} ${common}/real_headers.txt ${shim}/real_headers.txt
                ${files} ${shim}/jit.c ${shim}/plumb_arch.h ${common}/plumb_kernel.h)
   set(kernel_settings
       INCLUDES "${common}" "${common}/include" "${shim}" "${work}/include" "${tree}"

@@ -18,6 +18,7 @@ set(PLUMB_LINUX_MEMBERS
     include/uapi/linux/*.h
     include/vdso/*.h
     kernel/bpf/core.c
+    kernel/bpf/verifier.c
     lib/test_bpf.c
     net/core/filter.c)
 

@@ -69,7 +69,7 @@ static int check_alu(struct check* c, const struct bpf_insn* insn) {
     return need(c, PLUMB_CAN_V4, v4);
   } else if ((op == BPF_LSH || op == BPF_RSH || op == BPF_ARSH) && !by_register) {
     if (insn->imm < 0 || insn->imm >= (is64 ? 64 : 32))
-      return unsupported(c, "shift by more than the width");
+      return unsupported(c, "shift by the width or more");
   }
   return insn->off ? malformed(c, "reserved field is not zero") : PLUMB_LOADED;
 }

@@ -354,6 +354,9 @@ static void fill_contract(struct plumb_contract* contract) {
   /* With kCFI the pad is behind the hash, with FineIBT the hash is checked behind the pad. */
   if (plumb_variant.switches & PLUMB_SWITCH_FINEIBT)
     contract->call_preamble = (u8)plumb_arch_preamble();
+  if (PLUMB_TREE_CHAIN_ROUNDS_TO_16) contract->verifier_rules |= PLUMB_VERIFIER_ROUNDS_TO_16;
+  if (!PLUMB_TREE_NO_TAIL_CALL_IN_CALLBACK)
+    contract->verifier_rules |= PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK;
 }
 
 static const struct plumb_plugin plugin = {

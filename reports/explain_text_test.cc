@@ -7,7 +7,6 @@
 
 #include "core/case_text.h"
 #include "reports/explain.h"
-#include "reports/junit.h"
 
 namespace plumb::reports {
 namespace {
@@ -113,14 +112,14 @@ TEST_F(Explaining, DrawsTheFrameWithTheHighAddressAtTheTop) {
   EXPECT_EQ(frames_text(explained(), 0),
             "Frames at event 0: high address at the top, as the prologues stored them\n"
             "  activation 0: entry.main\n"
-            "               +------------------------------------+\n"
-            "          fp+8 | return address                     |\n"
-            "            fp | push rbp                           |\n"
-            "               +------------------------------------+\n"
-            "        fp R10 | BPF stack: 12 bytes used, 16 kept  |\n"
-            "               +------------------------------------+\n"
-            "         fp-24 | push rbx                           |\n"
-            "               +------------------------------------+\n");
+            "               +----------------------------------------------------+\n"
+            "          fp+8 | return address                                     |\n"
+            "            fp | saved frame pointer: push rbp                      |\n"
+            "               +----------------------------------------------------+\n"
+            "        fp R10 | BPF stack: 12 bytes used, 16 kept                  |\n"
+            "               +----------------------------------------------------+\n"
+            "         fp-24 | push rbx                                           |\n"
+            "               +----------------------------------------------------+\n");
 }
 
 TEST_F(Explaining, MarksTheFirstDivergence) {
@@ -136,7 +135,7 @@ TEST_F(Explaining, SaysWhenTheTracesAgree) {
   refused.reason = RefusalReason::kEmptySlot;
   execution_.trace = {refused};
   const std::string text = trace_text(explained());
-  EXPECT_THAT(text, HasSubstr("1 events, kinds and places agree"));
+  EXPECT_THAT(text, HasSubstr("1 events, as in the oracle"));
   EXPECT_THAT(text, HasSubstr("tail call refused (empty slot)"));
   EXPECT_THAT(text, Not(HasSubstr(" > ")));
 }
@@ -146,28 +145,6 @@ TEST_F(Explaining, NamesVerdictSignatureAndMechanism) {
   EXPECT_THAT(text, HasSubstr("violation on testing-1-x86_64"));
   EXPECT_THAT(text, HasSubstr("tail-call-count-matches-oracle.testing.x86_64.main"));
   EXPECT_THAT(text, HasSubstr("0 tail calls are taken, the oracle takes 1"));
-}
-
-TEST(Junit, CountsFailuresAndSkippedPerSuite) {
-  const std::array<JunitCase, 3> cases{
-      JunitCase{.suite = "a", .name = "one.bpf", .failure = {}, .skipped = {}},
-      JunitCase{.suite = "a", .name = "two.bpf", .failure = "x < y & \"z\"", .skipped = {}},
-      JunitCase{.suite = "b", .name = "one.bpf", .failure = {}, .skipped = "not applicable: v4"}};
-  EXPECT_EQ(junit_xml(cases),
-            "<?xml version=\"1.0\"?>\n"
-            "<testsuites>\n"
-            "  <testsuite name=\"a\" tests=\"2\" failures=\"1\" skipped=\"0\">\n"
-            "    <testcase classname=\"a\" name=\"one.bpf\" />\n"
-            "    <testcase classname=\"a\" name=\"two.bpf\">\n"
-            "      <failure message=\"x &lt; y &amp; &quot;z&quot;\" />\n"
-            "    </testcase>\n"
-            "  </testsuite>\n"
-            "  <testsuite name=\"b\" tests=\"1\" failures=\"0\" skipped=\"1\">\n"
-            "    <testcase classname=\"b\" name=\"one.bpf\">\n"
-            "      <skipped message=\"not applicable: v4\" />\n"
-            "    </testcase>\n"
-            "  </testsuite>\n"
-            "</testsuites>\n");
 }
 
 }  // namespace

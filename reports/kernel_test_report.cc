@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "tools/kernel_test_report.h"
+#include "reports/kernel_test_report.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,9 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
-namespace plumb::tools {
+#include "core/printable.h"
+
+namespace plumb::reports {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -46,6 +48,7 @@ void count(const KernelTestRow& row, Summary& summary) {
       ++summary.not_applicable;
       ++summary.reasons[outcome.reason];
       break;
+    case Verdict::kNotJudged:
     case Verdict::kHarnessFailed:
       ++summary.harness_failed;
       break;
@@ -90,59 +93,54 @@ std::string_view verdict_text(Verdict verdict) {
       return "FAIL";
     case Verdict::kNotApplicable:
       return "n/a";
+    case Verdict::kNotJudged:
+      return "NOT JUDGED";
     case Verdict::kHarnessFailed:
       return "HARNESS FAILED";
   }
   return "";
 }
 
+bool is_our_failure(Verdict verdict) {
+  return verdict == Verdict::kNotJudged || verdict == Verdict::kHarnessFailed;
+}
+
 // "#17 ALU_ADD_X: jited:1 PASS", as the kernel prints it.
-void print_test(const KernelTestReport& report, const KernelTestRow& row) {
+std::string test_text(const KernelTestReport& report, const KernelTestRow& row) {
   const KernelTestOutcome& outcome = row.outcome;
-  fmt::print("  {}: #{} {} jited:{} {}{}{}\n", jit::kernel_suite_name(row.suite), row.index,
-             test_name(report, row), outcome.ran ? 1 : 0, verdict_text(outcome.verdict),
-             outcome.reason.empty() ? "" : ": ", outcome.reason);
+  return fmt::format("  {}: #{} {} jited:{} {}{}{}\n", jit::kernel_suite_name(row.suite), row.index,
+                     printable(test_name(report, row)), outcome.ran ? 1 : 0,
+                     verdict_text(outcome.verdict), outcome.reason.empty() ? "" : ": ",
+                     printable(outcome.reason));
 }
 
-void print_counts(std::string_view what, const std::map<std::string, std::uint64_t>& counts) {
+std::string counts_text(std::string_view what, const std::map<std::string, std::uint64_t>& counts) {
+  std::string text;
   for (const auto& [reason, number] : counts) {
-    fmt::print("    {} {:>5}  {}\n", what, number, reason);
+    text += fmt::format("    {} {:>5}  {}\n", what, number, printable(reason));
   }
+  return text;
 }
 
-void print_summary(const KernelTestReport& report, const Summary& summary) {
+std::string summary_text(const KernelTestReport& report, const Summary& summary) {
+  std::string text;
   for (const KernelTestRow* row : summary.rows) {
     const Verdict verdict = row->outcome.verdict;
-    if (report.verbose || verdict == Verdict::kFailed || verdict == Verdict::kHarnessFailed) {
-      print_test(report, *row);
+    if (report.verbose || verdict == Verdict::kFailed || is_our_failure(verdict)) {
+      text += test_text(report, *row);
     }
   }
-  fmt::print("  {}: Summary: {} PASSED, {} FAILED, [{}/{} JIT'ed], {} not applicable\n",
-             jit::kernel_suite_name(summary.suite), summary.passed,
-             summary.failed + summary.harness_failed, summary.ran,
-             summary.rows.size() - summary.not_applicable, summary.not_applicable);
-  print_counts("not applicable", summary.reasons);
+  text += fmt::format("  {}: Summary: {} PASSED, {} FAILED, [{}/{} JIT'ed], {} not applicable\n",
+                      jit::kernel_suite_name(summary.suite), summary.passed,
+                      summary.failed + summary.harness_failed, summary.ran,
+                      summary.rows.size() - summary.not_applicable, summary.not_applicable);
+  text += counts_text("not applicable", summary.reasons);
   if (summary.oracle_agrees + summary.oracle_undefined > 0) {
-    fmt::print(
+    text += fmt::format(
         "    the oracle agrees with {}; for it, {} are undefined: only their result counts\n",
         summary.oracle_agrees, summary.oracle_undefined);
   }
-  print_counts("undefined     ", summary.undefined);
-}
-
-void print_text(const KernelTestReport& report) {
-  const std::vector<Summary> summaries = summarise(report);
-  for (std::size_t jit = 0; jit < report.subjects.size(); ++jit) {
-    fmt::print("{}: lib/test_bpf.c of Linux {}\n", jit_name(report, jit),
-               report.subjects[jit].tests->version());
-    for (const Summary& summary : summaries) {
-      if (summary.jit == jit) print_summary(report, summary);
-    }
-  }
-  for (const std::string& name : report.without) {
-    fmt::print("{}: not applicable: not of a kernel tree with lib/test_bpf.c\n", name);
-  }
-  fmt::print("{} tests in {:.1f} s\n", report.rows.size(), report.seconds);
+  return text + counts_text("undefined     ", summary.undefined);
 }
 
 Json counts_json(const std::map<std::string, std::uint64_t>& counts) {
@@ -155,10 +153,10 @@ Json failures_json(const KernelTestReport& report, const Summary& summary) {
   Json failures = Json::array();
   for (const KernelTestRow* row : summary.rows) {
     const Verdict verdict = row->outcome.verdict;
-    if (verdict != Verdict::kFailed && verdict != Verdict::kHarnessFailed) continue;
+    if (verdict != Verdict::kFailed && !is_our_failure(verdict)) continue;
     failures.push_back({{"id", row->index},
                         {"name", test_name(report, *row)},
-                        {"harness_failed", verdict == Verdict::kHarnessFailed},
+                        {"harness_failed", is_our_failure(verdict)},
                         {"message", row->outcome.reason}});
   }
   return failures;
@@ -178,7 +176,25 @@ Json summary_json(const KernelTestReport& report, const Summary& summary) {
           {"failures", failures_json(report, summary)}};
 }
 
-void print_json(const KernelTestReport& report) {
+}  // namespace
+
+std::string kernel_tests_text(const KernelTestReport& report) {
+  std::string text;
+  const std::vector<Summary> summaries = summarise(report);
+  for (std::size_t jit = 0; jit < report.subjects.size(); ++jit) {
+    text += fmt::format("{}: lib/test_bpf.c of Linux {}\n", printable(jit_name(report, jit)),
+                        printable(report.subjects[jit].tests->version()));
+    for (const Summary& summary : summaries) {
+      if (summary.jit == jit) text += summary_text(report, summary);
+    }
+  }
+  for (const std::string& name : report.without) {
+    text += fmt::format("{}: not applicable: not of a kernel tree with lib/test_bpf.c\n", name);
+  }
+  return text + fmt::format("{} tests in {:.1f} s\n", report.rows.size(), report.seconds);
+}
+
+std::string kernel_tests_json(const KernelTestReport& report) {
   Json jits = Json::array();
   for (std::size_t jit = 0; jit < report.subjects.size(); ++jit) {
     const auto& info = report.subjects[jit].jit->info();
@@ -200,35 +216,30 @@ void print_json(const KernelTestReport& report) {
   }
   const Json out{
       {"version", 1}, {"command", "test-bpf"}, {"seconds", report.seconds}, {"jits", jits}};
-  fmt::print("{}\n", out.dump(2, ' ', false, Json::error_handler_t::replace));
+  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-}  // namespace
-
-void print_kernel_tests(const Session& session, const KernelTestReport& report) {
-  if (session.json) {
-    print_json(report);
-  } else {
-    print_text(report);
-  }
-}
-
-int kernel_tests_status(const KernelTestReport& report) {
-  bool failed = false;
-  bool harness_failed = false;
+std::vector<std::string> untested_jits(const KernelTestReport& report) {
   std::vector<bool> judged(report.subjects.size(), false);
   for (const KernelTestRow& row : report.rows) {
     if (row.outcome.verdict != Verdict::kNotApplicable) judged[row.jit] = true;
-    failed |= row.outcome.verdict == Verdict::kFailed;
-    harness_failed |= row.outcome.verdict == Verdict::kHarnessFailed;
   }
+  std::vector<std::string> names;
   for (std::size_t jit = 0; jit < judged.size(); ++jit) {
-    if (judged[jit]) continue;
-    fmt::print(stderr, "plumb: {}: no test applies: nothing was tested\n", jit_name(report, jit));
-    harness_failed = true;
+    if (!judged[jit]) names.push_back(jit_name(report, jit));
   }
-  if (harness_failed) return kStatusHarnessFailed;
-  return failed ? kStatusFinding : kStatusConforms;
+  return names;
 }
 
-}  // namespace plumb::tools
+KernelTestsEnd kernel_tests_end(const KernelTestReport& report) {
+  bool failed = false;
+  bool harness_failed = !untested_jits(report).empty();
+  for (const KernelTestRow& row : report.rows) {
+    failed |= row.outcome.verdict == Verdict::kFailed;
+    harness_failed |= is_our_failure(row.outcome.verdict);
+  }
+  if (harness_failed) return KernelTestsEnd::kHarnessFailed;
+  return failed ? KernelTestsEnd::kFailed : KernelTestsEnd::kPassed;
+}
+
+}  // namespace plumb::reports

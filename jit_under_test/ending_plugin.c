@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The honest testing plugin, but it ends its process: PLUMB_TESTING_END says how and where, as
+ * HOW@WHERE. For tests of what judges JITs (tools/gates/ended_process.sh). */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define plumb_plugin_entry honest_plugin_entry
+#include "jit_under_test/testing_plugin.c"
+#undef plumb_plugin_entry
+
+static void end(const char* how) {
+  if (!strcmp(how, "exit0")) exit(0);
+  if (!strcmp(how, "exit3")) exit(3);
+  if (!strcmp(how, "_exit0")) _exit(0);
+  if (!strcmp(how, "exec")) execl("/bin/true", "true", (char*)NULL);
+  if (!strcmp(how, "trap")) __builtin_trap();
+  if (!strcmp(how, "fork") && fork() == 0) sleep(30); /* holds what it inherited */
+  if (!strcmp(how, "fork")) _exit(0);
+  if (!strcmp(how, "noise")) {
+    (void)!write(STDOUT_FILENO, "noise\n", 6);
+    puts("noise");
+  }
+}
+
+/* Ends the process where PLUMB_TESTING_END says that. */
+static void end_at(const char* where) {
+  const char* wanted = getenv("PLUMB_TESTING_END");
+  const char* at = wanted ? strchr(wanted, '@') : NULL;
+  char how[16] = {0};
+
+  if (!at || strcmp(at + 1, where) != 0 || (size_t)(at - wanted) >= sizeof(how)) return;
+  memcpy(how, wanted, (size_t)(at - wanted));
+  end(how);
+}
+
+static void* end_soon(void* nothing) {
+  usleep(300);
+  end_at("thread");
+  return nothing;
+}
+
+/* What the honest plugin has room for. */
+static int fits(const struct plumb_load_request* request) {
+  uint32_t count = 0, p, f;
+
+  for (p = 0; p < request->program_count; p++) {
+    for (f = 0; f < request->programs[p].function_count; f++, count++) {
+      if (request->programs[p].functions[f].insn_count > kMaxInsns) return 0;
+    }
+  }
+  return count <= kMaxFunctions;
+}
+
+static int ending_load(const struct plumb_load_request* request, struct plumb_image* image,
+                       char* error, size_t error_size) {
+  static int loads;
+  pthread_t thread;
+
+  end_at("load");
+  if (++loads == 3) end_at("third-load");
+  if (pthread_create(&thread, NULL, end_soon, NULL) == 0) pthread_detach(thread);
+  return fits(request) ? load(request, image, error, error_size) : PLUMB_NOT_APPLICABLE;
+}
+
+static void ending_unload(struct plumb_image* image) {
+  const char* wanted = getenv("PLUMB_TESTING_END");
+
+  end_at("unload");
+  /* The thread ends the process before the case is over. */
+  if (wanted && strstr(wanted, "@thread")) usleep(200000);
+  unload(image);
+}
+
+const struct plumb_plugin* plumb_plugin_entry(void) {
+  static struct plumb_plugin ending;
+  static struct plumb_plugin_info ending_info;
+
+  ending_info = info;
+  ending_info.name = "linux-6.12-x86_64"; /* so that the tests of that tree are run on it */
+  ending_info.family = "ending";
+  ending_info.capabilities = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAKE_UNVERIFIED;
+  ending_info.contract.landing_pad = 0; /* its code has none: it conforms where 0 is right */
+  ending_info.contract.call_preamble = 0;
+  ending = plugin;
+  ending.info = &ending_info;
+  ending.load = ending_load;
+  ending.unload = ending_unload;
+  return &ending;
+}
