@@ -39,7 +39,7 @@ struct StackStore {
   Place at;                       // of the instruction
   std::int32_t event = -1;        // the last one before it: index in Execution::trace; -1: none yet
   Value target;                   // where: a pointer to the stack
-  Value value;                    // kStore: what; scalars are not cut to size
+  Value value;                    // what; scalars are not cut to size. Not what helpers write
 
   bool operator==(const StackStore&) const = default;
 };

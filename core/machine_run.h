@@ -102,6 +102,7 @@ struct StackAccess {
   // The instruction moves the stack pointer below what it stores: a push, a call, an arm64 stp
   // with [sp, #-16]!.
   bool is_push = false;
+  std::int32_t step = -1;  // kFull: the instruction, or a helper's call: index in MachineRun::steps
 };
 
 // An indirect jump or call of a function, in an image whose landing rule demands a pad.

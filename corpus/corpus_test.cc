@@ -171,6 +171,21 @@ TEST(Corpus, LeavesOutTheResultOnlyWhereContractsDiffer) {
   }
 }
 
+// Call chains that only some verifiers let through are no use for the other kernels' JITs.
+TEST(Corpus, FitsUnderEveryVerifierOrSaysWhichRefusesIt) {
+  int refused = 0;
+  for (const Entry& entry : all_cases()) {
+    if (entry.value.expectation.kind == Expectation::Kind::kUndefined) continue;
+    if (!disagreement(entry.value, kEveryVerifier)) continue;
+    ++refused;
+    const bool said = std::ranges::any_of(entry.value.notes, [](const std::string& note) {
+      return note.find("6.1 refuses") != std::string::npos;
+    });
+    EXPECT_TRUE(said) << entry.path << ": " << *disagreement(entry.value, kEveryVerifier);
+  }
+  EXPECT_EQ(refused, 1);
+}
+
 // Nobody computed by hand what machine-made cases return.
 TEST(Corpus, DistilledCasesAreDefined) {
   for (const fs::path& path : case_files("corpus/distilled")) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "harness/causes.h"
 #include "harness/coding.h"
 #include "harness/isolate.h"
 #include "harness/loss.h"
@@ -31,12 +32,20 @@ bool had_its_chance(Verdict verdict) {
   return false;
 }
 
-std::string waiver_for(const NamedCase& item, const CheckOptions& options,
-                       const Signature& signature, const std::string& jit) {
+// The waivers of the case itself, then the others.
+std::vector<NamedWaiver> waivers_for(const NamedCase& item, const CheckOptions& options) {
+  std::vector<NamedWaiver> waivers;
   for (const Waiver& waiver : item.value.waivers) {
-    if (covers(waiver, signature, jit)) return item.name;
+    waivers.push_back({.name = item.name, .waiver = waiver});
   }
-  const NamedWaiver* known = find_waiver(options.waivers, signature, jit);
+  waivers.insert(waivers.end(), options.waivers.begin(), options.waivers.end());
+  return waivers;
+}
+
+// Nobody judged what killed its process: its signature decides.
+std::string known_death(std::span<const NamedWaiver> waivers, const Signature& signature,
+                        const std::string& jit) {
+  const NamedWaiver* known = find_waiver(waivers, signature, jit);
   return known != nullptr ? known->name : std::string();
 }
 
@@ -51,7 +60,9 @@ std::vector<Waiver> stale_waivers(const NamedCase& item, std::span<const CheckRo
       const std::string& jit = jits[row.jit_index]->info().name;
       if (!names_jit(waiver, jit) || !had_its_chance(row.judgement.verdict)) continue;
       tried = true;
-      used |= is_finding(row.judgement) && covers(waiver, row.judgement.signature, jit);
+      used |= std::ranges::any_of(row.judgement.violations, [&](const Violation& violation) {
+        return covers(waiver, violation_signature(jits[row.jit_index]->info(), violation), jit);
+      });
     }
     if (tried && !used) stale.push_back(waiver);
   }
@@ -90,6 +101,11 @@ class Checking {
     }
     judges_[job]->show_activity(&activity);
     const CheckRow& row = report_.rows[item];
+    if (waivers_.empty() || waivers_of_ != row.case_index) {
+      waivers_ = waivers_for(cases_[row.case_index], options_);
+      waivers_of_ = row.case_index;
+    }
+    judges_[job]->know(waivers_);
     return judges_[job]->judge(cases_[row.case_index].value, *jits_[row.jit_index], options_.depth);
   }
 
@@ -115,10 +131,12 @@ class Checking {
   void conclude(std::size_t i) {
     const std::span<CheckRow> rows =
         std::span(report_.rows).subspan(i * jits_.size(), jits_.size());
+    const std::vector<NamedWaiver> waivers = waivers_for(cases_[i], options_);
     for (CheckRow& row : rows) {
-      if (!is_finding(row.judgement)) continue;
-      row.known = waiver_for(cases_[i], options_, row.judgement.signature,
-                             jits_[row.jit_index]->info().name);
+      row.known =
+          row.judgement.verdict == Verdict::kCrash
+              ? known_death(waivers, row.judgement.signature, jits_[row.jit_index]->info().name)
+              : row.judgement.known;
     }
     for (Waiver& waiver : stale_waivers(cases_[i], rows, jits_)) {
       report_.stale.push_back({.case_index = i, .waiver = std::move(waiver)});
@@ -133,6 +151,8 @@ class Checking {
   JitList jits_;
   const CheckOptions& options_;
   std::vector<std::unique_ptr<Judge>> judges_;  // by job; made in the child
+  std::vector<NamedWaiver> waivers_;            // in the child: for the case at hand
+  std::size_t waivers_of_ = 0;
   CheckReport report_;
 };
 
@@ -148,7 +168,10 @@ std::string contradiction(const Case& value) {
     case Kind::kReturn:
       break;
   }
-  if (!execution.defined) return "undefined: " + execution.undefined_reason;
+  if (!execution.defined) {
+    return fmt::format("undefined: {}: {}", execution.undefined_reason,
+                       execution.undefined_detail);
+  }
   if (value.expectation.kind == Kind::kNone) return {};
   if (execution.result == Value::scalar(value.expectation.value)) return {};
   if (!execution.result.is_scalar()) return "expected to return a number";

@@ -20,9 +20,11 @@ Outcome full_outcome() {
   Outcome outcome{.judgement = {.verdict = Enumerators<Verdict>::last,
                                 .signature = {"a", "b", "c", "d"},
                                 .violations = {},
+                                .known = "a waiver",
                                 .reason = std::string("zero \0 and \xff", 12),
                                 .opinion = {SecondOpinion::Status::kDisagrees, "text"},
-                                .answers = {}},
+                                .answers = {},
+                                .detail = "line 3: helper 7"},
                   .stage = Stage::kCompared};
   for (const invariants::InvariantInfo& row : invariants::invariant_table()) {
     outcome.judgement.violations.push_back({.invariant = row.name,
@@ -30,6 +32,7 @@ Outcome full_outcome() {
                                             .at = {.program = -1, .function = 2, .slot = 70'000},
                                             .event = 3,
                                             .message = "line\nline",
+                                            .access = 6,
                                             .activation = 4,
                                             .follows = 5});
     outcome.judgement.answers.push_back({.kind = RowAnswer::Kind::kViolated});
@@ -48,7 +51,9 @@ void expect_equal(const Outcome& a, const Outcome& b) {
   EXPECT_EQ(a.judgement.verdict, b.judgement.verdict);
   EXPECT_EQ(a.judgement.signature, b.judgement.signature);
   EXPECT_EQ(a.judgement.violations, b.judgement.violations);
+  EXPECT_EQ(a.judgement.known, b.judgement.known);
   EXPECT_EQ(a.judgement.reason, b.judgement.reason);
+  EXPECT_EQ(a.judgement.detail, b.judgement.detail);
   EXPECT_EQ(a.judgement.opinion, b.judgement.opinion);
   EXPECT_EQ(a.judgement.answers, b.judgement.answers);
 }

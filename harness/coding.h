@@ -57,9 +57,9 @@ struct Members<Place> {
 };
 template <>
 struct Members<Violation> {
-  static constexpr std::tuple value{&Violation::invariant,  &Violation::role,    &Violation::at,
-                                    &Violation::event,      &Violation::message, &Violation::access,
-                                    &Violation::activation, &Violation::follows};
+  static constexpr std::tuple value{
+      &Violation::invariant, &Violation::role,       &Violation::at,      &Violation::event,
+      &Violation::message,   &Violation::activation, &Violation::follows, &Violation::access};
 };
 template <>
 struct Members<Signature> {
@@ -77,8 +77,8 @@ struct Members<RowAnswer> {
 template <>
 struct Members<Judgement> {
   static constexpr std::tuple value{
-      &Judgement::verdict, &Judgement::signature, &Judgement::violations, &Judgement::known,
-      &Judgement::reason,  &Judgement::opinion,   &Judgement::answers,    &Judgement::detail};
+      &Judgement::verdict, &Judgement::signature, &Judgement::violations, &Judgement::reason,
+      &Judgement::opinion, &Judgement::answers,   &Judgement::known,      &Judgement::detail};
 };
 template <>
 struct Members<Outcome> {

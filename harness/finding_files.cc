@@ -43,6 +43,7 @@ std::string plain_report(const Judgement& judgement) {
 Described describe(jit::Jit& jit, const FuzzFinding& finding, const FuzzOptions& options) {
   Judge judge(options.make_machine);
   judge.ask(options.interpreters);
+  judge.know(options.waivers);
   const Trial trial = judge.examine(finding.value, jit, finding.depth);
   Described described{.message = finding.message, .report = {}};
   if (!trial.judgement.violations.empty()) {
@@ -70,7 +71,8 @@ std::string minimise_finding(FuzzFinding& finding, jit::Jit& jit, const FuzzOpti
                          .max_attempts = options.minimize_attempts,
                          .seconds_per_case = options.seconds_per_case,
                          .make_machine = options.make_machine,
-                         .interpreters = options.interpreters});
+                         .interpreters = options.interpreters,
+                         .waivers = options.waivers});
   finding.value = small.result.value;
   finding.minimised = small.minimised;
   if (!small.alone) finding.message += " (only behind other cases: alone, the case shows nothing)";

@@ -114,8 +114,7 @@ class Fuzzing {
     auto it = std::ranges::find(findings, signature, &FuzzFinding::signature);
     if (it == findings.end()) {
       FuzzFinding finding{finding_of(judgement)};
-      const NamedWaiver* waiver = find_waiver(options_.waivers, signature, name_of(where));
-      if (waiver != nullptr) finding.known = waiver->name;
+      finding.known = judgement.known;
       finding.count = 0;
       it = findings.insert(it, std::move(finding));
     }
@@ -135,12 +134,15 @@ class Fuzzing {
   void lose(const FuzzItem& where, const Loss& loss) {
     if (is_our_failure(loss)) return add_our_failure(where, loss);
     const jit::JitInfo& info = jits_[where.jit]->info();
-    const Outcome outcome = outcome_of(loss, info);
+    Outcome outcome = outcome_of(loss, info);
     // What the process that died would have counted.
     count_case(lost_[where.jit], outcome.stage,
                oracle::run(fuzz_case(options_, where.number), info.contract));
     count_opinion(lost_[where.jit], outcome.judgement.opinion);
-    add(where, outcome.judgement);
+    Judgement& judgement = outcome.judgement;
+    const NamedWaiver* waiver = find_waiver(options_.waivers, judgement.signature, info.name);
+    if (waiver != nullptr) judgement.known = waiver->name;
+    add(where, judgement);
   }
 
   void add_our_failure(const FuzzItem& where, const Loss& loss) {

@@ -91,6 +91,7 @@ FuzzWorker::FuzzWorker(JitList jits, const FuzzOptions& options, SharedFunnels& 
   }
   executions_.resize(contracts.size());
   judge_.ask(options.interpreters);
+  judge_.know(options.waivers);
 }
 
 void FuzzWorker::generate(std::uint64_t number) {

@@ -27,6 +27,7 @@ struct Task {
 Judge make_judge(const IsolatedMinimizeOptions& options, std::atomic<Activity>& activity) {
   Judge judge(options.make_machine);
   judge.ask(options.interpreters);
+  judge.know(options.waivers);
   judge.show_activity(&activity);
   return judge;
 }

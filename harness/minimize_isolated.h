@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
 #include "core/case.h"
 #include "core/finding.h"
@@ -17,7 +18,8 @@ struct IsolatedMinimizeOptions {
   std::size_t max_attempts = 20'000;
   double seconds_per_case = 10.0;  // longer is a hang
   Judge::MachineFactory make_machine = machine::make_machine;
-  InterpreterList interpreters;  // asked for a second opinion
+  InterpreterList interpreters;            // asked for a second opinion
+  std::span<const NamedWaiver> waivers{};  // what is known: signatures depend on it (causes.h)
 };
 
 struct IsolatedMinimised {

@@ -69,7 +69,8 @@ BuiltLayout layout_riscv64(bool makes_calls) {
       .saved = {},
       .pushed_behind = {},
       .stack_below = 48,
-      .sp_moves_first = true};
+      .sp_moves_first = true,
+      .counts_on_stack = false};
   std::uint64_t below = 0;
   std::uint32_t pc = 16;
   for (const std::size_t number : {kRa, kS0, kS1, kS2, kS5}) {

@@ -42,6 +42,7 @@ struct BuiltLayout {
   std::vector<std::size_t> pushed_behind;  // registers pushed below it
   std::uint64_t stack_below = 0;           // arrival sp - R10, the upper end of the BPF stack
   bool sp_moves_first = false;             // by all that the frame takes
+  bool counts_on_stack = true;             // tail calls; else in a register
 
   [[nodiscard]] bool has_link() const { return link != sp; }
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "invariants/built_run.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/check.h"
@@ -16,8 +17,9 @@ constexpr std::uint64_t kCode = kArena + 0x10000;
 constexpr std::uint64_t kLoopReturn = kArena + 0x8008;  // where callbacks return to
 constexpr std::uint32_t kPrologueSize = 0x20;
 constexpr std::uint32_t kInsnSize = 0x10;
+constexpr std::uint32_t kCountOffset = 3;  // in the code of a tail call: where the count is written
 
-constexpr std::int32_t kStoredValue = 1;
+constexpr std::int32_t kStoredValue = 0x55;
 
 Insn store_insn() { return make_insn(Opcode::kStoreImm64, 10, 0, -8, kStoredValue); }
 Insn helper_insn(std::int32_t number) { return make_insn(Opcode::kCallHelper, 0, 0, 0, number); }
@@ -93,11 +95,33 @@ std::size_t BuiltRun::nth(EventKind kind, int n) const {
   return index;
 }
 
+StackAccess& BuiltRun::store(int n) {
+  const auto it = std::ranges::find_if(run.accesses, [&](const StackAccess& access) {
+    return !access.is_push && access.value == kStoredValue && n-- == 0;
+  });
+  PLUMB_CHECK(it != run.accesses.end());
+  return *it;
+}
+
+StackStore& BuiltRun::oracle_store(int n) {
+  PLUMB_CHECK(static_cast<std::size_t>(n) < execution.stack_stores.size());
+  return execution.stack_stores[static_cast<std::size_t>(n)];
+}
+
+StackAccess& BuiltRun::count(int n) {
+  const auto it = std::ranges::find_if(run.accesses, [&](const StackAccess& access) {
+    return access.pc % kInsnSize == kCountOffset && n-- == 0;
+  });
+  PLUMB_CHECK(it != run.accesses.end());
+  return *it;
+}
+
 RunBuilder::RunBuilder(Arch arch) : outer_(built_layout(arch, true)), sp_(guest::kStackTop - 64) {
   built_.value = built_case();
   built_.image = built_image(built_.value, outer_);
   for (std::size_t i = 0; i < registers_.size(); ++i) registers_[i] = 0xdead'0000 + i;
   registers_[outer_.registers.frame_pointer] = kPoisonFramePointer;
+  registers_[outer_.registers.bpf[0]] = 0;  // the count starts
   registers_[outer_.registers.bpf[1]] = guest::context_address(built_.value.context.size());
   const std::uint64_t call_sp = sp_;
   sp_ -= outer_.call_pushes;
@@ -130,6 +154,13 @@ const NativeFunction& RunBuilder::native() const {
   return *native;
 }
 
+Place RunBuilder::place_of(std::int32_t slot) const {
+  const Activation& activation = built_.run.activations[open_.back().activation];
+  return {.program = static_cast<std::int16_t>(activation.program),
+          .function = static_cast<std::int16_t>(activation.function),
+          .slot = slot};
+}
+
 std::uint64_t RunBuilder::pc_of(std::int32_t slot) const {
   return native().address + native().insn_offsets[static_cast<std::size_t>(slot)];
 }
@@ -147,10 +178,17 @@ void RunBuilder::save(std::uint64_t pc, std::uint64_t address, std::uint64_t val
                                  .sp = sp_,
                                  .value = value,
                                  .activation = open_.back().activation,
+                                 .event = last_event(),
                                  .size = 8,
                                  .kind = AccessKind::kWrite,
                                  .is_push = is_push});
   memory_[address] = value;
+}
+
+// Of the invocation, wherever it is run from.
+void RunBuilder::write_count(std::int32_t slot) {
+  if (!outer_.counts_on_stack) return;
+  save(pc_of(slot) + kCountOffset, count_word_, memory_[count_word_] + 1, false);
 }
 
 void RunBuilder::push(std::uint64_t pc, std::uint64_t value) {
@@ -163,6 +201,8 @@ void RunBuilder::arrive(std::uint64_t pc, std::uint64_t return_address) {
     registers_[outer_.link] = return_address;
   } else {
     push(pc, return_address);
+    // The machine sees the call behind its push.
+    --built_.run.accesses.back().event;
   }
 }
 
@@ -207,10 +247,14 @@ void RunBuilder::prologue(bool by_tail_call) {
     if (by_tail_call && word.pc < frame.landing) continue;
     sp_ = frame.sp_moves_first ? r10 - native().stack_size : arrival - word.sp_below;
     save(native().address + word.pc, arrival - word.below, registers_[word.number], word.is_push());
+    note_count_word(word.number);
   }
   sp_ = r10 - native().stack_size;
   std::uint64_t pc = native().address + 20;
-  for (const std::size_t number : frame.pushed_behind) push(pc++, registers_[number]);
+  for (const std::size_t number : frame.pushed_behind) {
+    push(pc++, registers_[number]);
+    note_count_word(number);
+  }
   registers_[frame.registers.frame_pointer] = arrival - frame.frame_pointer_below;
   registers_[frame.registers.bpf[10]] = r10;
   const std::uint32_t activation = open_.back().activation;
@@ -220,12 +264,16 @@ void RunBuilder::prologue(bool by_tail_call) {
   registers_[frame.registers.bpf[7]] = 0x7000 + activation;
 }
 
+// The first function saves the count, which comes in the register of R0.
+void RunBuilder::note_count_word(std::size_t saved) {
+  if (count_word_ == 0 && saved == outer_.registers.bpf[0]) {
+    count_word_ = built_.run.accesses.back().address;
+  }
+}
+
 MachineEvent& RunBuilder::record(EventKind kind, std::int32_t slot, std::int32_t target) {
   const Open& top = open_.back();
-  const Activation& activation = built_.run.activations[top.activation];
-  const Place at{.program = static_cast<std::int16_t>(activation.program),
-                 .function = static_cast<std::int16_t>(activation.function),
-                 .slot = slot};
+  const Place at = place_of(slot);
   registers_[outer_.sp] = sp_;
   MachineEvent event;
   event.kind = kind;
@@ -267,9 +315,18 @@ void RunBuilder::store(std::int32_t slot, std::int64_t r10_offset) {
                                  .sp = sp_,
                                  .value = kStoredValue,
                                  .activation = open_.back().activation,
+                                 .event = last_event(),
                                  .size = 8,
                                  .kind = AccessKind::kWrite,
                                  .is_push = false});
+  built_.execution.stack_stores.push_back(
+      {.by = StackStore::By::kStore,
+       .size = 8,
+       .helper_size = 0,
+       .at = place_of(slot),
+       .event = last_event(),
+       .target = Value::pointer(Space::kStack, open_.back().activation, r10_offset),
+       .value = Value::scalar(kStoredValue)});
 }
 
 void RunBuilder::call(std::int32_t slot, int function) {
@@ -363,6 +420,7 @@ void RunBuilder::leave() {
 void RunBuilder::tail_call(std::int32_t slot, int program) {
   const auto replaced = static_cast<std::int32_t>(open_.back().activation);
   const BuiltLayout frame = layout();
+  write_count(slot);
   const std::uint64_t arrival =
       registers_[frame.registers.frame_pointer] + frame.frame_pointer_below;
   sp_ = arrival - frame.landing_below;

@@ -17,6 +17,8 @@ namespace plumb::invariants {
 // A run made by hand, for tests: what oracle and machine would say if both were right, in the frame
 // layout of the 6.12 kernel. Tests damage a copy of it.
 //
+// The count of tail calls lies on the stack, but on riscv64: there it is kept in a register.
+//
 //   entry.main: 0 store  1 call sub  2 helper 7  3 tail call  4 loop each  5 exit
 //   entry.sub:  0 store  1 tail call  2 exit
 //   entry.each: 0 store  1 exit
@@ -32,6 +34,11 @@ struct BuiltRun {
   // The n-th event (machine and oracle) of the kind, counting from 0.
   [[nodiscard]] std::size_t nth(EventKind kind, int n = 0) const;
   [[nodiscard]] MachineEvent& event(EventKind kind, int n = 0) { return run.events[nth(kind, n)]; }
+  // The n-th store of the program, as the machine saw it and as the oracle has it.
+  [[nodiscard]] StackAccess& store(int n);
+  [[nodiscard]] StackStore& oracle_store(int n);
+  // The n-th time that a tail call writes the count.
+  [[nodiscard]] StackAccess& count(int n);
 };
 
 // Plays the two sides step by step. Slots are those of the running function.
@@ -59,8 +66,11 @@ class RunBuilder {
   const NativeFunction& native() const;
   BuiltLayout layout() const;  // of the function that runs
   std::uint64_t pc_of(std::int32_t slot) const;
+  Place place_of(std::int32_t slot) const;
   void save(std::uint64_t pc, std::uint64_t address, std::uint64_t value, bool is_push);
   void push(std::uint64_t pc, std::uint64_t value);
+  void write_count(std::int32_t slot);
+  void note_count_word(std::size_t saved);
   void arrive(std::uint64_t pc, std::uint64_t return_address);
   void enter(int program, int function, std::uint64_t return_address, std::int32_t replaced);
   // The call that the event begins is in progress from now on; sp is as on arrival.
@@ -82,6 +92,7 @@ class RunBuilder {
   std::map<std::uint64_t, std::uint64_t> memory_;  // of the stack
   RegisterFile registers_{};
   std::uint64_t sp_;
+  std::uint64_t count_word_ = 0;    // address; 0: not yet made
   std::int32_t innermost_ = -1;     // call in progress, in MachineRun::shadow
   std::int32_t helper_ = -1;        // of the last helper call: its frame there,
   std::int32_t helper_event_ = -1;  // its event

@@ -5,26 +5,17 @@
 
 #include <algorithm>
 #include <functional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "core/guest.h"
 #include "invariants/built_run.h"
+#include "invariants/built_text.h"
 
 namespace plumb::invariants {
 namespace {
 
 constexpr std::size_t kRbx = 3, kRdi = 7, kR12 = 12;
-
-std::string listing(const std::vector<Violation>& violations) {
-  std::string text;
-  for (const Violation& violation : violations) {
-    text +=
-        std::string(violation.invariant) + " (" + violation.role + "): " + violation.message + "\n";
-  }
-  return text;
-}
 
 constexpr std::size_t kNoEvent = ~std::size_t{0};
 Landing landing(std::size_t event, std::uint32_t word, bool is_call) {
@@ -35,28 +26,28 @@ TEST(Invariants, HoldForARunThatIsRight) {
   for (const Depth depth : {Depth::kFast, Depth::kFull}) {
     BuiltRun built = good_run();
     built.depth = depth;
-    const auto violations = check(built.subject());
+    const auto violations = check(built.subject()).violations;
     EXPECT_TRUE(violations.empty()) << listing(violations);
   }
 }
 
 TEST(Invariants, HoldForAChainOfThirtyThreeTailCalls) {
   const BuiltRun built = tail_call_chain(33);
-  const auto violations = check(built.subject());
+  const auto violations = check(built.subject()).violations;
   EXPECT_TRUE(violations.empty()) << listing(violations);
 }
 
 TEST(Invariants, HoldWhenUninitialisedArgumentsDiffer) {
   BuiltRun built = good_run();
   built.event(EventKind::kCall).registers[8] ^= 1;  // R5, which the oracle never saw written
-  EXPECT_TRUE(check(built.subject()).empty());
+  EXPECT_TRUE(check(built.subject()).violations.empty());
 }
 
 TEST(Invariants, DoNotCompareTheUpperHalfOfA32BitResult) {
   BuiltRun built = good_run();
   built.run.result |= std::uint64_t{1} << 40;
   built.image.contract.result_bits = 32;
-  EXPECT_TRUE(check(built.subject()).empty());
+  EXPECT_TRUE(check(built.subject()).violations.empty());
 }
 
 TEST(Invariants, DoNotCompareTheRestOfARunThatWasCutOff) {
@@ -64,18 +55,9 @@ TEST(Invariants, DoNotCompareTheRestOfARunThatWasCutOff) {
   built.run.stop = StopReason::kTailCallBound;
   built.run.events.resize(built.nth(EventKind::kTailCallTaken, 33) + 1);
   built.run.context.clear();
-  const auto violations = check(built.subject());
+  const auto violations = check(built.subject()).violations;
   ASSERT_EQ(violations.size(), 1u) << listing(violations);
   EXPECT_EQ(violations[0].invariant, "tail-call-bound");
-}
-
-// A store of the program: of the function that the activation runs.
-StackAccess& nth_store(BuiltRun& built, int n) {
-  for (StackAccess& access : built.run.accesses) {
-    if (!access.is_push && n-- == 0) return access;
-  }
-  ADD_FAILURE() << "no such store";
-  return built.run.accesses.front();
 }
 
 void stop(BuiltRun& built, StopReason reason, std::uint64_t pc) {
@@ -100,32 +82,31 @@ const std::vector<Damage>& damages() {
       {"the machine stops at the bound",
        [](BuiltRun& b) { b.run.stop = StopReason::kTailCallBound; }, "tail-call-bound",
        "subprogram"},
-      {"a store hits the return address",
-       [](BuiltRun& b) { nth_store(b, 0).address = b.run.entry_sp; }, "return-address-intact",
-       "main"},
+      {"a store hits the return address", [](BuiltRun& b) { b.store(0).address = b.run.entry_sp; },
+       "return-address-intact", "main"},
       {"a store in a callee hits the caller's return address",
-       [](BuiltRun& b) { nth_store(b, 1).address = b.run.entry_sp + 7; }, "return-address-intact",
+       [](BuiltRun& b) { b.store(1).address = b.run.entry_sp + 7; }, "return-address-intact",
        "subprogram"},
       {"a function returns elsewhere", [](BuiltRun& b) { ++b.event(EventKind::kReturn).pc; },
        "return-address-intact", "tail-callee"},
       {"a store hits a register that the prologue saved",
-       [](BuiltRun& b) { nth_store(b, 0).address = b.run.activations[0].r10 - 16 - 24; },
+       [](BuiltRun& b) { b.store(0).address = b.run.activations[0].r10 - 16 - 24; },
        "saved-slots-unwritten", "main"},
       {"a store in a callee hits what the caller's prologue saved",
-       [](BuiltRun& b) { nth_store(b, 1).address = b.run.activations[0].r10 - 16 - 32; },
+       [](BuiltRun& b) { b.store(1).address = b.run.activations[0].r10 - 16 - 32; },
        "saved-slots-unwritten", "subprogram"},
       {"a helper writes over the counter",
        [](BuiltRun& b) {
-         nth_store(b, 0).address = b.run.activations[0].r10 - 16 - 8;
-         nth_store(b, 0).pc = 0;
+         b.store(0).address = b.run.activations[0].r10 - 16 - 8;
+         b.store(0).pc = 0;
        },
        "saved-slots-unwritten", "main"},
       {"a store hits the frame record after a tail call",
-       [](BuiltRun& b) { nth_store(b, 2).address = b.run.activations[2].r10; },
-       "saved-slots-unwritten", "tail-callee"},
+       [](BuiltRun& b) { b.store(2).address = b.run.activations[2].r10; }, "saved-slots-unwritten",
+       "tail-callee"},
       {"a push in the body hits a saved register",
        [](BuiltRun& b) {
-         StackAccess& access = nth_store(b, 0);
+         StackAccess& access = b.store(0);
          access.address = b.run.activations[0].r10 - 16 - 24;
          access.is_push = true;
          access.pc += 0x20;  // of the call
@@ -141,17 +122,103 @@ const std::vector<Damage>& damages() {
        "bpf-stack-disjoint-from-saved-area", "callback"},
       {"a store below the frame",
        [](BuiltRun& b) {
-         nth_store(b, 0).address = b.run.activations[0].r10 - 128;
-         nth_store(b, 0).sp -= 128;
+         b.store(0).address = b.run.activations[0].r10 - 128;
+         b.store(0).sp -= 128;
        },
        "bpf-stack-in-frame", "main"},
       {"a store that begins in the frame and ends behind it",
-       [](BuiltRun& b) { nth_store(b, 1).address = b.run.activations[1].r10 - 12; },
+       [](BuiltRun& b) { b.store(1).address = b.run.activations[1].r10 - 12; },
        "saved-slots-unwritten", "subprogram"},
+      {"a push lands above the invocation",
+       [](BuiltRun& b) {
+         StackAccess& push = b.run.accesses.front();
+         push.pc = b.image.entry + 0x30;  // of the call
+         push.address = b.run.entry_sp + 8;
+       },
+       "caller-stack-unwritten", "main"},
+      {"the caller's memory has changed",
+       [](BuiltRun& b) { b.run.caller_stack_changed = b.run.entry_sp + 512; },
+       "caller-stack-unwritten", "main"},
+      {"a helper call's code stores",
+       [](BuiltRun& b) { b.store(0).pc = b.image.entry + 0x20 + 2 * 0x10; },
+       "stores-are-accounted-for", "main"},
+      {"a prologue stores above its entry",
+       [](BuiltRun& b) {
+         StackAccess access = b.store(2);
+         access.pc = b.image.functions[3].address + 0x18;
+         access.address = b.run.activations[0].r10 - 8;
+         const auto index = &b.store(2) - b.run.accesses.data();
+         b.run.accesses.insert(b.run.accesses.begin() + index, access);
+       },
+       "bpf-stack-disjoint-from-saved-area", "tail-callee"},
+      {"a prologue stores beside the BPF stack of its caller",
+       [](BuiltRun& b) {
+         for (NativeFunction& function : b.image.functions) function.stack_size = 8;
+         StackAccess access = b.store(2);
+         access.pc = b.image.functions[3].address + 0x18;
+         access.address = b.run.activations[0].r10 - 16;
+         const auto index = &b.store(2) - b.run.accesses.data();
+         b.run.accesses.insert(b.run.accesses.begin() + index, access);
+       },
+       "stores-are-accounted-for", "tail-callee"},
+      {"a store of the program hits the count",
+       [](BuiltRun& b) {
+         StackAccess store = b.store(2);
+         store.address = b.count(0).address;
+         b.run.accesses.push_back(store);
+         b.run.accesses.back().event = 6;
+       },
+       "saved-slots-unwritten", "tail-callee"},
+      {"a helper writes into the count",
+       [](BuiltRun& b) {
+         StackAccess store = b.store(2);
+         store.address = b.count(0).address;
+         store.pc = 0;
+         b.run.accesses.push_back(store);
+       },
+       "saved-slots-unwritten", "tail-callee"},
+      {"a tail call counts by two", [](BuiltRun& b) { ++b.count(0).value; },
+       "tail-call-counter-intact", "subprogram"},
+      {"a tail call starts the count again",
+       [](BuiltRun& b) {
+         b = tail_call_chain(3);
+         b.count(2).value = 1;
+       },
+       "tail-call-counter-intact", "tail-callee"},
+      {"a tail call counts where no count is kept",
+       [](BuiltRun& b) { b.count(0).address = b.run.activations[1].r10 - 64; },
+       "tail-call-counter-intact", "subprogram"},
+      {"a store is made twice",
+       [](BuiltRun& b) {
+         const StackAccess store = b.store(1);
+         const auto index = &b.store(1) - b.run.accesses.data();
+         b.run.accesses.insert(b.run.accesses.begin() + index, store);
+       },
+       "same-stores", "subprogram"},
+      {"a store is left out",
+       [](BuiltRun& b) {
+         const auto index = &b.store(1) - b.run.accesses.data();
+         b.run.accesses.erase(b.run.accesses.begin() + index);
+       },
+       "same-stores", "tail-callee"},
+      {"the last store is left out",
+       [](BuiltRun& b) {
+         const auto index = &b.store(2) - b.run.accesses.data();
+         b.run.accesses.erase(b.run.accesses.begin() + index);
+       },
+       "same-stores", "main"},
+      {"a store is 8 bytes off and inside", [](BuiltRun& b) { b.store(2).address += 8; },
+       "same-stores", "tail-callee"},
+      {"a store has another value", [](BuiltRun& b) { ++b.store(2).value; }, "same-stores",
+       "tail-callee"},
+      {"a store is narrower", [](BuiltRun& b) { b.store(2).size = 4; }, "same-stores",
+       "tail-callee"},
+      {"a stored pointer is 8 bytes off",
+       [](BuiltRun& b) { b.oracle_store(2).value = Value::pointer(Space::kContext, 0, 0); },
+       "same-stores", "tail-callee"},
       {"a store above the stack's frames",
-       [](BuiltRun& b) { nth_store(b, 0).address = b.run.entry_sp + 16; }, "bpf-stack-in-frame",
-       "main"},
-      {"the frame is not allocated", [](BuiltRun& b) { nth_store(b, 0).sp += 48; },
+       [](BuiltRun& b) { b.store(0).address = b.run.entry_sp + 16; }, "bpf-stack-in-frame", "main"},
+      {"the frame is not allocated", [](BuiltRun& b) { b.store(0).sp += 48; },
        "no-live-data-below-sp", "main"},
       {"each tail call leaves something behind",
        [](BuiltRun& b) {
@@ -244,14 +311,14 @@ const std::vector<Damage>& damages() {
          b.run.events.resize(i + 1);
          b.run.stop = StopReason::kBudget;
        },
-       "tail-call-count-matches-oracle", "subprogram"},
+       "tail-call-count-matches-oracle", "subprogram-too-few"},
       {"the oracle refuses at the limit",
        [](BuiltRun& b) {
          b.execution.trace[b.nth(EventKind::kTailCallTaken)].kind = EventKind::kTailCallRefused;
          b.execution.trace[b.nth(EventKind::kTailCallTaken)].reason = RefusalReason::kLimitReached;
          b.execution.tail_calls = 0;
        },
-       "tail-call-count-matches-oracle", "subprogram"},
+       "tail-call-count-matches-oracle", "subprogram-too-many"},
       {"sp is 8 modulo 16 at a store of arm64",
        [](BuiltRun& b) {
          b = good_run(Arch::kArm64);
@@ -330,18 +397,10 @@ TEST(Invariants, EachDamageIsNamedByTheInvariantItBreaks) {
     SCOPED_TRACE(row.name);
     BuiltRun built = good_run();
     row.apply(built);
-    const auto violations = check(built.subject());
+    const auto violations = check(built.subject()).violations;
     ASSERT_FALSE(violations.empty());
     EXPECT_EQ(violations[0].invariant, row.invariant) << listing(violations);
     EXPECT_EQ(violations[0].role, row.role) << listing(violations);
-  }
-}
-
-TEST(Invariants, EveryRowOfTheTableIsSeenToFail) {
-  std::set<std::string_view> seen;
-  for (const Damage& row : damages()) seen.insert(row.invariant);
-  for (const InvariantInfo& info : invariant_table()) {
-    EXPECT_TRUE(seen.contains(info.name)) << info.name;
   }
 }
 
@@ -364,7 +423,7 @@ TEST(Invariants, EveryKindOfLandingPadIsOne) {
     BuiltRun built = good_run();
     built.image.landing.pad = row.pad;
     built.run.landings = {landing(built.nth(EventKind::kCallback), row.word, row.is_call)};
-    EXPECT_TRUE(check(built.subject()).empty()) << row.word;
+    EXPECT_TRUE(check(built.subject()).violations.empty()) << row.word;
   }
 }
 
@@ -385,7 +444,7 @@ TEST(Invariants, AThunkMayWriteIntoTheFrameThatItLeadsOutOf) {
                            .size = 8,
                            .kind = AccessKind::kWrite,
                            .is_push = true});
-    const auto violations = check(built.subject());
+    const auto violations = check(built.subject()).violations;
     return violations.empty() ? std::string("none") : std::string(violations[0].invariant);
   };
   EXPECT_EQ(with_store(8, 1, true), "none");
@@ -399,15 +458,15 @@ TEST(Invariants, AThunkMayWriteIntoTheFrameThatItLeadsOutOf) {
 TEST(Invariants, WrongDataComesBeforeTheStoresThatItLeadsTo) {
   BuiltRun built = good_run();
   built.event(EventKind::kCall).registers[kRdi] -= 24;  // a pointer for the subprogram ...
-  nth_store(built, 1).address = built.run.activations[0].r10 - 16 - 24;  // ... which uses it
-  auto violations = check(built.subject());
+  built.store(1).address = built.run.activations[0].r10 - 16 - 24;  // ... which uses it
+  auto violations = check(built.subject()).violations;
   ASSERT_GE(violations.size(), 2u);
   EXPECT_EQ(violations[0].invariant, "same-events") << listing(violations);
   // The same store before the pointer was passed is the cause, not a consequence.
   built = good_run();
   built.event(EventKind::kCall).registers[kRdi] -= 24;
-  nth_store(built, 0).address = built.run.activations[0].r10 - 16 - 24;
-  violations = check(built.subject());
+  built.store(0).address = built.run.activations[0].r10 - 16 - 24;
+  violations = check(built.subject()).violations;
   EXPECT_EQ(violations[0].invariant, "saved-slots-unwritten") << listing(violations);
 }
 
@@ -419,7 +478,7 @@ TEST(Invariants, ReadsBelowTheStackPointerCountAtFullDepth) {
   read.is_push = false;
   read.address = read.sp - 16;
   built.run.accesses.push_back(read);
-  const auto violations = check(built.subject());
+  const auto violations = check(built.subject()).violations;
   ASSERT_FALSE(violations.empty());
   EXPECT_EQ(violations[0].invariant, "no-live-data-below-sp");
 }
@@ -428,18 +487,19 @@ TEST(Invariants, SurviveARunThatMakesNoSense) {
   BuiltRun built = good_run();
   for (MachineEvent& event : built.run.events) event.activation = 4000;
   for (StackAccess& access : built.run.accesses) access.activation = 4000;
-  EXPECT_FALSE(check(built.subject()).empty());
+  EXPECT_FALSE(check(built.subject()).violations.empty());
   built.run.activations.clear();
-  EXPECT_FALSE(check(built.subject()).empty());
+  EXPECT_FALSE(check(built.subject()).violations.empty());
   built.run.events.clear();
-  EXPECT_FALSE(check(built.subject()).empty());
+  EXPECT_FALSE(check(built.subject()).violations.empty());
 }
 
 TEST(Invariants, MessagesHoldNoAddressOfTheStack) {
   for (const Damage& row : damages()) {
     BuiltRun built = good_run();
     row.apply(built);
-    for (const Violation& violation : check(built.subject())) {
+    const Checked checked = check(built.subject());
+    for (const Violation& violation : checked.violations) {
       EXPECT_EQ(violation.message.find("0x54"), std::string::npos) << violation.message;
     }
   }

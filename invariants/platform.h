@@ -20,8 +20,8 @@ struct Platform {
   // BPF functions return to their BPF callers in the register of R0, whatever the ABI's result
   // register holds.
   bool returns_in_r0 = false;
-  std::uint64_t sp_alignment = 0;         // at every access to the stack; 0: no rule
-  std::optional<FrameGeometry> geometry;  // nullopt: not known, what needs it is not checked
+  std::uint64_t sp_alignment = 0;  // at every access to the stack; 0: no rule
+  FrameGeometry geometry;
 };
 
 [[nodiscard]] const Platform& platform(Arch arch);

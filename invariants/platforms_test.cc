@@ -10,19 +10,12 @@
 
 #include "core/helper_model.h"
 #include "invariants/built_run.h"
+#include "invariants/built_text.h"
 
 namespace plumb::invariants {
 namespace {
 
 constexpr Arch kArchs[] = {Arch::kX86_64, Arch::kArm64, Arch::kRiscv64};
-
-std::string listing(const std::vector<Violation>& violations) {
-  std::string text;
-  for (const Violation& v : violations) {
-    text += std::string(v.invariant) + " (" + v.role + "): " + v.message + "\n";
-  }
-  return text;
-}
 
 TEST(Platforms, ARunThatIsRightHolds) {
   for (const Arch arch : kArchs) {
@@ -30,7 +23,7 @@ TEST(Platforms, ARunThatIsRightHolds) {
     for (const Depth depth : {Depth::kFast, Depth::kFull}) {
       BuiltRun built = good_run(arch);
       built.depth = depth;
-      const auto violations = check(built.subject());
+      const auto violations = check(built.subject()).violations;
       EXPECT_TRUE(violations.empty()) << listing(violations);
     }
   }
@@ -40,21 +33,9 @@ TEST(Platforms, AChainOfThirtyThreeTailCallsHolds) {
   for (const Arch arch : kArchs) {
     SCOPED_TRACE(arch_name(arch));
     const BuiltRun built = tail_call_chain(33, arch);
-    const auto violations = check(built.subject());
+    const auto violations = check(built.subject()).violations;
     EXPECT_TRUE(violations.empty()) << listing(violations);
   }
-}
-
-// The store of the program that is the n-th of the run.
-StackAccess& nth_store(BuiltRun& built, int n) {
-  for (StackAccess& access : built.run.accesses) {
-    const NativeFunction* native = built.image.function_at(access.pc);
-    const bool in_body =
-        native != nullptr && access.pc - native->address >= native->insn_offsets.front();
-    if (in_body && n-- == 0) return access;
-  }
-  ADD_FAILURE() << "no such store";
-  return built.run.accesses.front();
 }
 
 // In the activation's frame, so many bytes below sp on arrival.
@@ -75,13 +56,13 @@ const std::vector<Damage>& damages() {
   using enum EventKind;
   static const std::vector<Damage> rows = {
       {"a store hits the saved x30", Arch::kArm64,
-       [](BuiltRun& b) { nth_store(b, 1).address = in_frame(b, 1, 8); }, "return-address-intact",
+       [](BuiltRun& b) { b.store(1).address = in_frame(b, 1, 8); }, "return-address-intact",
        "subprogram"},
       {"a store hits the saved x29 of the caller", Arch::kArm64,
-       [](BuiltRun& b) { nth_store(b, 1).address = in_frame(b, 0, 16); }, "saved-slots-unwritten",
+       [](BuiltRun& b) { b.store(1).address = in_frame(b, 0, 16); }, "saved-slots-unwritten",
        "subprogram"},
       {"a store behind a tail call hits the x29 that was saved before it", Arch::kArm64,
-       [](BuiltRun& b) { nth_store(b, 2).address = in_frame(b, 1, 16); }, "saved-slots-unwritten",
+       [](BuiltRun& b) { b.store(2).address = in_frame(b, 1, 16); }, "saved-slots-unwritten",
        "tail-callee"},
       {"a prologue saves in its caller's return address", Arch::kArm64,
        [](BuiltRun& b) {
@@ -97,9 +78,9 @@ const std::vector<Damage>& damages() {
          for (NativeFunction& f : b.image.functions) f.tail_call_entry = 16;
        },
        "sp-balanced", "subprogram"},
-      {"sp is 8 modulo 16 at a store", Arch::kArm64, [](BuiltRun& b) { nth_store(b, 0).sp -= 8; },
+      {"sp is 8 modulo 16 at a store", Arch::kArm64, [](BuiltRun& b) { b.store(0).sp -= 8; },
        "sp-aligned-at-access", "main"},
-      {"sp is 8 modulo 16 at a store", Arch::kRiscv64, [](BuiltRun& b) { nth_store(b, 0).sp -= 8; },
+      {"sp is 8 modulo 16 at a store", Arch::kRiscv64, [](BuiltRun& b) { b.store(0).sp -= 8; },
        "sp-aligned-at-access", "main"},
       {"a call changes the register of the count", Arch::kArm64,
        [](BuiltRun& b) { ++b.event(kReturn).registers[26]; }, "callee-saved-preserved",
@@ -117,10 +98,10 @@ const std::vector<Damage>& damages() {
        [](BuiltRun& b) { b.run.frames[b.event(kHelperCall).chain_begin].return_address += 4; },
        "fp-chain-matches-calls", "tail-callee"},
       {"a store hits the saved ra of the caller", Arch::kRiscv64,
-       [](BuiltRun& b) { nth_store(b, 1).address = in_frame(b, 0, 8); }, "return-address-intact",
+       [](BuiltRun& b) { b.store(1).address = in_frame(b, 0, 8); }, "return-address-intact",
        "subprogram"},
       {"a store hits the saved s0 of a function that calls nothing", Arch::kRiscv64,
-       [](BuiltRun& b) { nth_store(b, 1).address = in_frame(b, 1, 8); }, "saved-slots-unwritten",
+       [](BuiltRun& b) { b.store(1).address = in_frame(b, 1, 8); }, "saved-slots-unwritten",
        "subprogram"},
       {"a tail call leaves its frame", Arch::kRiscv64,
        [](BuiltRun& b) { b.event(kTailCallTaken).sp -= 64; }, "sp-balanced", "subprogram"},
@@ -139,7 +120,7 @@ TEST(Platforms, EachDamageIsNamedByTheInvariantItBreaks) {
     SCOPED_TRACE(std::string(arch_name(row.arch)) + ": " + row.name);
     BuiltRun built = good_run(row.arch);
     row.apply(built);
-    const auto violations = check(built.subject());
+    const auto violations = check(built.subject()).violations;
     ASSERT_FALSE(violations.empty());
     EXPECT_EQ(violations[0].invariant, row.invariant) << listing(violations);
     EXPECT_EQ(violations[0].role, row.role) << listing(violations);
@@ -173,7 +154,7 @@ TEST(Platforms, LegitimateDifferencesHold) {
     SCOPED_TRACE(row.name);
     BuiltRun built = good_run(row.arch);
     row.apply(built);
-    const auto violations = check(built.subject());
+    const auto violations = check(built.subject()).violations;
     EXPECT_TRUE(violations.empty()) << listing(violations);
   }
 }

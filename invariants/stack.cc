@@ -90,7 +90,6 @@ std::int64_t first_in_danger(const View& view, AccessRole role, const StackAcces
 // The live frame, from first on, whose frame record the access touches, or -1. The record outlives
 // tail calls, so it belongs to no single prologue.
 std::int64_t touched_record(const View& view, const StackAccess& access, std::int64_t first) {
-  if (!view.platform().geometry) return -1;
   const Frame* innermost = view.frame(access.activation);
   if (innermost == nullptr || is_below(access, innermost->lowest_record)) return -1;
   for (std::int64_t i = first; const Frame* frame = view.frame(i); i = view.caller(i)) {
@@ -101,8 +100,7 @@ std::int64_t touched_record(const View& view, const StackAccess& access, std::in
 
 // The same for the return address. Where no call pushes it, the frame's own prologue stores it.
 std::int64_t touched_return_address(const View& view, const StackAccess& access, AccessRole role) {
-  if (!view.platform().geometry) return -1;
-  const bool may_save = view.platform().geometry->call_pushes == 0 && role == AccessRole::kPrologue;
+  const bool may_save = view.platform().geometry.call_pushes == 0 && role == AccessRole::kPrologue;
   const Frame* innermost = view.frame(access.activation);
   if (innermost == nullptr || is_below(access, innermost->lowest_record)) return -1;
   for (std::int64_t i = access.activation; const Frame* frame = view.frame(i); i = view.caller(i)) {
@@ -180,7 +178,7 @@ Answer check_return_address_intact(const View& view) {
                          fmt::format("returned to {} instead of {}",
                                      view.code_name(run.events[i].pc), view.code_name(pushed)));
   }
-  return held_if(view.platform().geometry.has_value(), NotApplicableReason::kGeometryUnknown);
+  return Held{};
 }
 
 Answer check_saved_slots_unwritten(const View& view) {
@@ -211,7 +209,6 @@ Answer check_saved_slots_unwritten(const View& view) {
                     slot != nullptr ? view.code_name(slot->pc) : "its entry"));
   }
   if (full) return not_applicable(NotApplicableReason::kTableFull);
-  if (!view.platform().geometry) return not_applicable(NotApplicableReason::kGeometryUnknown);
   return held_if(looked, NotApplicableReason::kNoSavedSlot);
 }
 

@@ -46,7 +46,7 @@ std::optional<Violation> unbalanced_landing(const View& view, std::size_t index)
 // Between BPF instructions sp stands still, below what the prologue has saved: what moves it is a
 // refused tail call that has popped already.
 std::optional<Violation> moved_in_body(const View& view) {
-  if (!view.platform().geometry || !view.platform().geometry->constant_sp) return std::nullopt;
+  if (!view.platform().geometry.constant_sp) return std::nullopt;
   std::int64_t activation = -1;
   std::uint64_t sp = 0;
   for (std::size_t i = 0; i < view.run().events.size(); ++i) {
@@ -69,6 +69,32 @@ std::optional<Violation> moved_in_body(const View& view) {
   return std::nullopt;
 }
 
+// The tail call that began the activation, or nothing.
+std::optional<std::size_t> tail_call_of(const View& view, std::int64_t activation) {
+  if (view.frame(activation) == nullptr) return std::nullopt;
+  const Activation& target = view.run().activations[static_cast<std::size_t>(activation)];
+  if (target.replaced < 0 || target.replaced >= activation || target.entered_by < 0) {
+    return std::nullopt;
+  }
+  return static_cast<std::size_t>(target.entered_by);
+}
+
+// The chain of tail calls grows up to this one: where did it begin to? The first tail call of a
+// chain lands where a call would have, if it is right.
+std::size_t growth_begins(const View& view, std::int64_t activation, std::size_t found_at) {
+  std::size_t begin = found_at;
+  if (!view.landing_below_entry()) return begin;
+  while (const auto event = tail_call_of(view, activation)) {
+    const Frame& frame = *view.frame(activation);
+    const std::uint64_t landing =
+        view.run().activations[static_cast<std::size_t>(activation)].entry_sp;
+    if (landing >= frame.entry_sp - *view.landing_below_entry()) break;
+    begin = *event;
+    activation = view.run().activations[static_cast<std::size_t>(activation)].replaced;
+  }
+  return begin;
+}
+
 }  // namespace
 
 Answer check_sp_balanced(const View& view) {
@@ -84,8 +110,8 @@ Answer check_sp_balanced(const View& view) {
     if (violation) return *std::move(violation);
   }
   if (auto violation = moved_in_body(view)) return *std::move(violation);
-  if (run.stop == StopReason::kReturned && view.platform().geometry) {
-    const std::uint64_t expected = run.entry_sp + view.platform().geometry->call_pushes;
+  if (run.stop == StopReason::kReturned) {
+    const std::uint64_t expected = run.entry_sp + view.platform().geometry.call_pushes;
     if (run.exit_sp != expected) {
       return view.at_end("sp-balanced",
                          fmt::format("the invocation returns with the stack pointer {} than it "
@@ -93,7 +119,6 @@ Answer check_sp_balanced(const View& view) {
                                      moved(expected, run.exit_sp)));
     }
   }
-  if (!view.platform().geometry) return not_applicable(NotApplicableReason::kGeometryUnknown);
   return held_if(!landing_unknown, NotApplicableReason::kLandingUnknown);
 }
 
@@ -101,7 +126,7 @@ Answer check_stack_growth_bounded(const View& view) {
   const MachineRun& run = view.run();
   bool looked = false;
   for (std::size_t i = 0; i < run.events.size(); ++i) {
-    const std::int32_t entered = view.run().events[i].entered;
+    const std::int32_t entered = run.events[i].entered;
     if (run.events[i].kind != EventKind::kTailCallTaken || view.frame(entered) == nullptr) continue;
     const Activation& target = run.activations[static_cast<std::size_t>(entered)];
     if (view.frame(target.replaced) == nullptr) continue;
@@ -110,8 +135,9 @@ Answer check_stack_growth_bounded(const View& view) {
     if (replaced.replaced < 0) continue;
     looked = true;
     if (target.entry_sp >= replaced.entry_sp) continue;
+    const std::size_t begin = growth_begins(view, entered, i);
     return view.at_event(
-        "stack-growth-bounded", i, run.events[i].activation,
+        "stack-growth-bounded", begin, run.events[begin].activation,
         fmt::format("each tail call of the chain takes more stack: it lands {} than the one before",
                     moved(replaced.entry_sp, target.entry_sp)));
   }

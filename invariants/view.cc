@@ -81,8 +81,7 @@ void View::build_frames() {
 // The first function is entered by a call: what it pushes up to its landing is what a tail call has
 // to leave on the stack.
 void View::learn_landing() {
-  if (!platform_.geometry) return;
-  landing_ = platform_.geometry->landing_below_entry;
+  landing_ = platform_.geometry.landing_below_entry;
   if (image().frame.landing_below_entry != 0) landing_ = image().frame.landing_below_entry;
   if (landing_ || run().activations.empty()) return;
   const Activation& first = run().activations.front();
@@ -97,9 +96,8 @@ void View::learn_landing() {
 }
 
 void View::locate_record(Frame& frame) const {
-  if (!platform_.geometry) return;
   const RecordPlace place =
-      record_place(*platform_.geometry, frame.entry_sp,
+      record_place(platform_.geometry, frame.entry_sp,
                    frame.native != nullptr ? &bpf_function(*frame.native) : nullptr);
   frame.record = place.saved_frame_pointer;
   frame.return_slot = place.return_address;

@@ -60,6 +60,18 @@ TEST(PluginLoader, ReadsLandingPadsAndThunks) {
   }
 }
 
+// A plugin that says nothing about its verifier gets what every verifier lets through.
+TEST(PluginLoader, ReadsWhatTheVerifierLetsThrough) {
+  const auto says = open_plugin(testing_plugin("LIE_NONE"));
+  ASSERT_TRUE(says.has_value()) << says.error().str();
+  EXPECT_EQ((*says)->info().contract.chain_rounding, 16);
+  EXPECT_TRUE((*says)->info().contract.tail_call_in_callback);
+  const auto silent = open_plugin(testing_plugin("OLD_SYMBOLS"));
+  ASSERT_TRUE(silent.has_value()) << silent.error().str();
+  EXPECT_EQ((*silent)->info().contract.chain_rounding, kEveryVerifier.chain_rounding);
+  EXPECT_FALSE((*silent)->info().contract.tail_call_in_callback);
+}
+
 TEST(PluginLoader, GivesTheArenaBackWhenTheJitIsClosed) {
   for (int i = 0; i < 3; ++i) {
     const auto jit = open_plugin(testing_plugin("LIE_NONE"));

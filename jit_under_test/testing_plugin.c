@@ -28,7 +28,7 @@ enum {
   LIE_SYMBOL_OUTSIDE, /* a thunk outside the arena */
   LIE_SYMBOL_SHORT,   /* symbols of four bytes each */
   LIE_SYMBOL_NAMELESS,
-  OLD_SYMBOLS /* no lie: symbols without a size, as before it was added */
+  OLD_SYMBOLS /* no lie: symbols without a size, nothing about the verifier: as it was before */
 };
 
 #ifndef PLUMB_TESTING_LIE
@@ -138,7 +138,11 @@ static const struct plumb_plugin_info info = {
                  .frame_pointer = 5,
                  .r10_bias = 0,
                  .landing_pad = PLUMB_TESTING_LIE == LIE_LANDING_PAD ? 3 : 1,
-                 .call_preamble = 16},
+                 .call_preamble = 16,
+                 .verifier_rules = PLUMB_TESTING_LIE == OLD_SYMBOLS
+                                       ? 0 /* as before there was such a field */
+                                       : PLUMB_VERIFIER_ROUNDS_TO_16 |
+                                             PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK},
 };
 
 static const struct plumb_plugin plugin = {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -12,9 +13,20 @@
 
 namespace plumb::machine {
 
+// Eight bytes on the stack that no instruction stores: for tests of what judges a run. It happens
+// just before an instruction, as if another one that stores stood in front of it.
+struct InjectedStore {
+  std::size_t step = 0;  // before which instruction: index in MachineRun::steps
+  std::uint64_t address = 0;
+  std::uint64_t value = 0;
+  bool adds = false;         // the value to what lies there
+  std::uint64_t before = 0;  // set by the run: what lay there
+};
+
 struct RunOptions {
   Depth depth = Depth::kFast;
   std::uint64_t block_budget = 200'000;  // basic blocks (kFast) or instructions (kFull)
+  InjectedStore* injected = nullptr;     // kFull; outlives the run
 };
 
 // Runs images of one architecture. One engine, kept and restored between runs; one per thread.

@@ -288,7 +288,8 @@ void Observer::record_helper_writes(const Range& written, std::uint64_t sp) {
                               .event = last_event(),
                               .size = static_cast<std::uint8_t>(size),
                               .kind = AccessKind::kWrite,
-                              .is_push = false});
+                              .is_push = false,
+                              .step = last_step()});
   }
   run_->lowest_sp = std::min(run_->lowest_sp, written.address);
 }
@@ -304,6 +305,27 @@ void Observer::on_instruction(std::uint64_t address) {
     if (keeps_steps_) add_step(address);
   }
   if (role.has(Role::kAfterTailCall) && previous_.begin != address) refuse_tail_call(address);
+  if (options_.injected != nullptr && run_->steps.size() == options_.injected->step + 1) {
+    inject(*options_.injected, address);
+  }
+}
+
+void Observer::inject(InjectedStore& store, std::uint64_t pc) {
+  if (store.address - guest::kStackBase > guest::kStackSize - 8) return;
+  store.before = memory_.stack_word(store.address);
+  const std::uint64_t value = store.adds ? store.before + store.value : store.value;
+  memory_.set_stack_word(store.address, value);
+  run_->accesses.push_back({.pc = pc,
+                            .address = store.address,
+                            .sp = engine_->read(target_.facts().stack_pointer),
+                            .value = value,
+                            .activation = current_,
+                            .event = last_event(),
+                            .size = 8,
+                            .kind = AccessKind::kWrite,
+                            .is_push = false,
+                            .step = last_step()});
+  run_->lowest_sp = std::min(run_->lowest_sp, store.address);
 }
 
 void Observer::add_step(std::uint64_t pc) {
@@ -337,7 +359,8 @@ void Observer::on_stack_access(AccessKind kind, std::uint64_t address, std::uint
                             .event = last_event(),
                             .size = size,
                             .kind = kind,
-                            .is_push = is_push});
+                            .is_push = is_push,
+                            .step = last_step()});
   if (kind == AccessKind::kWrite) run_->lowest_sp = std::min(run_->lowest_sp, address);
   if (run_->activations[current_].r10 == 0 && frame_is_set_up(pc)) {
     RegisterFile registers{};

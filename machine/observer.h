@@ -55,6 +55,7 @@ class Observer final : public EngineClient {
   void begin_call(const MachineEvent& event);
   void end_call(const ShadowFrame& frame);
   void add_step(std::uint64_t pc);
+  void inject(InjectedStore& store, std::uint64_t pc);
   void enter_by_call(Role role, const Block& from, std::uint64_t return_address);
   void take_tail_call(Role role, std::uint64_t address);
   void refuse_tail_call(std::uint64_t address);
@@ -72,6 +73,9 @@ class Observer final : public EngineClient {
   [[nodiscard]] Place source_place() const { return map_->place(source_end_ - 1); }
   [[nodiscard]] bool frame_is_set_up(std::uint64_t pc) const;
   void note_r10(const RegisterFile& registers);
+  [[nodiscard]] std::int32_t last_step() const {
+    return static_cast<std::int32_t>(run_->steps.size()) - 1;
+  }
   [[nodiscard]] std::int32_t last_event() const {
     return static_cast<std::int32_t>(run_->events.size()) - 1;
   }

@@ -291,14 +291,17 @@ Reason Interpreter::atomic(const Op& op) {
   const std::uint64_t old = memory_.peek(cell, op.size);
   if (exchange) {
     const std::uint64_t expected = op.width == 64 ? r0.bits : low_half(r0.bits);
-    if (old == expected) memory_.poke(cell, op.size, src.bits);
-    note_stack_store(old == expected ? StackStore::By::kAtomic : StackStore::By::kFailedAtomic,
-                     registers_[op.dst], op.offset, op.size, {});
+    const bool exchanges = old == expected;
+    if (exchanges) memory_.poke(cell, op.size, src.bits);
+    note_stack_store(exchanges ? StackStore::By::kAtomic : StackStore::By::kFailedAtomic,
+                     registers_[op.dst], op.offset, op.size, exchanges ? src : Value::scalar(old));
     registers_[0] = Value::scalar(old);
     return Reason::kNone;
   }
-  note_stack_store(StackStore::By::kAtomic, registers_[op.dst], op.offset, op.size, {});
-  memory_.poke(cell, op.size, modify(op.operation, old, src.bits));
+  const std::uint64_t modified = modify(op.operation, old, src.bits);
+  note_stack_store(StackStore::By::kAtomic, registers_[op.dst], op.offset, op.size,
+                   Value::scalar(modified));
+  memory_.poke(cell, op.size, modified);
   if (op.operation >= Operation::kAtomicAddFetch) registers_[op.src] = Value::scalar(old);
   return Reason::kNone;
 }

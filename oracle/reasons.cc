@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstddef>
 
 #include "core/check.h"
@@ -61,6 +62,12 @@ std::string_view reason_phrase(Reason reason) {
 
 bool is_blind_spot(Reason reason) {
   return reason != Reason::kNone && reason_info(reason).kind == ReasonKind::kBlindSpot;
+}
+
+bool is_blind_spot(std::string_view phrase) {
+  return std::ranges::any_of(kTable, [phrase](const ReasonInfo& row) {
+    return row.phrase == phrase && row.kind == ReasonKind::kBlindSpot;
+  });
 }
 
 std::span<const Reason> all_reasons() { return kReasons; }

@@ -32,6 +32,8 @@ struct ReasonInfo {
 
 // Do real kernels run programs that are undefined for this reason? Of kNone: no.
 [[nodiscard]] bool is_blind_spot(Reason reason);
+// The same of a phrase, as statistics hold it; of what is no phrase: no.
+[[nodiscard]] bool is_blind_spot(std::string_view phrase);
 
 // All rows but kNone, in the order of the enumeration.
 [[nodiscard]] std::span<const Reason> all_reasons();

@@ -17,7 +17,8 @@ void add_case(JitReport& report, const std::string& path, const Judgement& judge
               std::vector<Finding> findings) {
   CaseRow row{.path = path,
               .verdict = judgement.verdict,
-              .reason = judgement.detail.empty() ? judgement.reason : judgement.detail};
+              .reason = judgement.reason,
+              .detail = judgement.detail};
   for (Finding& finding : findings) {
     finding.path = path;
     row.findings.push_back(report.findings.size());

@@ -18,7 +18,8 @@ namespace plumb::reports {
 struct CaseRow {
   std::string path;
   Verdict verdict = Verdict::kNotJudged;
-  std::string reason{};                 // not applicable, undefined: what exactly and where
+  std::string reason{};                 // not applicable, undefined
+  std::string detail{};                 // of these: what exactly, where
   std::vector<std::size_t> findings{};  // indices in JitReport::findings
 };
 

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "invariants/invariants.h"
+#include "oracle/reasons.h"
 
 namespace plumb::reports {
 namespace {
@@ -31,6 +32,15 @@ Json counted(std::string_view reason, std::uint64_t count) {
 Json reasons_json(const harness::ReasonCounts& reasons) {
   Json out = Json::array();
   for (const auto& [reason, count] : reasons) out.push_back(counted(reason, count));
+  return out;
+}
+
+// Blind spots apart: what kernels run and the oracle does not.
+Json undefined_json(const harness::ReasonCounts& reasons) {
+  Json out = reasons_json(reasons);
+  for (Json& row : out) {
+    row["blind_spot"] = oracle::is_blind_spot(row["reason"].get_ref<const std::string&>());
+  }
   return out;
 }
 
@@ -72,7 +82,7 @@ Json jit_json(const JitReport& jit) {
           {"reason", ""},
           {"funnel", funnel},
           {"undefined", reasons_object(jit.funnel.undefined)},
-          {"undefined_reasons", reasons_json(jit.funnel.undefined)},
+          {"undefined_reasons", undefined_json(jit.funnel.undefined)},
           {"not_applicable_reasons", reasons_json(jit.funnel.not_applicable)},
           {"no_opinion", reasons_object(jit.funnel.no_opinion)},
           {"not_judged", not_judged(jit)},

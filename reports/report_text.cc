@@ -10,6 +10,7 @@
 
 #include "core/printable.h"
 #include "invariants/invariants.h"
+#include "oracle/reasons.h"
 #include "reports/funnel_text.h"
 
 namespace plumb::reports {
@@ -61,6 +62,15 @@ VerdictText verdict_of(const JitReport& jit) {
   return {.word = "conforms", .line = "conforms " + over, .tone = Tone::kGood};
 }
 
+// What a verifier refuses, or what kernels run and the oracle does not.
+harness::ReasonCounts undefined_reasons(const harness::Funnel& funnel, bool blind_spots) {
+  harness::ReasonCounts reasons = funnel.undefined;
+  std::erase_if(reasons, [blind_spots](const auto& row) {
+    return oracle::is_blind_spot(row.first) != blind_spots;
+  });
+  return reasons;
+}
+
 // Each case of a corpus and what became of it.
 std::string cases_text(const JitReport& jit) {
   std::string text;
@@ -70,6 +80,7 @@ std::string cases_text(const JitReport& jit) {
       text += "  " + jit.findings[index].signature.str();
     }
     if (row.findings.empty() && !row.reason.empty()) text += "  " + printable(row.reason);
+    if (row.findings.empty() && !row.detail.empty()) text += ": " + printable(row.detail);
     text += "\n";
   }
   return text;
@@ -84,7 +95,8 @@ std::string paragraph(const Report& report, const JitReport& jit, const TextOpti
     if (jit.rate > 0) text += fmt::format("  {:<28} {:>9.0f}  per second\n", "compared", jit.rate);
   }
   text += reasons_text("not applicable", jit.funnel.not_applicable);
-  text += reasons_text("undefined", jit.funnel.undefined);
+  text += reasons_text("undefined", undefined_reasons(jit.funnel, false));
+  text += reasons_text("undefined, a blind spot", undefined_reasons(jit.funnel, true));
   text += opinions_text(jit.funnel);
   if (options.verbose) text += invariants_text(jit.funnel) + cases_text(jit);
   return text;
@@ -181,7 +193,8 @@ std::string sums_text(const Report& report) {
   harness::Funnel sum;
   for (const JitReport& jit : report.jits) sum.merge(jit.funnel);
   return reasons_text("not applicable", sum.not_applicable) +
-         reasons_text("undefined", sum.undefined) + opinions_text(sum);
+         reasons_text("undefined", undefined_reasons(sum, false)) +
+         reasons_text("undefined, a blind spot", undefined_reasons(sum, true)) + opinions_text(sum);
 }
 
 // Why an invariant applied to no case, the most frequent reason.

@@ -63,6 +63,9 @@ TEST_P(LinuxArm64, SaysWhatItIs) {
   EXPECT_EQ(info.contract.call_alignment, 16);
   EXPECT_EQ(info.contract.result_bits, 64);
   EXPECT_EQ(info.contract.frame_rounding, 16);
+  // From the text of the tree's verifier.c.
+  EXPECT_EQ(info.contract.verifier_rules,
+            PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK | (is_new() ? PLUMB_VERIFIER_ROUNDS_TO_16 : 0));
   EXPECT_EQ(info.contract.frame_pointer, 29);
   EXPECT_EQ(info.contract.r10_bias, 0);
   const Bytes registers(info.contract.bpf_register, info.contract.bpf_register + 11);

@@ -22,6 +22,9 @@ TEST_P(LinuxPlugin, SaysWhatItIs) {
   EXPECT_EQ(info.contract.call_alignment, 8);
   EXPECT_EQ(info.contract.result_bits, 64);
   EXPECT_EQ(info.contract.frame_rounding, 8);
+  // From the text of the tree's verifier.c.
+  EXPECT_EQ(info.contract.verifier_rules,
+            PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK | (is_new() ? PLUMB_VERIFIER_ROUNDS_TO_16 : 0));
   EXPECT_EQ(info.contract.frame_pointer, 5);
   EXPECT_EQ(info.contract.r10_bias, 0);
   const uint64_t both = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL |

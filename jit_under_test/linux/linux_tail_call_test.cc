@@ -104,6 +104,36 @@ TEST_P(LinuxTailCall, SubprogramsFindFilledSlotsToo) {
   EXPECT_EQ(jump_target(jump), target.address + target.tail_call_entry);
 }
 
+// As the kernel's verifier marks them: an address that is taken is a call. The count comes from
+// whoever calls the callback, and that is C code.
+TEST_P(LinuxTailCall, CallbacksThatReachATailCallTakeTheCountFromTheirCaller) {
+  const FunctionSpec target = {{mov(0, 1), exit_insn()}, 0};
+  const FunctionSpec main = {load_function(2, 1) + Code{mov(1, 1), mov(3, 0), mov(4, 0),
+                                                        call_helper(181), exit_insn()},
+                             0};
+  const FunctionSpec tail_calls = {direct_tail_call(0, 0) + Code{mov(0, 0), exit_insn()}, 0};
+  const FunctionSpec calls = {{call_function(2), mov(0, 0), exit_insn()}, 0};
+  const FunctionSpec plain = {{mov(0, 0), exit_insn()}, 0};
+  const Bytes nop = is_new() ? Bytes{0x0f, 0x1f, 0x00} : Bytes{0x66, 0x90};
+  const Bytes clear = is_new() ? Bytes{0x48, 0x31, 0xc0} : Bytes{0x31, 0xc0};
+  const Bytes pushes = is_new() ? Bytes{0x50, 0x50} : Bytes{0x50};  // push rax
+  const auto expect_marked = [&](const std::vector<FunctionSpec>& functions, size_t marked) {
+    const Request request({.programs = {{target}, functions}, .arrays = {{0}}, .regions = {}});
+    const Loaded loaded(api_, request);
+    ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+    for (uint32_t f = 1; f < functions.size(); ++f) {
+      const Bytes plain_prologue = kNop5 + nop + kPushRbp;
+      const uint64_t body = loaded.function(1, f).address + plain_prologue.size();
+      EXPECT_EQ(bytes_at(body, pushes.size()) == pushes, f <= marked) << f;
+    }
+    const uint64_t main_address = loaded.function(1, 0).address + kNop5.size();
+    EXPECT_EQ(bytes_at(main_address, clear.size()) == clear, marked > 0);
+  };
+  expect_marked({main, tail_calls}, 1);
+  expect_marked({main, calls, tail_calls}, 2);
+  expect_marked({main, plain}, 0);
+}
+
 TEST_P(LinuxTailCall, ProgramMayTailCallItself) {
   const Request request(direct_case({0}));
   const Loaded loaded(api_, request);

@@ -112,6 +112,7 @@ case $arch in
   interpreter) file=kernel/bpf/core.c jit=x86_64 second_opinion=(--second-opinion) ;;
   *) fail "no edits for $arch" ;;
 esac
+tools/gates/edit_names.sh "jit_under_test/linux/edits/$arch.txt"
 # A copy whose files are links, but for the edited one.
 cp -rs "$tree" "$scratch/tree"
 
