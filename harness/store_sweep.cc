@@ -63,8 +63,8 @@ class Sweep {
     clean_ = machine_.run(value_, image_, {.depth = Depth::kFull});
     if (!check(clean_).empty()) return {.broken = 1};
     ++counts.cases;
-    const Range& stack = image_.placement.stack;
     const StackLife life(image_, clean_);
+    const Range& stack = image_.placement.stack;
     const std::uint64_t lowest =
         std::max(stack.address, (clean_.lowest_sp & ~std::uint64_t{7}) - kBelowDeepest);
     const std::uint64_t highest =
