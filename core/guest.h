@@ -4,9 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 
-// Where things lie in the guest. The JIT bakes addresses of map values into code, the machine maps
-// memory there: both read this file. All above 4 GiB, so that a truncated pointer is noticed; all
-// below 2^47, so that they are canonical. Code and prog arrays lie in the plugin's arena.
+#include "core/placement.h"
+
+// Where things lie in the guest when the addresses are ours to choose: the JIT bakes addresses of
+// map values into code, and placement() tells everybody else. All above 4 GiB, so that a truncated
+// pointer is noticed; all below 2^47, so that they are canonical. Code and prog arrays lie in the
+// plugin's arena.
 //
 //   0x0000'4000'0000 ...   arenas (below 2 GiB)
 //   0x0051'0000'0000       exit page: the invocation returns here; nothing is mapped around it
@@ -31,6 +34,8 @@ inline constexpr std::uint64_t kPerCpuPage = 0x55'0000'0000;  // PLUMB_PER_CPU_S
 inline constexpr std::uint64_t kStubStride = 16;
 inline constexpr std::uint64_t kStubCount = 4096;
 inline constexpr std::uint64_t kStubSize = kStubStride * kStubCount;
+// Stubs from here on hold the machine's own code; helper numbers are below.
+inline constexpr std::uint64_t kRoutinesOffset = 3072 * kStubStride;
 
 // An object lies against the end of its page, rounded to 8 bytes: one element too far faults.
 [[nodiscard]] constexpr std::uint64_t object_address(std::uint64_t page, std::size_t size) {
@@ -44,5 +49,8 @@ inline constexpr std::uint64_t kStubSize = kStubStride * kStubCount;
 [[nodiscard]] constexpr std::uint64_t region_address(std::size_t index, std::size_t size) {
   return object_address(kRegionPages + index * kRegionStride, size);
 }
+
+// For an arena at the same address in the guest and in this process.
+[[nodiscard]] Placement placement(const Case& value, const Range& arena);
 
 }  // namespace plumb::guest

@@ -8,6 +8,7 @@
 
 #include "core/arch.h"
 #include "core/contract.h"
+#include "core/placement.h"
 
 namespace plumb {
 
@@ -20,14 +21,6 @@ inline constexpr std::uint64_t kCodeAlias = 0xffff'0000'0000'0000;
   return has_code_alias(arch) && (address & kCodeAlias) == kCodeAlias ? address & ~kCodeAlias
                                                                       : address;
 }
-
-struct Range {
-  std::uint64_t address = 0;
-  std::uint64_t size = 0;
-
-  bool operator==(const Range&) const = default;
-  [[nodiscard]] bool contains(std::uint64_t a) const { return a - address < size; }
-};
 
 struct NativeFunction {
   int program = 0;
@@ -56,7 +49,7 @@ struct Symbol {
   bool operator==(const Symbol&) const = default;
 };
 
-// Native code of one case, lying in the arena of the JIT that made it.
+// Native code of one case.
 struct Image {
   Arch arch = Arch::kX86_64;
   std::string jit;     // "linux-6.12-x86_64"
@@ -65,9 +58,9 @@ struct Image {
   RegisterMap registers;
   FrameRule frame;
   LandingRule landing;
-  Range arena;                  // guest and host address alike
-  std::uint64_t stub_base = 0;  // stub of helper n: stub_base + n * 16
-  std::uint64_t entry = 0;      // address of the main function of the case's entry program
+  Placement placement;      // of everything that the code refers to
+  Range arena;              // code, prog arrays, program objects: all that load() made
+  std::uint64_t entry = 0;  // address of the main function of the case's entry program
   std::vector<NativeFunction> functions;
   std::vector<Range> code;    // where load() wrote code
   std::vector<Range> arrays;  // guest object of each prog array

@@ -97,8 +97,12 @@ class WithoutPads final : public jit::Jit {
   [[nodiscard]] jit::LoadOutcome load(const Case& value) override {
     jit::LoadOutcome outcome = real_.load(value);
     for (const NativeFunction& function : outcome.image->image().functions) {
-      auto* const words = reinterpret_cast<std::uint32_t*>(function.address);
-      std::replace(words, words + function.size / sizeof(*words), pad_, kNop);
+      const auto code = outcome.image->image().placement.bytes(function.address, function.size);
+      for (std::size_t i = 0; i + sizeof(pad_) <= code.size(); i += sizeof(pad_)) {
+        if (std::memcmp(&code[i], &pad_, sizeof(pad_)) == 0) {
+          std::memcpy(&code[i], &kNop, sizeof(kNop));
+        }
+      }
     }
     return outcome;
   }

@@ -118,7 +118,7 @@ bool is_shown(const Insn& insn) {
 
 void list(const Image& image, const NativeFunction& native, std::uint32_t begin, std::uint32_t end,
           std::string& out) {
-  for (const auto& insn : machine::disassemble(image.arch, native.address + begin, end - begin)) {
+  for (const auto& insn : machine::disassemble(image, {native.address + begin, end - begin})) {
     std::string bytes;
     for (const std::uint8_t byte : insn.bytes) bytes += fmt::format("{:02x}", byte);
     const bool lands = native.tail_call_entry == insn.address - native.address;

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/rng.h"
@@ -32,7 +33,8 @@ constexpr std::uint64_t kCases = 150;
 // The prologue's bytes. Where the arm64 JIT points x27 depends on the offsets that the function
 // uses, and the reference does not look at them: the constant of "sub x27, x25, #n" is left out.
 std::string prologue(const Image& image, const NativeFunction& native) {
-  std::string bytes(reinterpret_cast<const char*>(native.address), native.insn_offsets.front());
+  const auto code = image.placement.bytes(native.address, native.insn_offsets.front());
+  std::string bytes(code.begin(), code.end());
   if (image.arch != Arch::kArm64) return bytes;
   constexpr std::uint32_t kSubX27X25 = 0xd100033b;
   constexpr std::uint32_t kConstant = 0xfff << 10;
@@ -58,7 +60,10 @@ TEST_P(ReferenceBesideLinux, ProloguesHaveTheSameBytes) {
   ASSERT_TRUE(kernel.has_value()) << kernel.error().str();
   const auto ours = jit::reference::open(GetParam().reference);
   ASSERT_TRUE(ours.has_value());
-  EXPECT_EQ((*kernel)->info().contract, (*ours)->info().contract);
+  // But for tail calls in callbacks, which kernels let through and no layout supports.
+  Contract contract = (*kernel)->info().contract;
+  EXPECT_TRUE(std::exchange(contract.tail_call_in_callback, false));
+  EXPECT_EQ(contract, (*ours)->info().contract);
   int compared = 0;
   int marked_otherwise = 0;
   for (std::uint64_t n = 0; n < kCases; ++n) {

@@ -148,13 +148,78 @@ constexpr const char* kIndirect = R"(.case 1
 .context 00 00 00 00 00 00 00 00
 )";
 
+// Two instructions whose results nobody reads, in whose place stores can stand: five bytes or more
+// on x86-64, ten or more, four on the others.
+constexpr const char* kRoom = R"(.case 1
+.program entry
+.function main
+        *(u64 *)(r10 - 8) = 1
+        r0 = 5
+        r0 = 0x1122334455667788 ll
+        call sub
+        r0 = *(u64 *)(r10 - 8)
+        exit
+.function sub
+        *(u64 *)(r10 - 8) = 2
+        call 7
+        r0 = 5
+        r0 = 0x1122334455667788 ll
+        r0 = *(u64 *)(r10 - 8)
+        exit
+)";
+
+// The same behind a tail call of a subprogram, when the count is known to be one.
+constexpr const char* kCountRoom = R"(.case 1
+.array jmp 1
+.slot jmp 0 other
+.program entry
+.function main
+        r6 = r1
+        *(u64 *)(r10 - 8) = 1
+        call sub
+        r0 = 5
+        r1 = r6
+        call sub
+        r0 = 9
+        exit
+.function sub
+        r2 = jmp ll
+        r3 = 0
+        call 12
+        r0 = 7
+        exit
+.program other
+.function main
+        r0 = 3
+        exit
+)";
+
+// The same behind an attempt at an empty slot, which counts where the contract says so.
+constexpr const char* kEmptyRoom = R"(.case 1
+.array jmp 1
+.program entry
+.function main
+        r6 = r1
+        *(u64 *)(r10 - 8) = 1
+        r2 = jmp ll
+        r3 = 0
+        call 12
+        r0 = 5
+        r1 = r6
+        r2 = jmp ll
+        r3 = 0
+        call 12
+        r0 = 9
+        exit
+)";
+
 }  // namespace
 
 const char* const kTreeCase = kTree;
 
 const std::vector<const char*>& defect_cases() {
-  static const std::vector<const char*> texts{kCalls, kChain,    kTree,    kRefused,
-                                              kBare,  kCallback, kIndirect};
+  static const std::vector<const char*> texts{kCalls,    kChain,    kTree, kRefused,   kBare,
+                                              kCallback, kIndirect, kRoom, kCountRoom, kEmptyRoom};
   return texts;
 }
 
@@ -188,7 +253,7 @@ const std::vector<Defect>& defects() {
       {"the prologue pushes rax for rbp",
        kCalls,
        {{1, "55 48 89 e5", "50 48 89 e5"}},
-       "r10-stable"},
+       "fp-chain-walkable"},
       // ---- the stack pointer ----
       {"leave is only a pop of rbp", kCalls, {{1, "5b c9 c3", "5b 5d c3"}}, "stays-in-image"},
       {"leave is missing", kBare, {{1, "c9 c3", "90 c3"}}, "stays-in-image"},
@@ -251,6 +316,60 @@ const std::vector<Defect>& defects() {
        kCalls,
        {{1, "48 c7 43 00", "48 c7 43 08"}},
        "saved-slots-unwritten"},
+      {"a store goes to another slot of the frame",
+       kCalls,
+       {{1, "48 c7 45 f0", "48 c7 45 f8"}},
+       "same-stores"},
+      {"a store has another value",
+       kCalls,
+       {{0, "48 c7 45 f8 01", "48 c7 45 f8 02"}},
+       "same-stores"},
+      // ---- stores of the JIT itself: mov [rbp + n], rax in place of something that is not used
+      // ----
+      {"the JIT writes right above its entry",
+       kRoom,
+       {{0, "b8 05 00 00 00", "48 89 45 10 90"}},
+       "caller-stack-unwritten"},
+      {"the JIT writes far above its entry",
+       kRoom,
+       {{0, "48 b8 88 77 66 55 44 33 22 11", "48 89 85 00 02 00 00 0f 1f 00"}},
+       "caller-stack-unwritten"},
+      {"a subprogram writes far above the entry",
+       kRoom,
+       {{1, "48 b8 88 77 66 55 44 33 22 11", "48 89 85 00 02 00 00 0f 1f 00"}},
+       "caller-stack-unwritten"},
+      {"the JIT writes over the BPF stack",
+       kRoom,
+       {{0, "b8 05 00 00 00", "48 89 45 f8 90"}},
+       "stores-are-accounted-for"},
+      {"a subprogram writes over its BPF stack",
+       kRoom,
+       {{1, "b8 05 00 00 00", "48 89 45 f8 90"}},
+       "stores-are-accounted-for"},
+      {"the JIT writes over the count",
+       kCountRoom,
+       {{0, "b8 05 00 00 00", "48 89 45 f0 90"}},
+       "tail-call-counter-intact"},
+      {"the JIT writes over the count, by value",
+       kEmptyRoom,
+       {{0, "b8 05 00 00 00", "48 89 45 f0 90"}},
+       "tail-call-counter-intact",
+       kPlain61},
+      {"the JIT writes above its entry, by value",
+       kRoom,
+       {{0, "b8 05 00 00 00", "48 89 45 10 90"}},
+       "caller-stack-unwritten",
+       kPlain61},
+      {"the JIT writes far above its entry, by value",
+       kRoom,
+       {{0, "48 b8 88 77 66 55 44 33 22 11", "48 89 85 00 02 00 00 0f 1f 00"}},
+       "caller-stack-unwritten",
+       kPlain61},
+      {"the JIT writes over the BPF stack, by value",
+       kRoom,
+       {{0, "b8 05 00 00 00", "48 89 45 f8 90"}},
+       "stores-are-accounted-for",
+       kPlain61},
       // ---- the tail-call counter ----
       {"34 tail calls are allowed", kChain, {{0, "48 83 38 21", "48 83 38 22"}}, "tail-call-bound"},
       {"jae is ja", kChain, {{0, "48 83 38 21 73", "48 83 38 21 77"}}, "tail-call-bound"},
@@ -258,14 +377,18 @@ const std::vector<Defect>& defects() {
        kChain,
        {{0, "48 83 38 21", "48 83 38 20"}},
        "tail-call-count-matches-oracle"},
-      {"the counter is not stored", kChain, {{0, "48 83 00 01", "48 83 00 00"}}, "tail-call-bound"},
+      {"the counter is stored as it was",
+       kChain,
+       {{0, "48 83 00 01", "48 83 00 00"}},
+       "tail-call-counter-intact"},
+      {"the counter is not stored", kChain, {{0, "48 83 00 01", "0f 1f 40 00"}}, "tail-call-bound"},
       {"each tail call counts twice",
        kTree,
        {{1, "48 83 00 01", "48 83 00 02"}},
-       "tail-call-count-matches-oracle"},
+       "tail-call-counter-intact"},
       {"a subprogram does not count",
        kTree,
-       {{1, "48 83 00 01", "48 83 00 00"}},
+       {{1, "48 83 00 01", "0f 1f 40 00"}},
        "tail-call-bound"},
       {"the counter's pointer is not loaded before a call",
        kTree,
@@ -474,7 +597,47 @@ const std::vector<Defect>& defects() {
        {{0, "fc 7f c1 a8", "ff 2b c1 a8"}},
        "callee-saved-preserved",
        kArm64Arena},
+      {"the JIT writes right above its entry",  // mov x7, #5: str x7, [x29, #16]
+       kRoom,
+       {{0, "a7 00 80 d2", "a7 0b 00 f9"}},
+       "caller-stack-unwritten",
+       kArm64},
+      {"the JIT writes far above its entry",  // [x29, #528]
+       kRoom,
+       {{0, "a7 00 80 d2", "a7 0b 01 f9"}},
+       "caller-stack-unwritten",
+       kArm64},
+      {"the JIT writes over the BPF stack",  // [sp, #8]
+       kRoom,
+       {{0, "a7 00 80 d2", "e7 07 00 f9"}},
+       "stores-are-accounted-for",
+       kArm64},
+      {"the JIT writes over the count",  // [x26]
+       kCountRoom,
+       {{0, "a7 00 80 d2", "47 03 00 f9"}},
+       "tail-call-counter-intact",
+       kArm64},
       // ---- riscv64 ----
+      {"the JIT writes right above its entry",  // li a5, 5: sd a5, 0(s0)
+       kRoom,
+       {{0, "93 07 50 00", "23 30 f4 00"}},
+       "caller-stack-unwritten",
+       kRiscv64},
+      {"the JIT writes far above its entry",  // 512(s0)
+       kRoom,
+       {{0, "93 07 50 00", "23 30 f4 20"}},
+       "caller-stack-unwritten",
+       kRiscv64},
+      {"the JIT writes over the BPF stack",  // -8(s5)
+       kRoom,
+       {{0, "93 07 50 00", "23 bc fa fe"}},
+       "stores-are-accounted-for",
+       kRiscv64},
+      {"s5 is not restored",  // ld s5
+       kCalls,
+       {{1, "83 3a ?? ??", "13 00 00 00"}},
+       "r10-stable",
+       kRiscv64},
       {"a tail call does not restore the arena's register",  // ld s7
        kChain,
        {{0, "83 3b ?? ??", "13 00 00 00"}},

@@ -17,6 +17,7 @@ constexpr const char* kArm64 = "linux-6.12-arm64";
 constexpr const char* kArm64Exceptions = "linux-6.12-arm64:exceptions";
 constexpr const char* kArm64Arena = "linux-6.12-arm64:arena";
 constexpr const char* kRiscv64 = "linux-6.12-riscv64";
+constexpr const char* kPlain61 = "linux-6.1-x86_64";
 constexpr const char* kRiscv64Arena = "linux-6.12-riscv64:arena";
 
 // One edit: bytes in the code of a function, found and replaced.

@@ -11,7 +11,6 @@
 #include "harness/stack_life.h"
 #include "invariants/invariants.h"
 #include "oracle/oracle.h"
-#include "oracle/validate.h"
 
 namespace plumb::harness {
 namespace {
@@ -137,7 +136,7 @@ SweepCounts sweep_stores(const Case& value, jit::Jit& jit, machine::Machine& mac
   if (!execution.defined) {
     return {.missed = {"not defined: " + execution.undefined_reason}};
   }
-  if ((oracle::required_capabilities(value) & ~jit.info().capabilities) != 0) return {};
+  if ((execution.required_capabilities & ~jit.info().capabilities) != 0) return {};
   const jit::LoadOutcome loaded = jit.load(value);
   if (loaded.status == jit::LoadOutcome::Status::kNotApplicable) return {};
   if (loaded.status != jit::LoadOutcome::Status::kLoaded) return {.missed = {loaded.reason}};

@@ -30,7 +30,7 @@ struct SweepCounts {
   std::size_t live = 0;      // of those
   std::size_t live_found = 0;
   std::size_t dead_found = 0;
-  std::vector<std::string> missed;  // the first few live ones, for people
+  std::vector<std::string> missed{};  // the first few live ones, for people
 
   SweepCounts& operator+=(const SweepCounts& other);
 };

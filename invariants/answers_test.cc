@@ -27,6 +27,7 @@ void cut_chain(BuiltRun& built) {
   call.chain_begin = static_cast<std::uint32_t>(built.run.frames.size());
   call.chain_size = kRecords;
   call.shadow = -1;
+  call.sp = guest::kStackBase;
   // Outermost first: each call's record lies below that of its caller.
   for (std::uint64_t i = 0; i <= kRecords; ++i) {
     built.run.shadow.push_back({.return_address = 0x100 + i, .sp = 0, .parent = call.shadow});

@@ -57,7 +57,7 @@ Image built_image(const Case& value, const BuiltLayout& layout) {
   image.registers = layout.registers;
   image.contract.call_alignment = layout.stack_alignment;
   image.arena = {.address = kArena, .size = 0x20000};
-  image.stub_base = kArena;
+  image.placement = guest::placement(value, image.arena);
   image.arrays = {{.address = kArena + 0x18000, .size = 64}};
   image.code = {{.address = kCode, .size = 0x4000}};
   image.entry = kCode;

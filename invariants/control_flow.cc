@@ -28,12 +28,9 @@ Violation at_stop(const View& view, std::string_view invariant, std::string_view
   violation.activation = view.innermost();
   // Whatever the last event was, this one was running.
   violation.role = view.role(view.innermost());
-  if (const NativeFunction* native = view.image().function_at(run.fault_pc)) {
-    violation.at = {
-        .program = static_cast<std::int16_t>(native->program),
-        .function = static_cast<std::int16_t>(native->function),
-        .slot = slot_at(*native, static_cast<std::uint32_t>(run.fault_pc - native->address))};
-  }
+  violation.at = view.place_of(run.fault_pc);
+  // The code of a tail call trusts a count, or a pointer to one, that others have handed on.
+  if (view.is_tail_call_code(run.fault_pc)) violation.role += "-tail-call";
   return violation;
 }
 

@@ -7,7 +7,6 @@
 #include <string_view>
 #include <variant>
 
-#include "core/guest.h"
 #include "core/unwind/step.h"
 #include "invariants/checkers.h"
 
@@ -35,14 +34,14 @@ bool has_chain(const MachineEvent& event) {
 // One record as the machine saw it, in place of the stack that it lay in.
 class RecordedStack final : public unwind::StackReader {
  public:
-  RecordedStack(const FrameRecord& record, const unwind::Row& row)
-      : record_(record),
+  RecordedStack(const Range& stack, const FrameRecord& record, const unwind::Row& row)
+      : stack_(stack),
+        record_(record),
         cfa_(record.frame_pointer + static_cast<std::uint64_t>(std::int64_t{row.cfa_offset})),
         row_(row) {}
 
   [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const override {
-    if (address - guest::kStackBase > guest::kStackSize - sizeof(std::uint64_t))
-      return std::nullopt;
+    if (!stack_.contains(address, sizeof(std::uint64_t))) return std::nullopt;
     return is_at(address, row_.fp_offset) ? record_.saved : record_.return_address;
   }
 
@@ -51,6 +50,7 @@ class RecordedStack final : public unwind::StackReader {
     return offset && address == cfa_ + static_cast<std::uint64_t>(std::int64_t{*offset});
   }
 
+  const Range& stack_;
   const FrameRecord& record_;
   std::uint64_t cfa_;
   const unwind::Row& row_;
@@ -64,7 +64,7 @@ std::string_view broken_walk(const View& view, const MachineEvent& event) {
   std::uint64_t sp = event.sp;
   for (std::uint32_t i = 0; i < event.chain_size; ++i) {
     const FrameRecord& record = run.frames[event.chain_begin + i];
-    const RecordedStack stack(record, *rows.find(event.pc));
+    const RecordedStack stack(view.image().placement.stack, record, *rows.find(event.pc));
     const unwind::Step step =
         unwind::step({.pc = event.pc, .sp = sp, .fp = record.frame_pointer, .lr = 0}, stack, rows);
     if (const auto* lost = std::get_if<unwind::Lost>(&step)) return unwind::why_phrase(lost->why);

@@ -37,6 +37,21 @@ TEST(Invariants, HoldForAChainOfThirtyThreeTailCalls) {
   EXPECT_TRUE(violations.empty()) << listing(violations);
 }
 
+// An attempt at an empty slot counts where the contract says so.
+TEST(Invariants, HoldWhenARefusedTailCallMayCount) {
+  BuiltRun built = good_run();
+  built.image.contract.empty_slot_consumes_count = true;
+  StackAccess count = built.count(0);
+  count.pc = built.image.functions[3].address + 0x20 + 0x10 + 3;  // of its tail call
+  ++count.value;
+  count.activation = 2;
+  count.event = static_cast<std::int32_t>(built.nth(EventKind::kTailCallTaken));
+  const auto index = &built.store(2) - built.run.accesses.data();
+  built.run.accesses.insert(built.run.accesses.begin() + index + 1, count);
+  const auto violations = check(built.subject()).violations;
+  EXPECT_TRUE(violations.empty()) << listing(violations);
+}
+
 TEST(Invariants, HoldWhenUninitialisedArgumentsDiffer) {
   BuiltRun built = good_run();
   built.event(EventKind::kCall).registers[8] ^= 1;  // R5, which the oracle never saw written
@@ -168,7 +183,7 @@ const std::vector<Damage>& damages() {
          b.run.accesses.push_back(store);
          b.run.accesses.back().event = 6;
        },
-       "saved-slots-unwritten", "tail-callee"},
+       "tail-call-counter-intact", "tail-callee"},
       {"a helper writes into the count",
        [](BuiltRun& b) {
          StackAccess store = b.store(2);
@@ -176,9 +191,39 @@ const std::vector<Damage>& damages() {
          store.pc = 0;
          b.run.accesses.push_back(store);
        },
-       "saved-slots-unwritten", "tail-callee"},
+       "tail-call-counter-intact", "tail-callee"},
       {"a tail call counts by two", [](BuiltRun& b) { ++b.count(0).value; },
        "tail-call-counter-intact", "subprogram"},
+      {"a tail call counts twice, one each time",
+       [](BuiltRun& b) {
+         StackAccess again = b.count(0);
+         ++again.value;
+         const auto index = &b.count(0) - b.run.accesses.data();
+         b.run.accesses.insert(b.run.accesses.begin() + index + 1, again);
+       },
+       "tail-call-counter-intact", "subprogram"},
+      {"the code of a tail call adds one to a saved register",
+       [](BuiltRun& b) {
+         StackAccess stray = b.count(0);
+         const auto saved = std::ranges::find_if(b.run.accesses, [&](const StackAccess& access) {
+           return access.activation == 1 && access.address < b.run.activations[1].r10;
+         });
+         stray.address = saved->address;
+         stray.value = saved->value + 1;
+         const auto index = &b.count(0) - b.run.accesses.data();
+         b.run.accesses.insert(b.run.accesses.begin() + index, stray);
+       },
+       "tail-call-counter-intact", "subprogram"},
+      {"a refused tail call counts",
+       [](BuiltRun& b) {
+         StackAccess count = b.count(0);
+         count.pc = b.image.functions[3].address + 0x20 + 0x10 + 3;
+         ++count.value;
+         count.activation = 2;
+         count.event = static_cast<std::int32_t>(b.nth(EventKind::kTailCallTaken));
+         b.run.accesses.push_back(count);
+       },
+       "tail-call-counter-intact", "tail-callee"},
       {"a tail call starts the count again",
        [](BuiltRun& b) {
          b = tail_call_chain(3);

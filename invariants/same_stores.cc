@@ -6,16 +6,11 @@
 
 #include <limits>
 
-#include "core/guest.h"
 #include "invariants/bytes.h"
 #include "invariants/checkers.h"
 
 namespace plumb::invariants {
 namespace {
-
-bool guest_stack_holds(std::uint64_t address) {
-  return address - guest::kStackBase < guest::kStackSize;
-}
 
 std::uint64_t size_of(const StackStore& store) {
   return store.by == StackStore::By::kHelper ? store.helper_size : store.size;
@@ -86,7 +81,8 @@ class Comparison {
     for (; next_ < stores_.size(); ++next_) {
       const StackStore& store = stores_[next_];
       const auto address = view_.native(store.target);
-      if (address ? !guest_stack_holds(*address) : may_be_elsewhere(store.target)) {
+      if (address ? !view_.image().placement.stack.contains(*address)
+                  : may_be_elsewhere(store.target)) {
         elsewhere_ = true;
         continue;
       }

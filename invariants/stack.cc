@@ -10,7 +10,6 @@
 
 #include <array>
 
-#include "core/guest.h"
 #include "invariants/bytes.h"
 #include "invariants/checkers.h"
 
@@ -18,8 +17,6 @@ namespace plumb::invariants {
 namespace {
 
 constexpr std::uint64_t kSlot = 8;
-
-bool on_stack(std::uint64_t address) { return address - guest::kStackBase < guest::kStackSize; }
 
 // Does the access touch the BPF stack of the frame?
 bool touches_stack(const Frame& frame, const StackAccess& access) {
@@ -244,7 +241,9 @@ Answer check_bpf_stack_in_frame(const View& view) {
   const auto& accesses = view.run().accesses;
   for (std::size_t i = 0; i < accesses.size(); ++i) {
     const StackAccess& access = accesses[i];
-    if (!is_program_store(view.access_roles()[i]) || !on_stack(access.address)) continue;
+    if (!is_program_store(view.access_roles()[i]) ||
+        !view.image().placement.stack.contains(access.address))
+      continue;
     looked = true;
     bool inside = false;
     for (std::int64_t j = access.activation; const Frame* frame = view.frame(j);

@@ -8,7 +8,9 @@
 //   prologue                below its entry (tail callees: landing)     here
 //   thunk                   the return address that it replaces         here
 //   tail call               one more into the word of the count         tail-call-counter-intact
-//   anything else           nothing                                     here
+//   anything else           nothing                                     here; what lies below the
+//                                                                       stack pointer:
+//                                                                       no-live-data-below-sp
 #include <fmt/format.h>
 
 #include <limits>
@@ -47,7 +49,7 @@ const char* unaccounted(const View& view, const StackAccess& access, AccessRole 
                  ? nullptr
                  : "a prologue, but above where it was entered";
     case AccessRole::kOther:
-      return "code that has nothing to store";
+      return access.address + access.size <= access.sp ? nullptr : "code that has nothing to store";
   }
   return nullptr;
 }
@@ -95,6 +97,34 @@ class CountWords {
   std::vector<CountWord> words_;
   std::int32_t next_event_ = 0;
 };
+
+// Why the store of a count does not belong to the tail call whose code it stands in, or null. Each
+// tail call ends in an event, and counts at most once before it: a taken one, and where the
+// contract says so one that finds an empty slot.
+const char* misplaced(const View& view, std::size_t i, std::int32_t counted_behind) {
+  const std::int32_t behind = view.run().accesses[i].event;
+  if (behind == counted_behind) return "counts a second time";
+  const auto next = static_cast<std::size_t>(behind + 1);
+  const auto& events = view.run().events;
+  const auto& trace = view.execution().trace;
+  if (next >= events.size() || events[next].kind != EventKind::kTailCallRefused) return nullptr;
+  if (next >= trace.size() || trace[next].kind != EventKind::kTailCallRefused) return nullptr;
+  if (!view.image().contract.empty_slot_consumes_count) return "counts and is refused";
+  switch (trace[next].reason) {
+    case RefusalReason::kEmptySlot:
+      return nullptr;
+    case RefusalReason::kLimitReached: {
+      // Where an earlier attempt is lost, which other rows tell, this one meets its empty slot.
+      const StackAccess& count = view.run().accesses[i];
+      return low_bytes(count.value, count.size) <= kTailCallLimit ? nullptr
+                                                                  : "counts beyond the limit";
+    }
+    case RefusalReason::kIndexOutOfRange:
+    case RefusalReason::kNone:
+      break;
+  }
+  return "counts and is refused";
+}
 
 // What a prologue stored last where the i-th access writes, or nothing.
 std::optional<std::uint64_t> initial_count(const View& view, std::size_t i) {
@@ -152,6 +182,7 @@ Answer check_caller_stack_unwritten(const View& view) {
 Answer check_tail_call_counter_intact(const View& view) {
   CountWords words(view);
   bool looked = false;
+  std::int32_t counted_behind = -2;  // the event before the last store of a count
   const auto& accesses = view.run().accesses;
   for (std::size_t i = 0; i < accesses.size(); ++i) {
     const StackAccess& access = accesses[i];
@@ -171,6 +202,13 @@ Answer check_tail_call_counter_intact(const View& view) {
                                         view.stack_name(access.address, access.activation)));
     }
     looked = true;
+    if (const char* problem = misplaced(view, i, counted_behind)) {
+      return view.at_access("tail-call-counter-intact", access,
+                            fmt::format("a tail call {}: it stores {} at {}", problem,
+                                        low_bytes(access.value, access.size),
+                                        view.stack_name(access.address, access.activation)));
+    }
+    counted_behind = access.event;
     const auto before = word != nullptr && word->address == access.address
                             ? std::optional(word->value)
                             : initial_count(view, i);

@@ -21,9 +21,19 @@ std::size_t excess_event(const MachineRun& run) {
   return run.events.size();
 }
 
+// Did C code call back, on the way from the invocation to this activation?
+bool is_below_callback(const View& view, std::int64_t activation) {
+  for (; view.frame(activation) != nullptr; activation = view.caller(activation)) {
+    if (view.run().activations[static_cast<std::size_t>(activation)].helper_event >= 0) return true;
+  }
+  return false;
+}
+
 // The count is a property of the invocation: who happened to make the first call too many says
-// nothing. What tells two causes apart is whether the count had to survive bpf-to-bpf calls.
-std::string_view count_role(const View& view) {
+// nothing. What tells two causes apart is what the count had to survive: C code that calls back,
+// bpf-to-bpf calls, or neither.
+std::string_view count_role(const View& view, std::int64_t activation) {
+  if (is_below_callback(view, activation)) return "callback";
   const bool called = std::ranges::any_of(view.run().activations,
                                           [](const Activation& a) { return a.caller >= 0; });
   return called ? "subprogram" : "main";
@@ -75,7 +85,7 @@ Answer check_tail_call_bound(const View& view) {
       event == view.run().events.size()
           ? view.at_end("tail-call-bound", message)
           : view.at_event("tail-call-bound", event, view.run().events[event].activation, message);
-  violation.role = count_role(view);
+  violation.role = count_role(view, violation.activation);
   return violation;
 }
 
@@ -96,7 +106,7 @@ Answer check_tail_call_count_matches_oracle(const View& view) {
                     fmt::format("{} tail calls are taken, the oracle takes {}",
                                 view.run().tail_calls, view.execution().tail_calls));
   violation.role =
-      fmt::format("{}-{}", count_role(view), takes_one_too_many(view) ? "too-many" : "too-few");
+      fmt::format("{}-{}", count_role(view, violation.activation), takes_one_too_many(view) ? "too-many" : "too-few");
   return violation;
 }
 

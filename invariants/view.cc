@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "core/guest.h"
 #include "core/helper_model.h"
 
 namespace plumb::invariants {
@@ -189,11 +188,10 @@ std::optional<std::uint64_t> View::native(const Value& value) const {
   if (!value.is_pointer()) return std::nullopt;
   switch (value.space) {
     case Space::kContext:
-      return guest::context_address(this->value().context.size()) + value.bits;
+      return image().placement.context + value.bits;
     case Space::kRegion:
       if (value.index >= this->value().regions.size()) return std::nullopt;
-      return guest::region_address(value.index, this->value().regions[value.index].bytes.size()) +
-             value.bits;
+      return image().placement.regions[value.index] + value.bits;
     case Space::kStack: {
       const Frame* owner = frame(value.index);
       if (owner == nullptr || owner->r10 == 0) return std::nullopt;
@@ -247,7 +245,7 @@ std::string View::role(std::int64_t activation) const {
 }
 
 std::string View::code_name(std::uint64_t address) const {
-  if (address == guest::kExitAddress) return "the exit";
+  if (address == image().placement.exit) return "the exit";
   if (const NativeFunction* native = image().function_at(address)) {
     const Program& program = value().programs[static_cast<std::size_t>(native->program)];
     return fmt::format("{}.{}+{:#x}", program.name, bpf_function(*native).name,
@@ -262,7 +260,9 @@ std::string View::code_name(std::uint64_t address) const {
 std::string View::stack_name(std::uint64_t address, std::int64_t activation) const {
   const Frame* owner = frame(activation);
   if (owner == nullptr || owner->r10 == 0) {
-    return fmt::format("stack top{:+d}", static_cast<std::int64_t>(address - guest::kStackTop));
+    const Range& stack = image().placement.stack;
+    return fmt::format("stack top{:+d}",
+                       static_cast<std::int64_t>(address - stack.address - stack.size));
   }
   return fmt::format("R10{:+d} of the {}", static_cast<std::int64_t>(address - owner->r10),
                      role(activation));
@@ -287,6 +287,15 @@ Violation View::at_access(std::string_view invariant, const StackAccess& access,
           .message = std::move(message),
           .access = static_cast<std::int32_t>(&access - run().accesses.data()),
           .activation = static_cast<std::int32_t>(access.activation)};
+}
+
+bool View::is_tail_call_code(std::uint64_t pc) const {
+  const NativeFunction* native = image().function_at(pc);
+  if (native == nullptr) return false;
+  const int slot = slot_at(*native, static_cast<std::uint32_t>(pc - native->address));
+  const auto& insns = bpf_function(*native).insns;
+  const bool in_body = slot >= 0 && static_cast<std::size_t>(slot) < insns.size();
+  return in_body && is_tail_call(insns[static_cast<std::size_t>(slot)]);
 }
 
 Place View::place_of(std::uint64_t pc) const {

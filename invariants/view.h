@@ -115,6 +115,8 @@ class View {
   // R1 ... R5 by number, R10 included; as the event's registers hold them.
   [[nodiscard]] std::uint64_t bpf_register(const MachineEvent& event, int number) const;
 
+  // Does the code at the address stand for a tail call?
+  [[nodiscard]] bool is_tail_call_code(std::uint64_t pc) const;
   // Place of the code at the address; outside functions {0, 0, 0}.
   [[nodiscard]] Place place_of(std::uint64_t pc) const;
 

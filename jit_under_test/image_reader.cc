@@ -8,6 +8,8 @@
 #include <limits>
 #include <span>
 
+#include "core/guest.h"
+
 namespace plumb::jit {
 namespace {
 
@@ -112,7 +114,7 @@ Result<Image> read_image(const plumb_image& from, const Case& value, const JitIn
   out.frame = info.frame;
   out.landing = info.landing;
   out.arena = arena;
-  out.stub_base = arena.address;
+  out.placement = guest::placement(value, arena);
   const std::size_t arrays = value.arrays.size();
   if (from.array_count != arrays) return fail("prog arrays are missing");
   Result<void> read = read_functions(from, value, arena, out);

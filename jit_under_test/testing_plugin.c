@@ -139,10 +139,10 @@ static const struct plumb_plugin_info info = {
                  .r10_bias = 0,
                  .landing_pad = PLUMB_TESTING_LIE == LIE_LANDING_PAD ? 3 : 1,
                  .call_preamble = 16,
-                 .verifier_rules = PLUMB_TESTING_LIE == OLD_SYMBOLS
-                                       ? 0 /* as before there was such a field */
-                                       : PLUMB_VERIFIER_ROUNDS_TO_16 |
-                                             PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK},
+                 .verifier_rules =
+                     PLUMB_TESTING_LIE == OLD_SYMBOLS
+                         ? 0 /* as before there was such a field */
+                         : PLUMB_VERIFIER_ROUNDS_TO_16 | PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK},
 };
 
 static const struct plumb_plugin plugin = {

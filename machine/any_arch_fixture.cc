@@ -87,6 +87,16 @@ void MachineAnyArch::set_result(TestImage& t, int value) const {
   }
 }
 
+void MachineAnyArch::load_from(TestImage& t, std::uint64_t address) const {
+  t.slot(bpf_mov(0, 0));
+  if (is_x86()) {
+    t.bytes({0x48, 0xb8}).bytes(little_endian(address, 8));  // mov rax, address
+    t.bytes({0x48, 0x8b, 0x00});                             // mov rax, [rax]
+    return;
+  }
+  t.words(code_.load_wide_result(address)).words({code_.load});
+}
+
 void MachineAnyArch::store_above_entry(TestImage& t, int offset) const {
   t.slot(bpf_mov(0, 0));
   if (is_x86()) {

@@ -53,6 +53,9 @@ class MachineAnyArch : public testing::TestWithParam<Arch> {
   // Stores the result register, 8 bytes, so far above the stack pointer on entry.
   void store_above_entry(TestImage& t, int offset) const;
 
+  // r0 = the 8 bytes there, or another register of no account.
+  void load_from(TestImage& t, std::uint64_t address) const;
+
   [[nodiscard]] std::uint64_t call_pushes() const { return is_x86() ? 8 : 0; }
 
   TestCode code_ = is_x86() ? TestCode{} : test_code(GetParam());

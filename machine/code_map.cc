@@ -27,11 +27,6 @@ bool is_atomic_operation(const Insn& insn) {
   return insn.opcode == kAtomic32 || insn.opcode == kAtomic64;
 }
 
-bool inside(const Range& outer, std::uint64_t address, std::uint64_t size) {
-  return address >= outer.address && address - outer.address <= outer.size &&
-         size <= outer.size - (address - outer.address);
-}
-
 const Function* find_function(const Case& value, int program, int function) {
   if (program < 0 || static_cast<std::size_t>(program) >= value.programs.size()) return nullptr;
   const auto& functions = value.programs[static_cast<std::size_t>(program)].functions;
@@ -41,7 +36,7 @@ const Function* find_function(const Case& value, int program, int function) {
 
 }  // namespace
 
-const char* CodeMap::build(const Case& value, const Image& image) {
+const char* CodeMap::build(const Case& value, const Image& image, const HostRange& stubs) {
   for (const Range& range : marked_) {
     std::fill_n(roles_.begin() + static_cast<std::ptrdiff_t>(range.address), range.size,
                 std::uint16_t{0});
@@ -51,14 +46,20 @@ const char* CodeMap::build(const Case& value, const Image& image) {
   case_ = &value;
   image_ = &image;
   span_ = 0;
-  stubs_ = {image.stub_base, guest::kStubSize};
-  if (!inside(image.arena, stubs_.address, stubs_.size)) return "stubs outside the arena";
+  stubs_ = stubs;
+  memory_ = {};
+  for (const HostRange& memory : image.placement.memory) {
+    if (memory.guest.contains(image.entry)) memory_ = memory;
+  }
   if (image.functions.empty()) return "no functions";
   if (image.functions.size() >= Role::kFunctionMask) return "too many functions";
   std::uint64_t low = ~std::uint64_t{0};
   std::uint64_t high = 0;
   for (const NativeFunction& f : image.functions) {
-    if (!inside(image.arena, f.address, f.size)) return "a function outside the arena";
+    if (!image.arena.contains(f.address, f.size)) return "a function outside the arena";
+    if (image.placement.bytes_up_to(f.address, f.size).size() != f.size) {
+      return "a function outside all memory";
+    }
     if (find_function(value, f.program, f.function) == nullptr) return "an unknown function";
     low = std::min(low, f.address);
     high = std::max(high, f.address + f.size);
@@ -101,6 +102,12 @@ void CodeMap::mark_function(std::size_t index) {
   }
 }
 
+const std::uint8_t* CodeMap::other_bytes(std::uint64_t address) const {
+  if (in_stubs(address)) return stubs_.host + (address - stubs_.guest.address);
+  const auto bytes = image_->placement.bytes_up_to(address, 1);
+  return bytes.empty() ? nullptr : bytes.data();
+}
+
 bool CodeMap::in_thunk(std::uint64_t address) const {
   return std::ranges::any_of(image_->symbols, [address](const Symbol& s) {
     return s.is_thunk && address - s.address < (s.size != 0 ? s.size : kThunkSize);
@@ -132,26 +139,29 @@ std::string CodeMap::describe(std::uint64_t address) const {
     const NativeFunction& f = function(r);
     return fmt::format("program {} function {} +{:#x}", f.program, f.function, address - f.address);
   }
+  const Placement& placement = image_->placement;
   if (in_stubs(address)) {
-    return fmt::format("stub of helper {}", (address - stubs_.address) / guest::kStubStride);
+    if (address >= placement.routines) return "the loop helper";
+    const auto helper = placement.helper_at(address);
+    return helper ? fmt::format("stub of helper {}", *helper) : "between the stubs of helpers";
   }
   if (image_->arena.contains(address)) return "the arena, outside all code";
   const auto around = [address](std::uint64_t page, std::uint64_t size) {
     return address >= page - guest::kPage && address < page + size + guest::kPage;
   };
-  if (around(guest::kStackBase, guest::kStackSize)) {
-    return fmt::format("stack base +{:#x}", static_cast<std::int64_t>(address - guest::kStackBase));
+  const Range& stack = placement.stack;
+  if (around(stack.address, stack.size)) {
+    return fmt::format("stack base +{:#x}", static_cast<std::int64_t>(address - stack.address));
   }
-  if (around(guest::kContextPage, guest::kPage)) {
-    const auto base = guest::context_address(case_->context.size());
-    return fmt::format("context {:+d}", static_cast<std::int64_t>(address - base));
+  if (around(placement.context, case_->context.size())) {
+    return fmt::format("context {:+d}", static_cast<std::int64_t>(address - placement.context));
   }
   for (std::size_t i = 0; i < case_->regions.size(); ++i) {
-    if (!around(guest::kRegionPages + i * guest::kRegionStride, guest::kPage)) continue;
-    const auto base = guest::region_address(i, case_->regions[i].bytes.size());
-    return fmt::format("region {} {:+d}", i, static_cast<std::int64_t>(address - base));
+    const std::uint64_t region = placement.regions[i];
+    if (!around(region, case_->regions[i].bytes.size())) continue;
+    return fmt::format("region {} {:+d}", i, static_cast<std::int64_t>(address - region));
   }
-  if (around(guest::kExitAddress & ~(guest::kPage - 1), guest::kPage)) return "the exit page";
+  if (around(placement.exit, 0)) return "the exit page";
   return "memory that belongs to nothing";
 }
 

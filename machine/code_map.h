@@ -42,15 +42,23 @@ static_assert(kMaxPrograms * kMaxFunctions < Role::kFunctionMask);
 // block. One object serves one image after another and reuses its memory.
 class CodeMap {
  public:
-  // A clause that says why the image cannot be run, or null.
-  [[nodiscard]] const char* build(const Case& value, const Image& image);
+  // A clause that says why the image cannot be run, or null. The stubs lie in this process's memory
+  // as said.
+  [[nodiscard]] const char* build(const Case& value, const Image& image, const HostRange& stubs);
 
   [[nodiscard]] Role role(std::uint64_t address) const {
     const std::uint64_t offset = address - base_;
     return Role(offset < span_ ? roles_[offset] : std::uint16_t{0});
   }
-  [[nodiscard]] bool in_stubs(std::uint64_t address) const { return stubs_.contains(address); }
-  [[nodiscard]] const Range& stubs() const { return stubs_; }
+  [[nodiscard]] bool in_stubs(std::uint64_t address) const {
+    return stubs_.guest.contains(address);
+  }
+  // Where the byte at an address of code lies in this process, and all behind it in the same range;
+  // null: there is no code.
+  [[nodiscard]] const std::uint8_t* bytes(std::uint64_t address) const {
+    const std::uint64_t offset = address - memory_.guest.address;
+    return offset < memory_.guest.size ? memory_.host + offset : other_bytes(address);
+  }
   // In one of the image's thunks (retpolines, return thunks).
   [[nodiscard]] bool in_thunk(std::uint64_t address) const;
   // Instructions that have to be reported one by one, not empty ranges: what is kAfterTailCall,
@@ -74,10 +82,12 @@ class CodeMap {
  private:
   void mark_function(std::size_t index);
   void mark(std::uint64_t address, std::uint16_t flag);
+  [[nodiscard]] const std::uint8_t* other_bytes(std::uint64_t address) const;
 
   const Case* case_ = nullptr;
   const Image* image_ = nullptr;
-  Range stubs_;
+  HostRange stubs_;
+  HostRange memory_;  // that holds the entry
   std::uint64_t base_ = 0;
   std::uint64_t span_ = 0;
   std::vector<std::uint16_t> roles_;  // of [base_, base_ + span_); zero everywhere else

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "core/check.h"
-#include "machine/arena_bytes.h"
 #include "machine/llvm_disassembler.h"
 #include "machine/machine.h"
 
@@ -54,12 +53,13 @@ DisassembledInsn converted(const cs_insn& insn) {
           .text = std::move(text)};
 }
 
-std::vector<DisassembledInsn> disassemble_x86_64(std::uint64_t address, std::uint64_t size) {
+std::vector<DisassembledInsn> disassemble_x86_64(std::span<const std::uint8_t> bytes,
+                                                 std::uint64_t address) {
   std::vector<DisassembledInsn> result;
-  const auto* const bytes = arena_bytes(address);
   Capstone capstone(CS_ARCH_X86, CS_MODE_64);
-  for (std::uint64_t done = 0; done < size;) {
-    const cs_insn* const insn = capstone.decode(bytes + done, size - done, address + done);
+  for (std::uint64_t done = 0; done < bytes.size();) {
+    const cs_insn* const insn =
+        capstone.decode(bytes.data() + done, bytes.size() - done, address + done);
     result.push_back(insn == nullptr ? raw_byte(address + done, bytes[done]) : converted(*insn));
     done += result.back().bytes.size();
   }
@@ -87,13 +87,13 @@ std::string with_absolute_target(std::string text, std::uint64_t address) {
                      address + static_cast<std::uint64_t>(distance));
 }
 
-std::vector<DisassembledInsn> disassemble_arm64(std::uint64_t address, std::uint64_t size) {
+std::vector<DisassembledInsn> disassemble_arm64(std::span<const std::uint8_t> bytes,
+                                                std::uint64_t address) {
   std::vector<DisassembledInsn> result;
   Capstone capstone(CS_ARCH_ARM64, CS_MODE_LITTLE_ENDIAN);
   std::optional<LlvmDisassembler> llvm;
-  for (std::uint64_t done = 0; done < size;) {
-    const std::span<const std::uint8_t> word(arena_bytes(address + done),
-                                             std::min<std::uint64_t>(4, size - done));
+  for (std::uint64_t done = 0; done < bytes.size();) {
+    const auto word = bytes.subspan(done, std::min<std::uint64_t>(4, bytes.size() - done));
     const cs_insn* const insn = capstone.decode(word.data(), word.size(), address + done);
     // Pointer authentication and landing pads are hints to Capstone 4.
     const bool is_known = insn != nullptr && insn->id != ARM64_INS_HINT;
@@ -115,22 +115,23 @@ std::vector<DisassembledInsn> disassemble_arm64(std::uint64_t address, std::uint
   return result;
 }
 
-std::vector<DisassembledInsn> disassemble_riscv64(std::uint64_t address, std::uint64_t size) {
+std::vector<DisassembledInsn> disassemble_riscv64(std::span<const std::uint8_t> bytes,
+                                                  std::uint64_t address) {
   std::vector<DisassembledInsn> result;
   LlvmDisassembler llvm(Arch::kRiscv64);
-  for (std::uint64_t done = 0; done < size;) {
+  for (std::uint64_t done = 0; done < bytes.size();) {
     const std::uint64_t here = address + done;
-    const std::uint64_t length = (*arena_bytes(here) & 3) == 3 ? 4 : 2;
-    if (length > size - done) {
-      result.push_back(raw_byte(here, *arena_bytes(here)));
+    const std::uint64_t length = (bytes[done] & 3) == 3 ? 4 : 2;
+    if (length > bytes.size() - done) {
+      result.push_back(raw_byte(here, bytes[done]));
       ++done;
       continue;
     }
-    const std::span<const std::uint8_t> bytes(arena_bytes(here), length);
-    const auto text = llvm.decode(bytes, here);
+    const auto insn = bytes.subspan(done, length);
+    const auto text = llvm.decode(insn, here);
     result.push_back({.address = here,
-                      .bytes = {bytes.begin(), bytes.end()},
-                      .text = text ? with_absolute_target(*text, here) : raw_text(bytes)});
+                      .bytes = {insn.begin(), insn.end()},
+                      .text = text ? with_absolute_target(*text, here) : raw_text(insn)});
     done += length;
   }
   return result;
@@ -138,16 +139,22 @@ std::vector<DisassembledInsn> disassemble_riscv64(std::uint64_t address, std::ui
 
 }  // namespace
 
-std::vector<DisassembledInsn> disassemble(Arch arch, std::uint64_t address, std::uint64_t size) {
+std::vector<DisassembledInsn> disassemble(Arch arch, std::span<const std::uint8_t> bytes,
+                                          std::uint64_t address) {
   switch (arch) {
     case Arch::kX86_64:
-      return disassemble_x86_64(address, size);
+      return disassemble_x86_64(bytes, address);
     case Arch::kArm64:
-      return disassemble_arm64(address, size);
+      return disassemble_arm64(bytes, address);
     case Arch::kRiscv64:
-      return disassemble_riscv64(address, size);
+      return disassemble_riscv64(bytes, address);
   }
   return {};
+}
+
+std::vector<DisassembledInsn> disassemble(const Image& image, const Range& range) {
+  return disassemble(image.arch, image.placement.bytes_up_to(range.address, range.size),
+                     range.address);
 }
 
 }  // namespace plumb::machine

@@ -37,12 +37,12 @@ TEST(Disassemble, GivesAddressBytesAndTextOfEveryInstruction) {
 #endif
   };
   for (const Row& row : rows) {
-    const auto address = reinterpret_cast<std::uint64_t>(row.bytes.data());
-    const auto insns = disassemble(row.arch, address, row.bytes.size());
+    constexpr std::uint64_t kAddress = 0x4000'1000;
+    const auto insns = disassemble(row.arch, row.bytes, kAddress);
     std::vector<std::string> texts;
     std::vector<std::uint8_t> bytes;
     for (const DisassembledInsn& insn : insns) {
-      EXPECT_EQ(insn.address, address + bytes.size());
+      EXPECT_EQ(insn.address, kAddress + bytes.size());
       texts.push_back(insn.text);
       bytes.insert(bytes.end(), insn.bytes.begin(), insn.bytes.end());
     }
@@ -54,13 +54,14 @@ TEST(Disassemble, GivesAddressBytesAndTextOfEveryInstruction) {
 #ifdef PLUMB_HAVE_LLVM
 TEST(Disassemble, NamesTheTargetsOfRiscvBranchesByAddress) {
   // bnez a3, 64; j -4; jal ra, 8; jr t3
-  const std::uint32_t words[] = {0x04069063, 0xffdff06f, 0x008000ef, 0x000e0067};
-  const auto address = reinterpret_cast<std::uint64_t>(words);
-  const auto insns = disassemble(Arch::kRiscv64, address, sizeof words);
+  const std::vector<std::uint8_t> words = {0x63, 0x90, 0x06, 0x04, 0x6f, 0xf0, 0xdf, 0xff,
+                                           0xef, 0x00, 0x80, 0x00, 0x67, 0x00, 0x0e, 0x00};
+  constexpr std::uint64_t kAddress = 0x4000'1000;
+  const auto insns = disassemble(Arch::kRiscv64, words, kAddress);
   ASSERT_EQ(insns.size(), 4u);
-  EXPECT_EQ(insns[0].text, fmt::format("bnez a3, {:#x}", address + 64));
-  EXPECT_EQ(insns[1].text, fmt::format("j {:#x}", address));
-  EXPECT_EQ(insns[2].text, fmt::format("jal {:#x}", address + 16));
+  EXPECT_EQ(insns[0].text, fmt::format("bnez a3, {:#x}", kAddress + 64));
+  EXPECT_EQ(insns[1].text, fmt::format("j {:#x}", kAddress));
+  EXPECT_EQ(insns[2].text, fmt::format("jal {:#x}", kAddress + 16));
   EXPECT_EQ(insns[3].text, "jr t3");
 }
 #endif

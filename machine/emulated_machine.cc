@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "core/check.h"
-#include "machine/arena_bytes.h"
 
 namespace plumb::machine {
 namespace {
@@ -21,9 +20,16 @@ std::uint64_t entry_poison(std::size_t hardware_register) {
   return 0x7e57'0000'7e57'0000 | hardware_register << 32 | hardware_register;
 }
 
-// Room above the entry for stores that miss the frame upwards. The stack is aligned here; on x86-64
-// the entry is 8 mod 16 then, as after a call.
-constexpr std::uint64_t kStackAtCall = guest::kStackTop - 0x400;
+// Room above the entry for stores that miss the frame upwards. The stack is aligned there; on
+// x86-64 the entry is 8 mod 16 then, as after a call.
+constexpr std::uint64_t kRoomAboveEntry = 0x400;
+
+// Of the code at a helper's stub, in bytes.
+constexpr std::uint64_t kLongestStub = 8;
+
+bool overlap(const Range& a, const Range& b) {
+  return a.address < b.address + b.size && b.address < a.address + a.size;
+}
 
 void reset(MachineRun& run) {
   run.stop = StopReason::kReturned;
@@ -45,7 +51,6 @@ void reset(MachineRun& run) {
   run.steps.clear();
   run.caller_stack_changed = 0;
   run.tail_calls = 0;
-  run.lowest_sp = guest::kStackTop;
   run.instructions = 0;
 }
 
@@ -56,10 +61,11 @@ class BareClient final : public EngineClient {
       : engine_(engine), target_(target), image_(image), mock_(mock) {}
 
   void on_block(std::uint64_t address, std::uint32_t) override {
-    if (address == target_.loop_end(image_.stub_base)) return mock_.end_loop(engine_);
-    const std::uint64_t offset = address - image_.stub_base;
-    if (offset >= kLoopRoutineOffset) return;
-    const HelperInfo* helper = find_helper(static_cast<std::int32_t>(offset / guest::kStubStride));
+    const std::uint64_t routines = image_.placement.routines;
+    if (address == routines + target_.stub_code().loop.end) return mock_.end_loop(engine_);
+    if (address >= routines) return;
+    const auto number = image_.placement.helper_at(address);
+    const HelperInfo* helper = number ? find_helper(*number) : nullptr;
     if (helper == nullptr || helper->number == kTailCallHelper) return engine_.stop();
     if (helper->number == kLoopHelper) return mock_.begin_loop(engine_);
     RegisterFile registers{};
@@ -82,7 +88,6 @@ class BareClient final : public EngineClient {
 EmulatedMachine::EmulatedMachine(std::unique_ptr<Target> target, std::size_t context_pages)
     : target_(std::move(target)),
       memory_(context_pages),
-      mappings_(memory_.mappings()),
       observer_(*target_, memory_),
       bare_mock_(*target_, memory_) {}
 
@@ -105,7 +110,7 @@ const MachineRun& EmulatedMachine::run(const Case& value, const Image& image,
 void EmulatedMachine::execute(const Case& value, const Image& image, const RunOptions& options,
                               MachineRun& run, bool keeps_steps) {
   reset(run);
-  const char* problem = map_.build(value, image);
+  const char* problem = place(value, image);
   const auto entry = problem == nullptr ? map_.entry_function() : std::nullopt;
   if (problem == nullptr && !entry) problem = "the entry is no function";
   if (problem != nullptr) {
@@ -117,7 +122,8 @@ void EmulatedMachine::execute(const Case& value, const Image& image, const RunOp
       prepare_engine(options.depth == Depth::kFull ? Watch::kFull : Watch::kFast, image);
   memory_.prepare_objects(value);
   memory_.prepare_stack();
-  run.entry_registers = entry_registers(value, image);
+  run.lowest_sp = image.placement.stack.address + image.placement.stack.size;
+  run.entry_registers = entry_registers(image);
   run.entry_sp = run.entry_registers[static_cast<std::size_t>(target_->facts().stack_pointer)];
   engine.write_all(run.entry_registers);
   observer_.begin({.engine = &engine,
@@ -127,88 +133,114 @@ void EmulatedMachine::execute(const Case& value, const Image& image, const RunOp
                    .run = &run,
                    .keeps_steps = keeps_steps},
                   image.functions[*entry]);
-  observer_.finish(engine.run(observer_, image.entry, guest::kExitAddress));
+  observer_.finish(engine.run(observer_, image.entry, image.placement.exit));
   memory_.collect(value, run);
 }
 
 std::uint64_t EmulatedMachine::run_bare(const Case& value, const Image& image, const RunOptions&) {
   PLUMB_CHECK(image.arch == target_->facts().arch);
-  if (map_.build(value, image) != nullptr) return 0;
+  if (place(value, image) != nullptr) return 0;
   Engine& engine = prepare_engine(Watch::kStubs, image);
   memory_.prepare_objects(value);
   memory_.note_whole_stack_written();  // nobody watches the stores
-  engine.write_all(entry_registers(value, image));
+  engine.write_all(entry_registers(image));
   bare_mock_.begin(image);
   BareClient client(engine, *target_, image, bare_mock_);
-  static_cast<void>(engine.run(client, image.entry, guest::kExitAddress));
+  static_cast<void>(engine.run(client, image.entry, image.placement.exit));
   RegisterFile registers{};
   engine.read_all(registers);
   return registers[static_cast<std::size_t>(target_->facts().result)];
 }
 
-RegisterFile EmulatedMachine::entry_registers(const Case& value, const Image& image) {
+RegisterFile EmulatedMachine::entry_registers(const Image& image) {
   const TargetFacts& facts = target_->facts();
   RegisterFile registers{};
   for (std::size_t i = 0; i < static_cast<std::size_t>(facts.register_count); ++i) {
     registers[i] = entry_poison(i);
   }
-  registers[image.registers.bpf[1]] = guest::context_address(value.context.size());
+  registers[image.registers.bpf[1]] = image.placement.context;
   registers[image.registers.frame_pointer] = kPoisonFramePointer;
-  registers[static_cast<std::size_t>(facts.stack_pointer)] = kStackAtCall;
+  registers[static_cast<std::size_t>(facts.stack_pointer)] =
+      image.placement.stack.address + image.placement.stack.size - kRoomAboveEntry;
   if (facts.zero >= 0) registers[static_cast<std::size_t>(facts.zero)] = 0;
-  target_->set_return_address(registers, memory_, guest::kExitAddress);
+  target_->set_return_address(registers, memory_, image.placement.exit);
   return registers;
 }
 
+// A clause that says why the image cannot be run, or null.
+const char* EmulatedMachine::place(const Case& value, const Image& image) {
+  const Placement& placement = image.placement;
+  if (const char* problem = memory_.check(value, placement)) return problem;
+  const auto in_stubs = [&](const HelperStub& stub) {
+    return placement.stubs.contains(stub.address, kLongestStub);
+  };
+  if (!placement.stubs.contains(placement.routines) ||
+      !std::ranges::all_of(placement.helpers, in_stubs)) {
+    return "stubs outside their range";
+  }
+  if (memory_.place(value, placement)) {
+    // What engines have translated is of no use where everything lies elsewhere.
+    engines_ = {};
+    engine_memory_ = {
+        .mappings = memory_.mappings(), .stack = placement.stack, .per_cpu = placement.per_cpu};
+  }
+  if (stubs_.place(placement)) engines_ = {};
+  code_.assign(placement.memory.begin(), placement.memory.end());
+  if (stubs_.is_own()) code_.push_back(stubs_.range());
+  for (const HostRange& code : code_) {
+    for (const HostMapping& other : engine_memory_.mappings) {
+      if (overlap(code.guest, other.guest)) return "code in the way of data";
+    }
+  }
+  if (!stubs_.is_intact(*target_)) {
+    // A plugin that opens an arena finds it empty, also where another arena was before.
+    if (const char* problem = stubs_.write(*target_)) return problem;
+    ++stub_generation_;
+  }
+  return map_.build(value, image, stubs_.range());
+}
+
 Engine& EmulatedMachine::prepare_engine(Watch watch, const Image& image) {
-  Seat& seat = seats_[static_cast<std::size_t>(watch)];
-  refresh_stubs(image);
-  const bool is_worn = ++seat.runs > kMaxRunsPerEngine || seat.translated > kMaxTranslatedPerEngine;
-  if (seat.engine == nullptr || is_worn || !seat.engine->map_arena(image.arena, map_.stubs())) {
-    renew(seat, watch, image);
+  UsedEngine& used = engines_[static_cast<std::size_t>(watch)];
+  const bool is_worn = ++used.runs > kMaxRunsPerEngine || used.translated > kMaxTranslatedPerEngine;
+  if (used.engine == nullptr || is_worn || !map_code(*used.engine)) {
+    used = UsedEngine{};
+    used.engine = Engine::open(target_->facts().arch, watch, engine_memory_);
+    PLUMB_CHECK(used.engine != nullptr && map_code(*used.engine));
+    used.stub_generation = stub_generation_;
   }
-  if (seat.stub_generation != stub_generation_) {
-    seat.engine->drop_code(map_.stubs());
-    seat.stub_generation = stub_generation_;
+  used.engine->watch_stubs(image.placement.stubs);
+  if (used.stub_generation != stub_generation_) {
+    used.engine->drop_code(image.placement.stubs);
+    used.stub_generation = stub_generation_;
   }
-  refresh_code(seat, image);
-  return *seat.engine;
+  refresh_code(used, image);
+  return *used.engine;
 }
 
-void EmulatedMachine::renew(Seat& seat, Watch watch, const Image& image) {
-  seat = Seat{};
-  seat.engine = Engine::open(target_->facts().arch, watch, mappings_);
-  PLUMB_CHECK(seat.engine != nullptr);
-  PLUMB_CHECK(seat.engine->map_arena(image.arena, map_.stubs()));
-  seat.stub_generation = stub_generation_;
-}
-
-// A plugin that opens an arena finds it empty, also where another arena was before.
-void EmulatedMachine::refresh_stubs(const Image& image) {
-  if (target_->stubs_intact(image.stub_base)) return;
-  target_->write_stubs(image.stub_base);
-  ++stub_generation_;
+bool EmulatedMachine::map_code(Engine& engine) const {
+  return std::ranges::all_of(code_, [&](const HostRange& code) { return engine.map_code(code); });
 }
 
 // Old translations run silently if they are kept, and translating anew is what a run mostly costs:
 // so everything that may run now is dropped, unless nothing at all changed.
-void EmulatedMachine::refresh_code(Seat& seat, const Image& image) {
+void EmulatedMachine::refresh_code(UsedEngine& used, const Image& image) {
   bytes_.clear();
   for (const Range& range : image.code) {
-    const auto* const begin = arena_bytes(range.address);
-    bytes_.insert(bytes_.end(), begin, begin + range.size);
+    const auto code = image.placement.bytes_up_to(range.address, range.size);
+    bytes_.insert(bytes_.end(), code.begin(), code.end());
   }
   const auto watched = map_.watched();
-  if (seat.code == image.code && seat.bytes == bytes_ &&
-      std::ranges::equal(seat.watched, watched)) {
+  if (used.code == image.code && used.bytes == bytes_ &&
+      std::ranges::equal(used.watched, watched)) {
     return;
   }
-  for (const Range& range : image.code) seat.engine->drop_code(range);
-  seat.engine->watch_instructions(watched);
-  seat.translated += bytes_.size();
-  seat.code = image.code;
-  std::swap(seat.bytes, bytes_);
-  seat.watched.assign(watched.begin(), watched.end());
+  for (const Range& range : image.code) used.engine->drop_code(range);
+  used.engine->watch_instructions(watched);
+  used.translated += bytes_.size();
+  used.code = image.code;
+  std::swap(used.bytes, bytes_);
+  used.watched.assign(watched.begin(), watched.end());
 }
 
 }  // namespace plumb::machine

@@ -12,6 +12,7 @@
 #include "machine/helper_mock.h"
 #include "machine/machine.h"
 #include "machine/observer.h"
+#include "machine/stub_area.h"
 #include "machine/target.h"
 
 namespace plumb::machine {
@@ -25,8 +26,8 @@ class EmulatedMachine final : public Machine {
   std::uint64_t run_bare(const Case& value, const Image& image, const RunOptions& options) override;
 
  private:
-  // An engine and what of its translated code is still valid.
-  struct Seat {
+  // An engine, how worn it is, and what of its translated code is still valid.
+  struct UsedEngine {
     std::unique_ptr<Engine> engine;
     std::uint64_t runs = 0;
     std::uint64_t translated = 0;  // bytes of native code given to it so far
@@ -38,19 +39,21 @@ class EmulatedMachine final : public Machine {
 
   void execute(const Case& value, const Image& image, const RunOptions& options, MachineRun& run,
                bool keeps_steps);
+  [[nodiscard]] const char* place(const Case& value, const Image& image);
   Engine& prepare_engine(Watch watch, const Image& image);
-  void renew(Seat& seat, Watch watch, const Image& image);
-  void refresh_stubs(const Image& image);
-  void refresh_code(Seat& seat, const Image& image);
-  [[nodiscard]] RegisterFile entry_registers(const Case& value, const Image& image);
+  [[nodiscard]] bool map_code(Engine& engine) const;
+  void refresh_code(UsedEngine& used, const Image& image);
+  [[nodiscard]] RegisterFile entry_registers(const Image& image);
 
   std::unique_ptr<Target> target_;
   GuestMemory memory_;
-  std::vector<HostMapping> mappings_;
+  EngineMemory engine_memory_;
+  StubArea stubs_;
+  std::vector<HostRange> code_;  // of the image, and of the stubs
   CodeMap map_;
   Observer observer_;
   HelperMock bare_mock_;
-  std::array<Seat, 3> seats_;  // by Watch
+  std::array<UsedEngine, 3> engines_;  // by Watch
   std::uint64_t stub_generation_ = 1;
   std::vector<std::uint8_t> bytes_;  // scratch
   MachineRun run_;

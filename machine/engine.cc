@@ -8,8 +8,6 @@
 #include <utility>
 
 #include "core/check.h"
-#include "core/guest.h"
-#include "machine/arena_bytes.h"
 
 namespace plumb::machine {
 
@@ -20,7 +18,9 @@ struct Engine::Handle {
   EngineArch arch;
   EngineClient* client = nullptr;  // only while it runs
   uc_err last_error = UC_ERR_OK;
-  std::vector<Range> arenas;
+  Range stack;
+  std::vector<HostRange> code;
+  std::vector<Range> stubs;  // watched
   std::vector<uc_hook> instruction_hooks;
 
   Handle() = default;
@@ -129,18 +129,18 @@ bool watches_everything(const Engine::Handle& handle) {
 }
 
 void add_hooks(Engine::Handle& handle) {
-  constexpr std::uint64_t kStackEnd = guest::kStackTop - 1;
+  const std::uint64_t stack_end = handle.stack.address + handle.stack.size - 1;
   add_hook(handle, UC_HOOK_MEM_INVALID, fault_hook, kEverywhereBegin, kEverywhereEnd);
   if (handle.watch == Watch::kStubs) return;
   add_hook(handle, UC_HOOK_BLOCK, block_hook, kEverywhereBegin, kEverywhereEnd);
   add_hook(handle, UC_HOOK_BLOCK, block_hook, kNowhere, kNowhere);
-  add_hook(handle, UC_HOOK_MEM_WRITE, access_hook, guest::kStackBase, kStackEnd);
+  add_hook(handle, UC_HOOK_MEM_WRITE, access_hook, handle.stack.address, stack_end);
   if (watches_everything(handle)) {
     add_hook(handle, UC_HOOK_CODE, instruction_hook, kEverywhereBegin, kEverywhereEnd);
     add_hook(handle, UC_HOOK_CODE, instruction_hook, kNowhere, kNowhere);
   }
   if (handle.watch != Watch::kFull) return;
-  add_hook(handle, UC_HOOK_MEM_READ, access_hook, guest::kStackBase, kStackEnd);
+  add_hook(handle, UC_HOOK_MEM_READ, access_hook, handle.stack.address, stack_end);
 }
 
 std::uint32_t protection(const HostMapping& mapping) {
@@ -180,23 +180,22 @@ bool overlap(const Range& a, const Range& b) {
 
 }  // namespace
 
-std::unique_ptr<Engine> Engine::open(Arch arch, Watch watch,
-                                     std::span<const HostMapping> mappings) {
+std::unique_ptr<Engine> Engine::open(Arch arch, Watch watch, const EngineMemory& memory) {
   auto handle = std::make_unique<Handle>();
   handle->watch = watch;
   handle->arch = engine_arch(arch);
+  handle->stack = memory.stack;
   PLUMB_CHECK(uc_open(static_cast<uc_arch>(handle->arch.emulator_arch),
                       static_cast<uc_mode>(handle->arch.emulator_mode), &handle->uc) == UC_ERR_OK);
   if (handle->arch.cpu_model >= 0) {
     PLUMB_CHECK(uc_ctl_set_cpu_model(handle->uc, handle->arch.cpu_model) == UC_ERR_OK);
   }
-  for (const HostMapping& m : mappings) {
+  for (const HostMapping& m : memory.mappings) {
     PLUMB_CHECK(uc_mem_map_ptr(handle->uc, m.guest.address, m.guest.size, protection(m), m.host) ==
                 UC_ERR_OK);
   }
   if (handle->arch.per_cpu_base != 0) {
-    PLUMB_CHECK(uc_reg_write(handle->uc, handle->arch.per_cpu_base, &guest::kPerCpuPage) ==
-                UC_ERR_OK);
+    PLUMB_CHECK(uc_reg_write(handle->uc, handle->arch.per_cpu_base, &memory.per_cpu) == UC_ERR_OK);
   }
   add_hooks(*handle);
   return std::unique_ptr<Engine>(new Engine(std::move(handle)));
@@ -205,22 +204,26 @@ std::unique_ptr<Engine> Engine::open(Arch arch, Watch watch,
 Engine::Engine(std::unique_ptr<Handle> handle) : handle_(std::move(handle)) {}
 Engine::~Engine() = default;
 
-bool Engine::map_arena(const Range& arena, const Range& stubs) {
-  if (std::ranges::find(handle_->arenas, arena) != handle_->arenas.end()) return true;
-  for (const Range& other : handle_->arenas) {
-    if (overlap(arena, other)) return false;
+bool Engine::map_code(const HostRange& memory) {
+  if (std::ranges::find(handle_->code, memory) != handle_->code.end()) return true;
+  for (const HostRange& other : handle_->code) {
+    if (overlap(memory.guest, other.guest)) return false;
   }
   const auto map_at = [&](std::uint64_t address) {
-    PLUMB_CHECK(uc_mem_map_ptr(handle_->uc, address, arena.size, UC_PROT_READ | UC_PROT_EXEC,
-                               arena_bytes(arena.address)) == UC_ERR_OK);
+    PLUMB_CHECK(uc_mem_map_ptr(handle_->uc, address, memory.guest.size, UC_PROT_READ | UC_PROT_EXEC,
+                               memory.host) == UC_ERR_OK);
   };
-  map_at(arena.address);
-  if (has_code_alias(handle_->arch.arch)) map_at(kCodeAlias | arena.address);
-  handle_->arenas.push_back(arena);
-  if (handle_->watch == Watch::kStubs) {
-    add_code_hooks(*handle_, UC_HOOK_BLOCK, block_hook, stubs, nullptr);
-  }
+  map_at(memory.guest.address);
+  if (has_code_alias(handle_->arch.arch)) map_at(kCodeAlias | memory.guest.address);
+  handle_->code.push_back(memory);
   return true;
+}
+
+void Engine::watch_stubs(const Range& stubs) {
+  if (handle_->watch != Watch::kStubs) return;
+  if (std::ranges::find(handle_->stubs, stubs) != handle_->stubs.end()) return;
+  add_code_hooks(*handle_, UC_HOOK_BLOCK, block_hook, stubs, nullptr);
+  handle_->stubs.push_back(stubs);
 }
 
 void Engine::drop_code(const Range& range) {

@@ -65,6 +65,13 @@ struct HostMapping {
   bool executable = false;
 };
 
+// What an engine knows for life: its own mappings, and what is what in them.
+struct EngineMemory {
+  std::vector<HostMapping> mappings;
+  Range stack;                // accesses to it are reported
+  std::uint64_t per_cpu = 0;  // goes to EngineArch::per_cpu_base
+};
+
 // One Unicorn engine. Owns the C handle; engine*.cc are the only files that know Unicorn.
 //
 // Reusing an engine is what makes runs cheap (opening one costs 160 us), and has a price:
@@ -72,17 +79,18 @@ struct HostMapping {
 // its buffer only grows, so the owner replaces the engine from time to time.
 class Engine {
  public:
-  // mappings outlive the engine.
+  // The host's memory outlives the engine.
   [[nodiscard]] static std::unique_ptr<Engine> open(Arch arch, Watch watch,
-                                                    std::span<const HostMapping> mappings);
+                                                    const EngineMemory& memory);
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Maps an arena where it lies in this process, and at its alias, readable and executable, not
-  // writable. False when the range overlaps another one that is mapped: the engine has to be
-  // replaced.
-  [[nodiscard]] bool map_arena(const Range& arena, const Range& stubs);
+  // Maps memory that holds code, and its alias, readable and executable, not writable. False when
+  // the range overlaps another one that is mapped: the engine has to be replaced.
+  [[nodiscard]] bool map_code(const HostRange& memory);
+  // kStubs: the blocks in this range are reported.
+  void watch_stubs(const Range& stubs);
   void drop_code(const Range& range);
   // kFast: the instructions in these ranges are reported; others only when the ranges are many, for
   // translating one instruction takes the longer the more of them there are. The code that holds

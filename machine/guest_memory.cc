@@ -13,15 +13,13 @@ namespace {
 
 constexpr std::size_t kNoObject = 0;
 
-std::uint64_t guest_page(std::size_t object) {
-  return object == 0 ? guest::kContextPage
-                     : guest::kRegionPages + (object - 1) * guest::kRegionStride;
+constexpr std::uint64_t page_of(std::uint64_t address) {
+  return address & ~std::uint64_t{guest::kPage - 1};
 }
 
-// Offset of an object of this size from its first page.
-std::size_t object_offset(std::size_t object, std::size_t size) {
-  if (object == 0) return static_cast<std::size_t>(guest::context_address(size) - guest_page(0));
-  return static_cast<std::size_t>(guest::object_address(0, size));
+// The first page of an object. One without bytes stands at the end of its page.
+constexpr std::uint64_t first_page(std::uint64_t address, std::size_t size) {
+  return address == 0 ? 0 : page_of(size == 0 ? address - 1 : address);
 }
 
 const std::array<std::uint8_t, guest::kPage>& poison_page() {
@@ -54,27 +52,62 @@ GuestMemory::GuestMemory(std::size_t context_pages) : context_pages_(context_pag
   std::memset(exit_page(), kTrap, kPage);
 }
 
+GuestMemory::PagesAt GuestMemory::pages_of(const Case& value, const Placement& placement) {
+  PagesAt at;
+  at.objects[0] = first_page(placement.context, value.context.size());
+  for (std::size_t i = 0; i < kMaxRegions; ++i) {
+    const std::size_t size = i < value.regions.size() ? value.regions[i].bytes.size() : 0;
+    at.objects[1 + i] = first_page(placement.regions[i], size);
+  }
+  at.exit = page_of(placement.exit);
+  at.per_cpu = placement.per_cpu;
+  at.stack = placement.stack;
+  return at;
+}
+
+const char* GuestMemory::check(const Case& value, const Placement& placement) const {
+  const Range& stack = placement.stack;
+  const auto is_page = [](std::uint64_t address) { return address == page_of(address); };
+  if (!is_page(stack.address) || !is_page(stack.size) || stack.size < guest::kPage ||
+      stack.size > guest::kStackSize) {
+    return "a stack of a size or at an address that cannot be";
+  }
+  if (!is_page(placement.per_cpu)) return "per-CPU data that is no page";
+  const PagesAt at = pages_of(value, placement);
+  const auto fits = [&](std::size_t object, std::uint64_t address, std::size_t size) {
+    return at.objects[object] != 0 && address - at.objects[object] + size <= room(object);
+  };
+  if (!fits(0, placement.context, value.context.size())) return "a context that fits nowhere";
+  for (std::size_t i = 0; i < value.regions.size(); ++i) {
+    if (!fits(1 + i, placement.regions[i], value.regions[i].bytes.size())) {
+      return "a region that fits nowhere";
+    }
+  }
+  return nullptr;
+}
+
+bool GuestMemory::place(const Case& value, const Placement& placement) {
+  objects_at_[0] = placement.context;
+  std::ranges::copy(placement.regions, objects_at_.begin() + 1);
+  const PagesAt at = pages_of(value, placement);
+  if (at == pages_at_) return false;
+  pages_at_ = at;
+  note_whole_stack_written();
+  return true;
+}
+
 std::vector<HostMapping> GuestMemory::mappings() {
   std::vector<HostMapping> result;
   result.reserve(kObjects + 3);
+  const auto add = [&result](const Range& guest, std::uint8_t* host, bool is_code) {
+    result.push_back({.guest = guest, .host = host, .writable = !is_code, .executable = is_code});
+  };
   for (std::size_t i = 0; i < kObjects; ++i) {
-    result.push_back({.guest = {guest_page(i), room(i)},
-                      .host = page(i),
-                      .writable = true,
-                      .executable = false});
+    if (pages_at_.objects[i] != 0) add({pages_at_.objects[i], room(i)}, page(i), false);
   }
-  result.push_back({.guest = {guest::kExitAddress & ~(guest::kPage - 1), kPage},
-                    .host = exit_page(),
-                    .writable = false,
-                    .executable = true});
-  result.push_back({.guest = {guest::kPerCpuPage, kPage},
-                    .host = per_cpu_page(),
-                    .writable = true,
-                    .executable = false});
-  result.push_back({.guest = {guest::kStackBase, guest::kStackSize},
-                    .host = stack(),
-                    .writable = true,
-                    .executable = false});
+  add({pages_at_.exit, kPage}, exit_page(), true);
+  add({pages_at_.per_cpu, kPage}, per_cpu_page(), false);
+  add(pages_at_.stack, stack(), false);
   return result;
 }
 
@@ -83,7 +116,7 @@ void GuestMemory::prepare_object(std::size_t object, const std::vector<std::uint
   const std::size_t size = bytes == nullptr ? kNoObject : bytes->size();
   PLUMB_CHECK(size <= room(object));
   std::memset(begin, kPaddingPoison, room(object));
-  if (size != 0) std::memcpy(begin + object_offset(object, size), bytes->data(), size);
+  if (size != 0) std::memcpy(begin + offset(object), bytes->data(), size);
 }
 
 void GuestMemory::prepare_objects(const Case& value) {
@@ -95,14 +128,16 @@ void GuestMemory::prepare_objects(const Case& value) {
 }
 
 void GuestMemory::prepare_stack() {
-  const std::size_t clean = static_cast<std::size_t>(dirty_ - guest::kStackBase);
-  std::memset(stack() + clean, kStackCanary, guest::kStackSize - clean);
-  dirty_ = guest::kStackTop;
+  const Range& range = pages_at_.stack;
+  const std::size_t clean = static_cast<std::size_t>(dirty_ - range.address);
+  std::memset(stack() + clean, kStackCanary, range.size - clean);
+  dirty_ = range.address + range.size;
 }
 
 bool GuestMemory::padding_intact(std::size_t object, std::size_t size) const {
   const std::uint8_t* const begin = page(object);
-  const std::size_t before = object_offset(object, size);
+  // Pages that are not mapped stay as they were made.
+  const std::size_t before = pages_at_.objects[object] == 0 ? 0 : offset(object);
   const std::size_t behind = before + size;
   return is_poison(begin, before) && is_poison(begin + behind, room(object) - behind);
 }
@@ -110,7 +145,7 @@ bool GuestMemory::padding_intact(std::size_t object, std::size_t size) const {
 void GuestMemory::collect(const Case& value, MachineRun& run) const {
   const auto copy_out = [this](std::size_t object, std::size_t size,
                                std::vector<std::uint8_t>& bytes) {
-    const std::uint8_t* const begin = page(object) + object_offset(object, size);
+    const std::uint8_t* const begin = page(object) + offset(object);
     bytes.assign(begin, begin + size);
   };
   copy_out(0, value.context.size(), run.context);
@@ -133,26 +168,28 @@ const std::uint8_t* GuestMemory::at(std::uint64_t address, std::uint64_t size) c
   const auto inside = [=](std::uint64_t base, std::uint64_t length) {
     return address >= base && address - base <= length && size <= length - (address - base);
   };
-  if (inside(guest::kStackBase, guest::kStackSize)) return stack() + (address - guest::kStackBase);
+  const Range& range = pages_at_.stack;
+  if (inside(range.address, range.size)) return stack() + (address - range.address);
   for (std::size_t i = 0; i < kObjects; ++i) {
-    if (inside(guest_page(i), room(i))) return page(i) + (address - guest_page(i));
+    const std::uint64_t first = pages_at_.objects[i];
+    if (first != 0 && inside(first, room(i))) return page(i) + (address - first);
   }
   // Private stacks lie there.
-  if (inside(guest::kPerCpuPage, kPage)) return per_cpu_page() + (address - guest::kPerCpuPage);
+  if (inside(pages_at_.per_cpu, kPage)) return per_cpu_page() + (address - pages_at_.per_cpu);
   return nullptr;
 }
 
 std::uint64_t GuestMemory::stack_word(std::uint64_t address) const {
   if (!is_stack_word(address)) return 0;
   std::uint64_t word = 0;
-  std::memcpy(&word, stack() + (address - guest::kStackBase), sizeof word);
+  std::memcpy(&word, stack() + (address - pages_at_.stack.address), sizeof word);
   return word;
 }
 
 std::uint64_t GuestMemory::first_changed(std::uint64_t address) const {
-  PLUMB_CHECK(address >= guest::kStackBase && address <= guest::kStackTop);
-  const std::uint8_t* const begin = stack() + (address - guest::kStackBase);
-  const std::uint8_t* const end = stack() + guest::kStackSize;
+  PLUMB_CHECK(address - pages_at_.stack.address <= pages_at_.stack.size);
+  const std::uint8_t* const begin = stack() + (address - pages_at_.stack.address);
+  const std::uint8_t* const end = stack() + pages_at_.stack.size;
   const bool is_whole =
       begin == end ||
       (*begin == kStackCanary &&
@@ -164,9 +201,8 @@ std::uint64_t GuestMemory::first_changed(std::uint64_t address) const {
 }
 
 void GuestMemory::set_stack_word(std::uint64_t address, std::uint64_t value) {
-  const std::uint64_t offset = address - guest::kStackBase;
-  PLUMB_CHECK(offset <= guest::kStackSize - 8);
-  std::memcpy(stack() + offset, &value, sizeof value);
+  PLUMB_CHECK(is_stack_word(address));
+  std::memcpy(stack() + (address - pages_at_.stack.address), &value, sizeof value);
   note_stack_write(address);
 }
 

@@ -9,6 +9,7 @@
 #include "core/case.h"
 #include "core/guest.h"
 #include "core/machine_run.h"
+#include "core/placement.h"
 #include "machine/engine.h"
 
 namespace plumb::machine {
@@ -19,13 +20,19 @@ inline constexpr std::uint8_t kPaddingPoison = 0xa7;
 // What a helper leaves in the stack below its caller.
 inline constexpr std::uint8_t kScrambledStack = 0x5d;
 
-// The memory of the guest outside the arenas (core/guest.h), owned by the host and mapped into
-// engines: context, regions, exit page, per-CPU data, stack.
+// The memory of the guest that is not the image's (core/placement.h), owned by the machine and
+// mapped into engines: context, regions, exit page, per-CPU data, stack.
 class GuestMemory {
  public:
   // context_pages: how many pages the context may take.
   explicit GuestMemory(std::size_t context_pages = 1);
 
+  // A clause that says why nothing can be mapped there, or null.
+  [[nodiscard]] const char* check(const Case& value, const Placement& placement) const;
+  // From now on everything lies there, which check() found nothing wrong with. Does anything lie
+  // elsewhere than before, so that mappings() are others?
+  [[nodiscard]] bool place(const Case& value, const Placement& placement);
+  [[nodiscard]] const Range& stack_range() const { return pages_at_.stack; }
   [[nodiscard]] std::vector<HostMapping> mappings();
 
   // Objects as the case gives them, poison around them; per-CPU data zeroed.
@@ -40,8 +47,8 @@ class GuestMemory {
   [[nodiscard]] std::uint8_t* at(std::uint64_t address, std::uint64_t size);
   [[nodiscard]] const std::uint8_t* at(std::uint64_t address, std::uint64_t size) const;
   // Do all of the 8 bytes there lie in the stack?
-  [[nodiscard]] static bool is_stack_word(std::uint64_t address) {
-    return address - guest::kStackBase <= guest::kStackSize - 8;
+  [[nodiscard]] bool is_stack_word(std::uint64_t address) const {
+    return address - pages_at_.stack.address <= pages_at_.stack.size - 8;
   }
   // The 64-bit word there, or 0 outside the stack.
   [[nodiscard]] std::uint64_t stack_word(std::uint64_t address) const;
@@ -54,7 +61,7 @@ class GuestMemory {
   void note_stack_write(std::uint64_t address) {
     if (address < dirty_) dirty_ = address;
   }
-  void note_whole_stack_written() { dirty_ = guest::kStackBase; }
+  void note_whole_stack_written() { dirty_ = pages_at_.stack.address; }
 
  private:
   struct FreePages {
@@ -62,6 +69,17 @@ class GuestMemory {
   };
   static constexpr std::size_t kObjects = 1 + kMaxRegions;  // context, regions
   static constexpr std::size_t kPage = guest::kPage;
+
+  // Where things lie in the guest, by pages: the same for many cases.
+  struct PagesAt {
+    std::array<std::uint64_t, kObjects> objects{};  // the first page of each; 0: not mapped
+    std::uint64_t exit = 0;
+    std::uint64_t per_cpu = 0;
+    Range stack;
+
+    bool operator==(const PagesAt&) const = default;
+  };
+  [[nodiscard]] static PagesAt pages_of(const Case& value, const Placement& placement);
 
   // The first page of an object, and how many bytes its pages have.
   [[nodiscard]] std::uint8_t* page(std::size_t object) const {
@@ -75,10 +93,16 @@ class GuestMemory {
   [[nodiscard]] std::uint8_t* stack() const { return page(kObjects + 2); }
   void prepare_object(std::size_t object, const std::vector<std::uint8_t>* bytes);
   [[nodiscard]] bool padding_intact(std::size_t object, std::size_t size) const;
+  // Of an object from its first page.
+  [[nodiscard]] std::size_t offset(std::size_t object) const {
+    return static_cast<std::size_t>(objects_at_[object] - pages_at_.objects[object]);
+  }
 
   std::size_t context_pages_;
   std::unique_ptr<std::uint8_t[], FreePages> pages_;  // objects, exit page, per-CPU data, stack
-  std::uint64_t dirty_ = guest::kStackBase;
+  PagesAt pages_at_;
+  std::array<std::uint64_t, kObjects> objects_at_{};  // first byte of each
+  std::uint64_t dirty_ = 0;  // lowest address of the stack that may hold no canary
 };
 
 }  // namespace plumb::machine

@@ -61,7 +61,7 @@ MockOutcome HelperMock::call(Engine& engine, const HelperInfo& helper,
   RegisterFile values = scrambled_registers();
   values[static_cast<std::size_t>(target_.facts().result)] = run_helper(call);
   if (outcome.written.size != 0)
-    memory_.note_stack_write(std::max(outcome.written.address, guest::kStackBase));
+    memory_.note_stack_write(std::max(outcome.written.address, memory_.stack_range().address));
   scramble(engine, target_.facts().caller_saved, values);
   return outcome;
 }
@@ -79,8 +79,9 @@ void HelperMock::end_loop(Engine& engine) {
 void HelperMock::scramble(Engine& engine, std::uint32_t mask, const RegisterFile& values) {
   engine.scramble(mask, values);
   const std::uint64_t sp = engine.read(target_.facts().stack_pointer);
-  if (sp <= guest::kStackBase || sp > guest::kStackTop) return;
-  const std::uint64_t size = std::min(kScrambledBelowStackPointer, sp - guest::kStackBase);
+  const Range& stack = memory_.stack_range();
+  if (sp <= stack.address || sp > stack.address + stack.size) return;
+  const std::uint64_t size = std::min(kScrambledBelowStackPointer, sp - stack.address);
   std::memset(memory_.at(sp - size, size), kScrambledStack, size);
   memory_.note_stack_write(sp - size);
 }

@@ -90,6 +90,7 @@ TEST_F(MachineX86_64, LetsAHelperWriteToTheStack) {
 TEST_F(MachineX86_64, HashesTheBytesThatAHelperReads) {
   TestImage t(arena_);
   t.value.regions = {{"map", {1, 2, 3, 4, 5, 6, 7, 8}}};
+  t.place();
   const std::uint64_t region = guest::region_address(0, 8);
   t.function(0, 0);
   t.prologue();

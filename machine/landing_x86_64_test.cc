@@ -3,7 +3,6 @@
 // What is seen of landing pads, thunks and per-CPU data.
 #include <gtest/gtest.h>
 
-#include "machine/arena_bytes.h"
 #include "machine/machine_fixture.h"
 
 namespace plumb::machine {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "machine/machine.h"
 
+#include "core/guest.h"
 #include "machine/emulated_machine.h"
 #include "machine/target.h"
 

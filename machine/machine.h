@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -60,11 +61,13 @@ struct DisassembledInsn {
   std::string text;  // "mov rbp, rsp"
 };
 
-// Disassembles [address, address + size) of host memory that lies in an arena. Bytes that are no
-// instruction come out one by one as ".byte"; on arm64 and riscv64, words and halves of that kind
-// as
-// ".word" and ".half". riscv64 and what is new in arm64 need LLVM.
-[[nodiscard]] std::vector<DisassembledInsn> disassemble(Arch arch, std::uint64_t address,
-                                                        std::uint64_t size);
+// Disassembles bytes that lie at a guest address. Bytes that are no instruction come out one by one
+// as ".byte"; on arm64 and riscv64, words and halves of that kind as ".word" and ".half". riscv64
+// and what is new in arm64 need LLVM.
+[[nodiscard]] std::vector<DisassembledInsn> disassemble(Arch arch,
+                                                        std::span<const std::uint8_t> bytes,
+                                                        std::uint64_t address);
+// The same for code of an image; as much of the range as is in its memory.
+[[nodiscard]] std::vector<DisassembledInsn> disassemble(const Image& image, const Range& range);
 
 }  // namespace plumb::machine

@@ -114,6 +114,7 @@ TEST_F(MachineX86_64, WritesObjectsAndSeesDamageBesideThem) {
   for (const Row& row : rows) {
     TestImage t(arena_);
     t.value.context.assign(13, 0x11);
+    t.place();
     around(t, {0xc6, 0x47, row.displacement & 0xff, 0x42});
     const MachineRun& r = run(t);
     EXPECT_EQ(r.stop, row.stop) << row.displacement;

@@ -11,9 +11,7 @@
 #include <utility>
 
 #include "core/case.h"
-#include "core/guest.h"
 #include "core/insn.h"
-#include "machine/arena_bytes.h"
 
 namespace plumb::machine {
 namespace {
@@ -49,6 +47,7 @@ void Observer::begin(const Subject& subject, const NativeFunction& entry) {
   run_ = subject.run;
   options_ = subject.options;
   mock_.begin(*image_);
+  loop_end_ = image_->placement.routines + target_.stub_code().loop.end;
   stopped_ = false;
   current_ = 0;
   innermost_ = 0;
@@ -60,9 +59,9 @@ void Observer::begin(const Subject& subject, const NativeFunction& entry) {
                                .caller = -1,
                                .replaced = -1,
                                .entry_sp = run_->entry_sp,
-                               .return_address = guest::kExitAddress,
+                               .return_address = image_->placement.exit,
                                .r10 = 0});
-  run_->shadow.push_back({.return_address = guest::kExitAddress, .sp = run_->entry_sp});
+  run_->shadow.push_back({.return_address = image_->placement.exit, .sp = run_->entry_sp});
   // The kernel calls programs through pointers.
   if (image_->landing.pad != LandingPad::kNone) add_landing(true, entry.address, -1);
 }
@@ -74,8 +73,9 @@ void Observer::on_block(std::uint64_t address, std::uint32_t size) {
   }
   const Role role = map_->role(address);
   const Block from = previous_;
-  previous_ = {address, address + size};
+  previous_ = {address, address + size, map_->bytes(address)};
   const bool is_first = from.end == 0;
+  if (previous_.bytes == nullptr) return wild("control arrived at", address);
   if (!is_first) arrive(role, from, address);
   if (stopped_ || !role.in_function()) return;
   source_end_ = previous_.end;
@@ -162,7 +162,7 @@ void Observer::note_landing(const Block& from, std::uint64_t address) {
 void Observer::add_landing(bool is_call, std::uint64_t address, std::int32_t event) {
   Landing landing{.pc = address, .word = 0, .event = event, .is_call = is_call};
   if (is_call) landing.pc -= static_cast<std::uint64_t>(image_->landing.call_preamble);
-  std::memcpy(&landing.word, arena_bytes(landing.pc), sizeof landing.word);
+  if (const std::uint8_t* const bytes = map_->bytes(landing.pc)) landing.word = load_word(bytes);
   run_->landings.push_back(landing);
 }
 
@@ -182,15 +182,16 @@ bool Observer::is_in_prologue(Role role, std::uint64_t address) const {
 }
 
 void Observer::arrive_in_stubs(const Block& from, std::uint64_t address) {
-  const std::uint64_t offset = address - map_->stubs().address;
-  if (offset >= kLoopRoutineOffset) {
+  const Placement& placement = image_->placement;
+  if (address >= placement.routines) {
     if (!map_->in_stubs(from.end - 1)) return wild("control arrived at", address);
-    if (address == target_.loop_end(map_->stubs().address)) mock_.end_loop(*engine_);
+    if (address == loop_end_) mock_.end_loop(*engine_);
     return;
   }
   const auto back = target_.return_address_of_call(*engine_, memory_, from, address);
-  if (!back || offset % guest::kStubStride != 0) return wild("control arrived at", address);
-  call_helper(static_cast<std::int32_t>(offset / guest::kStubStride), *back);
+  const auto helper = placement.helper_at(address);
+  if (!back || !helper) return wild("control arrived at", address);
+  call_helper(*helper, *back);
 }
 
 void Observer::begin_call(const MachineEvent& event) {
@@ -274,7 +275,7 @@ void Observer::call_helper(std::int32_t number, std::uint64_t return_address) {
 }
 
 void Observer::record_helper_writes(const Range& written, std::uint64_t sp) {
-  const Range stack{guest::kStackBase, guest::kStackSize};
+  const Range& stack = memory_.stack_range();
   if (written.size == 0 || !stack.contains(written.address)) return;
   for (std::uint64_t done = 0; done < written.size; done += kMaxAccessSize) {
     const std::uint64_t size = std::min(kMaxAccessSize, written.size - done);
@@ -342,6 +343,11 @@ void Observer::add_step(std::uint64_t pc) {
                          .activation = current_});
 }
 
+std::uint64_t Observer::pushed_bytes(std::uint64_t pc) const {
+  const std::uint8_t* const insn = map_->bytes(pc);
+  return insn == nullptr ? 0 : target_.pushed_bytes(insn);
+}
+
 void Observer::on_stack_access(AccessKind kind, std::uint64_t address, std::uint8_t size,
                                std::uint64_t value) {
   if (stopped_) return;
@@ -350,7 +356,7 @@ void Observer::on_stack_access(AccessKind kind, std::uint64_t address, std::uint
   if (map_->in_stubs(pc)) return;  // the loop helper's own frame
   const std::uint64_t sp = engine_->read(target_.facts().stack_pointer);
   const bool is_push =
-      kind == AccessKind::kWrite && address < sp && sp - address <= target_.pushed_bytes(pc);
+      kind == AccessKind::kWrite && address < sp && sp - address <= pushed_bytes(pc);
   run_->accesses.push_back({.pc = pc,
                             .address = address,
                             .sp = sp,
@@ -492,20 +498,21 @@ std::uint64_t Observer::caller_stack_changed() const {
   const std::uint64_t caller = run_->entry_sp + target_.facts().frame.call_pushes;
   if (target_.facts().frame.call_pushes != 0) {
     const std::uint64_t seen = memory_.stack_word(run_->entry_sp);
-    const std::uint64_t changed = seen ^ guest::kExitAddress;
+    const std::uint64_t changed = seen ^ image_->placement.exit;
     if (changed != 0) return run_->entry_sp + static_cast<unsigned>(std::countr_zero(changed)) / 8;
   }
   return memory_.first_changed(caller);
 }
 
 std::uint64_t Observer::trap_address(std::uint64_t pc, EngineStatus status) const {
-  return image_->arena.contains(pc - 1) ? target_.trap_address(pc, status) : pc;
+  const std::uint8_t* const before = map_->bytes(pc - 1);
+  return before != nullptr ? target_.trap_address(pc, *before, status) : pc;
 }
 
 // The engine ended without an error: at the exit address, or halted.
 void Observer::finish_at_end() {
   const std::uint64_t pc = engine_->program_counter();
-  if (pc != guest::kExitAddress) {
+  if (pc != image_->placement.exit) {
     run_->stop = StopReason::kInvalidInsn;
     run_->fault_pc = trap_address(pc, EngineStatus::kStopped);
     run_->detail = fmt::format("halted at {}", map_->describe(run_->fault_pc));

@@ -69,6 +69,7 @@ class Observer final : public EngineClient {
 
   [[nodiscard]] bool is_tail_call_landing(Role role, Role source, std::uint64_t address) const;
   [[nodiscard]] bool is_in_prologue(Role role, std::uint64_t address) const;
+  [[nodiscard]] std::uint64_t pushed_bytes(std::uint64_t pc) const;
   [[nodiscard]] std::uint64_t trap_address(std::uint64_t pc, EngineStatus status) const;
   [[nodiscard]] Place source_place() const { return map_->place(source_end_ - 1); }
   [[nodiscard]] bool frame_is_set_up(std::uint64_t pc) const;
@@ -102,6 +103,7 @@ class Observer final : public EngineClient {
   std::uint32_t current_ = 0;   // activation
   std::int32_t innermost_ = 0;  // call in progress, in MachineRun::shadow
   bool keeps_steps_ = false;
+  std::uint64_t loop_end_ = 0;    // LoopRoutine::end
   Block previous_;                // the block that runs, or ran last
   std::uint64_t source_end_ = 0;  // end of the last block inside a function
 };

@@ -15,4 +15,10 @@ std::unique_ptr<Target> make_target(Arch arch) {
   return make_target_x86_64();
 }
 
+std::vector<std::uint8_t> word_bytes(std::uint32_t word) {
+  std::vector<std::uint8_t> bytes(sizeof word);
+  std::memcpy(bytes.data(), &word, sizeof word);
+  return bytes;
+}
+
 }  // namespace plumb::machine

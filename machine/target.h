@@ -2,22 +2,39 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "core/arch.h"
 #include "core/frame_geometry.h"
 #include "core/machine_run.h"
 #include "machine/engine.h"
 #include "machine/guest_memory.h"
+#include "machine/stub_area.h"
 
 namespace plumb::machine {
 
-// A basic block that ran, by guest addresses; its bytes lie in an arena.
+// An instruction, little-endian.
+[[nodiscard]] std::vector<std::uint8_t> word_bytes(std::uint32_t word);
+
+// A basic block that ran, by guest addresses.
 struct Block {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
+  const std::uint8_t* bytes = nullptr;  // of the host; null where no code may be
+
+  [[nodiscard]] std::uint64_t size() const { return end - begin; }
+  [[nodiscard]] const std::uint8_t* bytes_end() const { return bytes + size(); }
 };
+
+// A word of an instruction, which need not be aligned.
+[[nodiscard]] inline std::uint32_t load_word(const std::uint8_t* bytes) {
+  std::uint32_t word = 0;
+  std::memcpy(&word, bytes, sizeof word);
+  return word;
+}
 
 // How control came to a block, as a processor sees it that checks landing pads.
 enum class Arrival : std::uint8_t { kDirect, kIndirectJump, kIndirectCall };
@@ -41,13 +58,10 @@ class Target {
   virtual ~Target() = default;
   [[nodiscard]] virtual const TargetFacts& facts() const = 0;
 
-  // Fills the stub area (core/guest.h), which lies at host address area: a return for every helper,
-  // and the native routine of the loop helper behind kLoopRoutine.
-  virtual void write_stubs(std::uint64_t area) const = 0;
-  // Are the stubs that matter still as write_stubs() left them?
-  [[nodiscard]] virtual bool stubs_intact(std::uint64_t area) const = 0;
-  // The last block of the loop routine: what a helper destroys is destroyed there.
-  [[nodiscard]] virtual std::uint64_t loop_end(std::uint64_t area) const = 0;
+  [[nodiscard]] virtual const StubCode& stub_code() const = 0;
+  // A direct jump, or nothing when the distance is too large for one.
+  [[nodiscard]] virtual std::vector<std::uint8_t> jump(std::uint64_t from,
+                                                       std::uint64_t to) const = 0;
 
   // Lets the function return to the address: as the kernel's call of it would.
   virtual void set_return_address(RegisterFile& registers, GuestMemory& memory,
@@ -65,18 +79,14 @@ class Target {
   [[nodiscard]] virtual Arrival arrival(const Block&, std::uint64_t) const {
     return Arrival::kDirect;
   }
-  // By how many bytes the instruction at pc, which stores below sp, moves sp down: more than 0 for
-  // a push and a call, 0 for all others.
-  [[nodiscard]] virtual std::uint64_t pushed_bytes(std::uint64_t pc) const = 0;
+  // By how many bytes an instruction that stores below sp moves sp down: more than 0 for a push and
+  // a call, 0 for all others.
+  [[nodiscard]] virtual std::uint64_t pushed_bytes(const std::uint8_t* insn) const = 0;
   // Address of the instruction that ended the run so, from the program counter that the engine
-  // reports.
-  [[nodiscard]] virtual std::uint64_t trap_address(std::uint64_t pc, EngineStatus status) const = 0;
+  // reports and the byte in front of it.
+  [[nodiscard]] virtual std::uint64_t trap_address(std::uint64_t pc, std::uint8_t before,
+                                                   EngineStatus status) const = 0;
 };
-
-// Slots of the stub area from here on hold the machine's own code; helper numbers are below.
-inline constexpr std::uint64_t kLoopRoutineSlot = 3072;
-inline constexpr std::uint64_t kLoopRoutineOffset = kLoopRoutineSlot * guest::kStubStride;
-inline constexpr std::uint64_t kLoopRoutineRoom = guest::kStubSize - kLoopRoutineOffset;
 
 [[nodiscard]] std::unique_ptr<Target> make_target_x86_64();
 [[nodiscard]] std::unique_ptr<Target> make_target_arm64();

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/helper_model.h"
-#include "machine/stub_words.h"
 #include "machine/target.h"
 
 namespace plumb::machine {
@@ -65,10 +63,13 @@ static_assert(store_moves_sp(0xa9007bfd) == 0);    // stp x29, x30, [sp]
 class TargetArm64 final : public Target {
  public:
   const TargetFacts& facts() const override { return kFacts; }
-  void write_stubs(std::uint64_t area) const override { write_stub_words(area, stubs_); }
-  bool stubs_intact(std::uint64_t area) const override { return stub_words_intact(area, stubs_); }
-  std::uint64_t loop_end(std::uint64_t area) const override {
-    return area + kLoopRoutineOffset + stubs_.loop_routine.end;
+  const StubCode& stub_code() const override { return stubs_; }
+
+  std::vector<std::uint8_t> jump(std::uint64_t from, std::uint64_t to) const override {
+    const auto distance = static_cast<std::int64_t>(to - from);
+    constexpr std::int64_t kReach = std::int64_t{1} << 27;
+    if (distance < -kReach || distance >= kReach) return {};
+    return word_bytes(kBranch | (static_cast<std::uint32_t>(distance) >> 2 & 0x3ffffff));
   }
 
   void set_return_address(RegisterFile& registers, GuestMemory&,
@@ -80,7 +81,7 @@ class TargetArm64 final : public Target {
                                                       const Block& previous,
                                                       std::uint64_t address) const override {
     const std::uint64_t last = previous.end - 4;
-    const std::uint32_t insn = load_word(last);
+    const std::uint32_t insn = load_word(previous.bytes_end() - 4);
     const bool is_call =
         is_indirect_call(insn) || (is_direct_call(insn) && direct_target(last, insn) == address);
     if (!is_call || code_address(Arch::kArm64, engine.read(kLr)) != previous.end) {
@@ -91,13 +92,13 @@ class TargetArm64 final : public Target {
 
   bool reached_by_return(const Engine& engine, const GuestMemory&, const Block& previous,
                          std::uint64_t address) const override {
-    const std::uint32_t insn = load_word(previous.end - 4);
+    const std::uint32_t insn = load_word(previous.bytes_end() - 4);
     return is_return(insn) &&
            code_address(Arch::kArm64, engine.read(return_register(insn))) == address;
   }
 
   Arrival arrival(const Block& previous, std::uint64_t) const override {
-    const std::uint32_t insn = load_word(previous.end - 4);
+    const std::uint32_t insn = load_word(previous.bytes_end() - 4);
     if (is_indirect_call(insn)) return Arrival::kIndirectCall;
     if (!is_indirect_jump(insn)) return Arrival::kDirect;
     // What a procedure linkage table jumps through may land where calls land (D8.4.7).
@@ -105,20 +106,18 @@ class TargetArm64 final : public Target {
     return reg == 16 || reg == 17 ? Arrival::kIndirectCall : Arrival::kIndirectJump;
   }
 
-  std::uint64_t pushed_bytes(std::uint64_t pc) const override {
-    const std::int64_t moved = store_moves_sp(load_word(pc));
+  std::uint64_t pushed_bytes(const std::uint8_t* insn) const override {
+    const std::int64_t moved = store_moves_sp(load_word(insn));
     return moved < 0 ? static_cast<std::uint64_t>(-moved) : 0;
   }
 
-  std::uint64_t trap_address(std::uint64_t pc, EngineStatus) const override { return pc; }
+  std::uint64_t trap_address(std::uint64_t pc, std::uint8_t, EngineStatus) const override {
+    return pc;
+  }
 
  private:
-  const StubWords stubs_{
-      .trap = kBrk,
-      .ret = kRet,
-      .jump_to_loop = kBranch | static_cast<std::uint32_t>(
-                                    (kLoopRoutineOffset - kLoopHelper * guest::kStubStride) >> 2),
-      .loop_routine = loop_routine_arm64()};
+  const StubCode stubs_{
+      .trap = word_bytes(kBrk), .ret = word_bytes(kRet), .loop = loop_routine_arm64()};
 };
 
 }  // namespace

@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "core/helper_model.h"
-#include "machine/arena_bytes.h"
-#include "machine/stub_words.h"
 #include "machine/target.h"
 
 namespace plumb::machine {
@@ -30,12 +27,12 @@ constexpr std::uint32_t kCompressedRet = 0x8082;
 constexpr std::uint32_t kJal = 0x6f;
 constexpr std::uint32_t kJalr = 0x67;
 
-constexpr std::uint32_t jump(std::uint64_t distance) {
+constexpr std::uint32_t jump_to(std::uint64_t distance) {
   const auto d = static_cast<std::uint32_t>(distance);
   return kJal | (d >> 20 & 1) << 31 | (d >> 1 & 0x3ff) << 21 | (d >> 11 & 1) << 20 |
          (d >> 12 & 0xff) << 12;
 }
-static_assert(jump(4) == 0x0040006f);
+static_assert(jump_to(4) == 0x0040006f);
 
 constexpr std::uint64_t insn_size(std::uint32_t insn) { return (insn & 3) == 3 ? 4 : 2; }
 constexpr std::uint32_t opcode(std::uint32_t insn) { return insn & 0x7f; }
@@ -50,19 +47,16 @@ constexpr bool is_return(std::uint32_t insn) {
   return insn_size(insn) == 2 ? (insn & 0xffff) == kCompressedRet : insn == kRet;
 }
 
-std::uint32_t load_insn(std::uint64_t address) {
-  const std::uint32_t low = *arena_bytes(address);
-  return insn_size(low) == 4 ? load_word(address)
-                             : low | std::uint32_t{*arena_bytes(address + 1)} << 8;
+std::uint32_t load_insn(const std::uint8_t* bytes) {
+  const std::uint32_t low = bytes[0];
+  return insn_size(low) == 4 ? load_word(bytes) : low | std::uint32_t{bytes[1]} << 8;
 }
 
 // Instructions have two lengths, so that the end of a block alone does not tell.
 std::uint32_t last_insn(const Block& block) {
-  std::uint64_t at = block.begin;
   std::uint32_t insn = 0;
-  while (at < block.end) {
-    insn = load_insn(at);
-    at += insn_size(insn);
+  for (std::uint64_t at = 0; at < block.size(); at += insn_size(insn)) {
+    insn = load_insn(block.bytes + at);
   }
   return insn;
 }
@@ -70,10 +64,13 @@ std::uint32_t last_insn(const Block& block) {
 class TargetRiscv64 final : public Target {
  public:
   const TargetFacts& facts() const override { return kFacts; }
-  void write_stubs(std::uint64_t area) const override { write_stub_words(area, stubs_); }
-  bool stubs_intact(std::uint64_t area) const override { return stub_words_intact(area, stubs_); }
-  std::uint64_t loop_end(std::uint64_t area) const override {
-    return area + kLoopRoutineOffset + stubs_.loop_routine.end;
+  const StubCode& stub_code() const override { return stubs_; }
+
+  std::vector<std::uint8_t> jump(std::uint64_t from, std::uint64_t to) const override {
+    const auto distance = static_cast<std::int64_t>(to - from);
+    constexpr std::int64_t kReach = std::int64_t{1} << 20;
+    if (distance < -kReach || distance >= kReach) return {};
+    return word_bytes(jump_to(static_cast<std::uint64_t>(distance)));
   }
 
   void set_return_address(RegisterFile& registers, GuestMemory&,
@@ -94,20 +91,17 @@ class TargetRiscv64 final : public Target {
   }
 
   // Prologues move sp first and store above it then.
-  std::uint64_t pushed_bytes(std::uint64_t) const override { return 0; }
+  std::uint64_t pushed_bytes(const std::uint8_t*) const override { return 0; }
 
   // Unicorn reports illegal instructions as exceptions, four bytes on whatever their length is, and
   // ebreak as an invalid instruction.
-  std::uint64_t trap_address(std::uint64_t pc, EngineStatus status) const override {
+  std::uint64_t trap_address(std::uint64_t pc, std::uint8_t, EngineStatus status) const override {
     return status == EngineStatus::kTrap ? pc - 4 : pc;
   }
 
  private:
-  const StubWords stubs_{
-      .trap = kEbreak,
-      .ret = kRet,
-      .jump_to_loop = jump(kLoopRoutineOffset - kLoopHelper * guest::kStubStride),
-      .loop_routine = loop_routine_riscv64()};
+  const StubCode stubs_{
+      .trap = word_bytes(kEbreak), .ret = word_bytes(kRet), .loop = loop_routine_riscv64()};
 };
 
 }  // namespace

@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <algorithm>
 #include <cstring>
-#include <span>
 
-#include "core/check.h"
-#include "core/helper_model.h"
-#include "machine/arena_bytes.h"
-#include "machine/loop_routine.h"
 #include "machine/machine.h"
 #include "machine/target.h"
 
@@ -39,19 +34,11 @@ std::int32_t load_rel32(const std::uint8_t* bytes) {
   return value;
 }
 
-void write_jump(std::uint64_t at, std::uint64_t target) {
-  const auto relative = static_cast<std::int32_t>(target - (at + 5));
-  *arena_bytes(at) = kJmpRel32;
-  std::memcpy(arena_bytes(at) + 1, &relative, sizeof relative);
-}
-
-std::uint64_t loop_stub(std::uint64_t area) { return area + kLoopHelper * guest::kStubStride; }
-
 // Could the block end in a call to the address? Direct calls exactly, indirect ones by the presence
 // of "ff /2" at one of the lengths that the form can have.
 bool may_end_in_call(const Block& block, std::uint64_t address) {
-  const std::uint8_t* const end = arena_bytes(block.end);
-  const std::uint64_t size = block.end - block.begin;
+  const std::uint8_t* const end = block.bytes_end();
+  const std::uint64_t size = block.size();
   if (size >= 5 && end[-5] == kCallRel32 &&
       block.end + static_cast<std::uint64_t>(std::int64_t{load_rel32(end - 4)}) == address) {
     return true;
@@ -70,8 +57,8 @@ std::uint64_t relative_to(std::uint64_t end, std::int64_t displacement) {
 
 // Could the block end in a direct jump or call to the address?
 bool may_end_in_direct_branch(const Block& block, std::uint64_t address) {
-  const std::uint8_t* const end = arena_bytes(block.end);
-  const std::uint64_t size = block.end - block.begin;
+  const std::uint8_t* const end = block.bytes_end();
+  const std::uint64_t size = block.size();
   if (size >= 2 && relative_to(block.end, static_cast<std::int8_t>(end[-1])) == address) {
     constexpr std::uint8_t kJmpRel8 = 0xeb;
     const bool is_conditional = (end[-2] & 0xf0) == 0x70 || (end[-2] & 0xfc) == 0xe0;  // jcc, loop
@@ -83,7 +70,7 @@ bool may_end_in_direct_branch(const Block& block, std::uint64_t address) {
 }
 
 bool last_instruction_is_return(const Block& block) {
-  const auto insns = disassemble(Arch::kX86_64, block.begin, block.end - block.begin);
+  const auto insns = disassemble(Arch::kX86_64, {block.bytes, block.size()}, block.begin);
   return !insns.empty() && insns.back().text.starts_with("ret");
 }
 
@@ -91,31 +78,15 @@ class TargetX86_64 final : public Target {
  public:
   const TargetFacts& facts() const override { return kFacts; }
 
-  void write_stubs(std::uint64_t area) const override {
-    std::memset(arena_bytes(area), kInt3, guest::kStubSize);
-    for (std::uint64_t i = 0; i < kLoopRoutineSlot; ++i)
-      *arena_bytes(area + i * guest::kStubStride) = kRet;
-    write_jump(loop_stub(area), area + kLoopRoutineOffset);
-    PLUMB_CHECK(loop_.code.size() <= kLoopRoutineRoom);
-    std::ranges::copy(loop_.code, arena_bytes(area + kLoopRoutineOffset));
-  }
+  const StubCode& stub_code() const override { return stubs_; }
 
-  bool stubs_intact(std::uint64_t area) const override {
-    const auto ret_at = [area](std::uint64_t number) {
-      return *arena_bytes(area + number * guest::kStubStride) == kRet;
-    };
-    return std::ranges::all_of(helper_table(),
-                               [&](const HelperInfo& helper) {
-                                 return helper.number == kLoopHelper ||
-                                        ret_at(static_cast<std::uint64_t>(helper.number));
-                               }) &&
-           *arena_bytes(loop_stub(area)) == kJmpRel32 &&
-           std::ranges::equal(loop_.code,
-                              std::span(arena_bytes(area + kLoopRoutineOffset), loop_.code.size()));
-  }
-
-  std::uint64_t loop_end(std::uint64_t area) const override {
-    return area + kLoopRoutineOffset + loop_.end;
+  std::vector<std::uint8_t> jump(std::uint64_t from, std::uint64_t to) const override {
+    std::vector<std::uint8_t> code(5, kJmpRel32);
+    const auto distance = static_cast<std::int64_t>(to - (from + code.size()));
+    const auto relative = static_cast<std::int32_t>(distance);
+    if (relative != distance) return {};
+    std::memcpy(&code[1], &relative, sizeof relative);
+    return code;
   }
 
   void set_return_address(RegisterFile& registers, GuestMemory& memory,
@@ -137,8 +108,8 @@ class TargetX86_64 final : public Target {
   // no proof: it may be the end of another instruction's operand.
   bool reached_by_return(const Engine& engine, const GuestMemory& memory, const Block& previous,
                          std::uint64_t address) const override {
-    const std::uint8_t* const end = arena_bytes(previous.end);
-    const std::uint64_t size = previous.end - previous.begin;
+    const std::uint8_t* const end = previous.bytes_end();
+    const std::uint64_t size = previous.size();
     if (address == previous.end) return false;
     if (size >= 1 && end[-1] == kRet) {
       if (memory.stack_word(engine.read(kRsp) - 8) != address) return false;
@@ -162,8 +133,7 @@ class TargetX86_64 final : public Target {
     return may_end_in_call(previous, address) ? Arrival::kIndirectCall : Arrival::kIndirectJump;
   }
 
-  std::uint64_t pushed_bytes(std::uint64_t pc) const override {
-    const std::uint8_t* p = arena_bytes(pc);
+  std::uint64_t pushed_bytes(const std::uint8_t* p) const override {
     constexpr std::uint64_t kWord = 2;
     constexpr std::uint64_t kQuad = 8;
     constexpr std::uint8_t kOperandSize = 0x66;
@@ -178,13 +148,12 @@ class TargetX86_64 final : public Target {
     return *p == kGroup5 && (extension == 2 || extension == 6) ? size : 0;
   }
 
-  std::uint64_t trap_address(std::uint64_t pc, EngineStatus) const override {
-    const std::uint8_t last = *arena_bytes(pc - 1);
-    return last == kInt3 || last == kHlt ? pc - 1 : pc;
+  std::uint64_t trap_address(std::uint64_t pc, std::uint8_t before, EngineStatus) const override {
+    return before == kInt3 || before == kHlt ? pc - 1 : pc;
   }
 
  private:
-  const LoopRoutine loop_ = loop_routine_x86_64();
+  const StubCode stubs_{.trap = {kInt3}, .ret = {kRet}, .loop = loop_routine_x86_64()};
 };
 
 }  // namespace

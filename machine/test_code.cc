@@ -34,6 +34,25 @@ Words TestCode::load_result(std::uint32_t value) const {
   return {arch == Arch::kArm64 ? arm_move(kMovz, result, value, 0) : riscv_li(result, value)};
 }
 
+Words TestCode::load_wide_result(std::uint64_t value) const {
+  Words words;
+  if (arch == Arch::kArm64) {
+    for (std::uint32_t part = 0; part < 4; ++part) {
+      words.push_back(arm_move(part == 0 ? kMovz : kMovk, result, value, part));
+    }
+    return words;
+  }
+  const std::uint32_t both =
+      static_cast<std::uint32_t>(result) << 7 | static_cast<std::uint32_t>(result) << 15;
+  words.push_back(riscv_li(result, static_cast<std::uint32_t>(value >> 56)));
+  for (int shift = 48; shift >= 0; shift -= 8) {
+    words.push_back(0x1013 | both | 8u << 20);  // slli
+    words.push_back(0x6013 | both |
+                    static_cast<std::uint32_t>(value >> shift & 0xff) << 20);  // ori
+  }
+  return words;
+}
+
 Words TestCode::load_preserved(std::uint32_t value) const {
   return {arch == Arch::kArm64 ? arm_move(kMovz, preserved, value, 0) : riscv_li(preserved, value)};
 }

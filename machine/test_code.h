@@ -32,7 +32,8 @@ struct TestCode {
   std::uint32_t load = 0;          // from the address in the result
   std::uint32_t clobber_link = 0;  // link = link + 4
 
-  [[nodiscard]] Words load_result(std::uint32_t value) const;            // below 2048
+  [[nodiscard]] Words load_result(std::uint32_t value) const;  // below 2048
+  [[nodiscard]] Words load_wide_result(std::uint64_t value) const;
   [[nodiscard]] Words load_preserved(std::uint32_t value) const;         // below 2048
   [[nodiscard]] std::uint32_t store_result(std::uint32_t offset) const;  // to sp + offset
   // R1 ... R4 = iterations of the function, a number, flags below 2048.

@@ -7,7 +7,6 @@
 
 #include "core/check.h"
 #include "core/guest.h"
-#include "machine/arena_bytes.h"
 
 namespace plumb::machine {
 
@@ -59,10 +58,15 @@ TestImage::TestImage(const TestArena& arena, Arch arch) : next_(arena.code()) {
   image.family = "test";
   image.registers = register_map(arch);
   image.arena = arena.range();
-  image.stub_base = arena.range().address;
   image.entry = next_;
   image.code = {{next_, 0}};
   value.context.assign(16, 0x11);
+  place();
+}
+
+TestImage& TestImage::place() {
+  image.placement = guest::placement(value, image.arena);
+  return *this;
 }
 
 std::uint64_t TestImage::function(int program, int function) {
@@ -144,8 +148,6 @@ TestImage& TestImage::thunk(std::string name) {
   return *this;
 }
 
-std::uint64_t TestImage::stub(std::int32_t number) const {
-  return image.stub_base + static_cast<std::uint64_t>(number) * guest::kStubStride;
-}
+std::uint64_t TestImage::stub(std::int32_t number) const { return image.placement.stub(number); }
 
 }  // namespace plumb::machine

@@ -14,6 +14,11 @@ namespace plumb::machine {
 // Hand-made images for the tests of this folder: native bytes beside the BPF instructions that they
 // stand for.
 
+// The bytes at an address of a TestArena: guest addresses are host addresses there.
+[[nodiscard]] inline std::uint8_t* arena_bytes(std::uint64_t address) {
+  return reinterpret_cast<std::uint8_t*>(address);  // NOLINT(performance-no-int-to-ptr)
+}
+
 // Memory that an image lies in, at an address below 2 GiB.
 class TestArena {
  public:
@@ -60,6 +65,9 @@ class TestImage {
 
   [[nodiscard]] std::uint64_t here() const { return next_; }
   [[nodiscard]] std::uint64_t stub(std::int32_t number) const;
+
+  // Owed when the sizes of context or regions have changed.
+  TestImage& place();
 
   Case value;
   Image image;

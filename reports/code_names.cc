@@ -10,7 +10,6 @@
 #include <optional>
 #include <string_view>
 
-#include "core/guest.h"
 #include "core/helper_model.h"
 
 namespace plumb::reports {
@@ -45,11 +44,9 @@ class Naming {
     for (const Symbol& symbol : image_.symbols) {
       if (symbol.address == address) return symbol.name;
     }
-    const std::uint64_t stub = address - image_.stub_base;
-    if (address < image_.stub_base || stub >= guest::kStubSize || stub % guest::kStubStride != 0) {
-      return {};
-    }
-    const HelperInfo* helper = find_helper(static_cast<std::int32_t>(stub / guest::kStubStride));
+    const auto number = image_.placement.helper_at(address);
+    if (!number) return {};
+    const HelperInfo* helper = find_helper(*number);
     return helper == nullptr ? std::string() : fmt::format("bpf_{}", helper->name);
   }
 

@@ -41,7 +41,7 @@ std::string function_text(const Explained& explained, const Program& program,
                                  function.name, native.size, native.stack_size,
                                  native.tail_call_reachable ? ", reaches a tail call" : "");
   int shown = -2;
-  const auto insns = machine::disassemble(explained.image->arch, native.address, native.size);
+  const auto insns = machine::disassemble(*explained.image, {native.address, native.size});
   const auto texts = instruction_texts(*explained.value, *explained.image, native, insns);
   for (std::size_t i = 0; i < insns.size(); ++i) {
     const auto offset = static_cast<std::uint32_t>(insns[i].address - native.address);

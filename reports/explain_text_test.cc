@@ -37,10 +37,13 @@ class Explaining : public testing::Test {
         ".case 1\n.program entry\n.function main\n.stack 12\n r0 = 7\n exit\n"
         ".program other\n.function main\n r0 = 1\n exit\n");
     image_.jit = "testing-1-x86_64";
-    image_.stub_base = 0x1000;
+    image_.placement.stubs = {0x1000, 0x10000};
+    image_.placement.routines = 0x1000 + 0xc000;
     NativeFunction native;
-    native.address = reinterpret_cast<std::uintptr_t>(kCode.data());
+    native.address = 0x4000'0000;
     native.size = 17;
+    code_.assign(kCode.begin(), kCode.end());
+    image_.placement.memory = {{{native.address, code_.size()}, code_.data()}};
     native.stack_size = 16;
     native.insn_offsets = {kBody, kBody + 5, 17};
     image_.functions = {native};
@@ -86,6 +89,7 @@ class Explaining : public testing::Test {
 
   Case value_;
   Image image_;
+  std::vector<std::uint8_t> code_;  // of the image
   Execution execution_;
   MachineRun run_;
   Judgement judgement_;

@@ -36,7 +36,7 @@ std::vector<std::size_t> live_activations(const MachineRun& run, int event) {
 
 std::string instruction_at(const Image& image, std::uint64_t pc) {
   constexpr std::uint64_t kLongest = 16;
-  const auto insns = machine::disassemble(image.arch, pc, kLongest);
+  const auto insns = machine::disassemble(image, {pc, kLongest});
   return insns.empty() ? "?" : insns.front().text;
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/call_in_child.h"
 #include "jit_under_test/jit.h"
 #include "jit_under_test/linux/trees/acquire.h"
 #include "jit_under_test/linux/trees/cache.h"
@@ -39,7 +40,7 @@ int add_plugin(const AddArguments& arguments, const Session& session) {
   }
   std::error_code error;
   if (!fs::is_regular_file(file, error)) return unusable(file + ": no such file");
-  const auto line = jit::trees::call_in_child(
+  const auto line = harness::call_in_child(
       [&file] {
         const auto opened = jit::open_plugin(file);
         return opened ? "=" + (*opened)->info().name : opened.error().message;

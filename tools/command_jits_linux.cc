@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "harness/call_in_child.h"
 #include "jit_under_test/linux/trees/acquire.h"
 #include "jit_under_test/linux/trees/build.h"
 #include "jit_under_test/linux/trees/cache.h"
@@ -124,14 +125,14 @@ int add_linux(const AddArguments& arguments, const std::string& path, const Sess
   if (!tools) return unusable(tools.error().str());
   const auto scratch = Scratch::make(session.cache_directory);
   if (!scratch) return unusable(scratch.error().str());
-  BuildRequest request{
-      .source = fs::canonical(source, error),
-      .tree = scratch->path() / "tree",
-      .scratch = scratch->path(),
-      .log = scratch->path() / "build.log",
-      .name = arguments.name,
-      .origin = "kernel tree " + jit::trees::plain_name(from),
-      .archs = arguments.archs.empty() ? jit::trees::all_archs() : arguments.archs};
+  BuildRequest request{.source = fs::canonical(source, error),
+                       .tree = scratch->path() / "tree",
+                       .scratch = scratch->path(),
+                       .log = scratch->path() / "build.log",
+                       .name = arguments.name,
+                       .origin = "kernel tree " + jit::trees::plain_name(from),
+                       .archs = arguments.archs.empty() ? jit::trees::all_archs() : arguments.archs,
+                       .in_child = harness::call_in_child};
   const auto version = jit::trees::acquire_tree(*tools, request, from, progress);
   if (!version) return unusable(version.error().str());
   const auto name =

@@ -5,7 +5,6 @@
 
 #include "core/check.h"
 #include "core/edit.h"
-#include "core/guest.h"
 
 namespace plumb::jit::reference {
 
@@ -80,9 +79,7 @@ bool Emitter::callee_is_reachable(const Insn& insn) const {
   return (*function_.facts)[static_cast<std::size_t>(insn.immediate)].tail_call_reachable;
 }
 
-std::uint64_t Emitter::stub(std::int32_t helper) const {
-  return unit_.stub_base + static_cast<std::uint64_t>(helper) * guest::kStubStride;
-}
+std::uint64_t Emitter::stub(std::int32_t helper) const { return unit_.placement->stub(helper); }
 
 bool Emitter::is_direct(const TailCallSite& site) const {
   return traits().direct_tail_calls && site.known &&
@@ -98,7 +95,7 @@ std::uint64_t Emitter::wide_value(const OpcodeInfo& info, const Insn* insn) cons
   const auto high = static_cast<std::uint32_t>(insn[1].immediate);
   if (info.operation == Operation::kLoadArray) return unit_.array_objects[low];
   if (info.operation == Operation::kLoadRegion) {
-    return guest::region_address(low, unit_.value->regions[low].bytes.size()) + high;
+    return unit_.placement->regions[low] + high;
   }
   return low | std::uint64_t{high} << 32;
 }
@@ -129,6 +126,7 @@ std::vector<Step> Emitter::steps_to_undo() const {
 int Emitter::tail_call_limit() const {
   if (has(Defect::kLimitTooLow)) return kTailCallLimit - 1;
   if (has(Defect::kLimitTooHigh)) return kTailCallLimit + 1;
+  if (has(Defect::kCountsByTwo)) return 2 * kTailCallLimit;
   return kTailCallLimit;
 }
 

@@ -11,6 +11,7 @@
 
 #include "core/case.h"
 #include "core/opcode.h"
+#include "core/placement.h"
 #include "jit_under_test/reference/frame_layout.h"
 #include "jit_under_test/reference/function_facts.h"
 
@@ -27,7 +28,7 @@ struct CompileUnit {
   const LayoutRow* row = nullptr;
   std::optional<Defect> defect;
   asmjit::CodeHolder* code = nullptr;
-  std::uint64_t stub_base = 0;
+  const Placement* placement = nullptr;
   std::vector<std::uint64_t> array_objects;
   std::vector<std::uint64_t> program_objects;
   std::vector<std::vector<asmjit::Label>> functions;  // by program and function

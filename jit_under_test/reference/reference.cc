@@ -247,7 +247,7 @@ LoadOutcome ReferenceJit::load(const Case& value) {
   image.frame = info_.frame;
   image.landing = info_.landing;
   image.arena = arena_.range();
-  image.stub_base = arena_.range().address;
+  image.placement = guest::placement(value, image.arena);
 
   asmjit::CodeHolder code;
   ErrorText error;
@@ -256,7 +256,7 @@ LoadOutcome ReferenceJit::load(const Case& value) {
   unit.row = &row_;
   unit.defect = defect_;
   unit.code = &code;
-  unit.stub_base = image.stub_base;
+  unit.placement = &image.placement;
   place_objects(value, unit, image);
   const bool arm64 = row_.arch == Arch::kArm64;
   const asmjit::Environment environment(arm64 ? asmjit::Arch::kAArch64 : asmjit::Arch::kX64);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/result.h"
+#include "jit_under_test/linux/trees/process.h"
 
 namespace plumb::jit::trees {
 
@@ -20,6 +21,7 @@ struct BuildRequest {
   std::string name;
   std::string origin;              // for people: letters, digits, ' ', '.', '_', '+' and '-'
   std::vector<std::string> archs;  // "x86_64", ...
+  InChild in_child;                // starts what was built, once
 };
 
 // One architecture: built when plugin is set, else reason says why not. Or, in the last rows, what
