@@ -134,12 +134,12 @@ void judge(benchmark::State& state) {
     const jit::LoadOutcome outcome = load.jit->load(value);
     const Image& image = outcome.image->image();
     const MachineRun& run = load.machine->run(value, image, {});
-    const auto violations = invariants::check({.value = &value,
-                                               .image = &image,
-                                               .execution = &execution,
-                                               .run = &run,
-                                               .depth = Depth::kFast});
-    benchmark::DoNotOptimize(violations.size());
+    const auto checked = invariants::check({.value = &value,
+                                            .image = &image,
+                                            .execution = &execution,
+                                            .run = &run,
+                                            .depth = Depth::kFast});
+    benchmark::DoNotOptimize(checked.violations.size());
   });
 }
 

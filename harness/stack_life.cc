@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <bit>
 
-#include "core/guest.h"
 #include "core/helper_model.h"
 
 namespace plumb::harness {

@@ -7,7 +7,6 @@
 #include <array>
 #include <map>
 
-#include "core/guest.h"
 #include "harness/stack_life.h"
 #include "invariants/invariants.h"
 #include "oracle/oracle.h"
@@ -65,9 +64,11 @@ class Sweep {
     if (!check(clean_).empty()) return {.broken = 1};
     ++counts.cases;
     const StackLife life(image_, clean_);
+    const Range& stack = image_.placement.stack;
     const std::uint64_t lowest =
-        std::max(guest::kStackBase, (clean_.lowest_sp & ~std::uint64_t{7}) - kBelowDeepest);
-    const std::uint64_t highest = std::min(guest::kStackTop, clean_.entry_sp + kAboveEntry);
+        std::max(stack.address, (clean_.lowest_sp & ~std::uint64_t{7}) - kBelowDeepest);
+    const std::uint64_t highest =
+        std::min(stack.address + stack.size, clean_.entry_sp + kAboveEntry);
     const auto sites = sites_of(image_, clean_);
     for (std::size_t i = 0; i < sites.size(); i += options.site_stride) {
       ++counts.sites;

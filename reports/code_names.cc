@@ -45,8 +45,7 @@ class Naming {
       if (symbol.address == address) return symbol.name;
     }
     const auto number = image_.placement.helper_at(address);
-    if (!number) return {};
-    const HelperInfo* helper = find_helper(*number);
+    const HelperInfo* helper = number ? find_helper(*number) : nullptr;
     return helper == nullptr ? std::string() : fmt::format("bpf_{}", helper->name);
   }
 
