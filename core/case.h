@@ -72,7 +72,7 @@ struct Waiver {
   std::string jits;  // glob: "linux-6.1-*"
   // A JIT that has this bug and no other, or empty. What it does not show as well, at the same
   // event, has another cause and is not covered.
-  std::string like;
+  std::string like{};
   std::string reason;  // one line: the mechanism, the upstream commit
 
   bool operator==(const Waiver&) const = default;

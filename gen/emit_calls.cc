@@ -132,7 +132,9 @@ void emit_callback_loop(Emitter& e, int callee) {
   } else {
     e.code.emit(Opcode::kMov64Imm, 3);
   }
-  e.code.emit(Opcode::kMov64Imm, 4);
+  // The helper refuses flags, and then calls nothing back.
+  const int flags = e.choices.chance(2) ? e.choices.pick({1, 2, -1}) : 0;
+  e.code.emit(Opcode::kMov64Imm, 4, 0, 0, flags);
   e.code.call_helper(kLoopHelper);
   e.code.add_cost(cost * static_cast<std::uint64_t>(times));
   use_result(e, cell ? Lent{} : lent);

@@ -14,14 +14,14 @@ namespace plumb::harness {
 
 void make_findings_directory(FuzzReport& report, const FuzzOptions& options);
 
-// The case as it was generated, so that a run that something ends has told what it found.
+// The case as it was generated, so that it is there when something ends the run.
 void write_at_once(FuzzReport& report, JitList jits, std::size_t jit, FuzzFinding& finding,
                    const FuzzOptions& options);
 
 // Minimises every finding and replaces its case; writes the reports.
 void write_findings(FuzzReport& report, JitList jits, const FuzzOptions& options);
 
-// Told once, however often it happens.
+// Listed once, however often it happens.
 void add_failure(FuzzReport& report, std::string failure);
 
 }  // namespace plumb::harness

@@ -146,7 +146,7 @@ class Fuzzing {
   }
 
   void add_our_failure(const FuzzItem& where, const Loss& loss) {
-    // The generator knows no JITs: it fails for all of them, which is told once.
+    // The generator knows no JITs: it fails for all of them, which is reported once.
     const bool generating = loss.activity == Activity::kGenerating;
     add_failure(report_, fmt::format("case {} (seed {:#x}){}: {}{}", where.number,
                                      nth_seed(options_.seed, where.number),

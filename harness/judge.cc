@@ -260,6 +260,7 @@ Finding finding_of(const Judgement& judgement) {
   finding.verdict = judgement.verdict;
   finding.message =
       judgement.violations.empty() ? judgement.reason : judgement.violations.front().message;
+  finding.known = judgement.known;
   finding.second_opinion = opinion_text(judgement.opinion);
   return finding;
 }

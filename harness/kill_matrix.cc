@@ -22,9 +22,6 @@ using jit::reference::LayoutRow;
 
 constexpr std::uint64_t kFullEvery = 16;
 
-// Layouts whose finding has nothing to do with any defect come last.
-bool is_unsound(const LayoutRow& row) { return !row.traits.known_wrong.empty(); }
-
 std::string jit_name(std::string_view layout) { return fmt::format("reference:{}", layout); }
 
 void note(KillRow& row, const Judgement& judgement) {
@@ -42,36 +39,28 @@ void note(KillRow& row, const Judgement& judgement) {
 
 std::vector<std::string> layouts_for(const DefectInfo& defect) {
   std::vector<std::string> layouts;
-  for (const Arch arch : {Arch::kX86_64, Arch::kArm64}) {
-    const LayoutRow* best = nullptr;
-    for (const LayoutRow& row : jit::reference::layout_table()) {
-      if (row.arch != arch || !jit::reference::applies_to(defect, row.name)) continue;
-      // Of sound ones the newest, because it can do most; of others the first.
-      if (best == nullptr || !is_unsound(row)) best = &row;
-    }
-    if (best != nullptr) layouts.emplace_back(best->name);
+  for (const LayoutRow& row : jit::reference::layout_table()) {
+    if (jit::reference::applies_to(defect, row.name)) layouts.emplace_back(row.name);
   }
   return layouts;
 }
 
 Result<KillRow> kill(const DefectInfo& defect, std::string_view layout,
                      const KillOptions& options) {
-  auto clean = jit::reference::open(jit_name(layout));
-  if (!clean) return std::unexpected(clean.error());
   auto broken = jit::reference::open(fmt::format("{}+{}", jit_name(layout), defect.name));
   if (!broken) return std::unexpected(broken.error());
   KillRow row;
   row.defect = &defect;
   row.layout = layout;
   Judge judge;
+  judge.know(options.waivers);
   while (row.cases < options.runs && (row.needed == 0 || row.cases < options.at_least)) {
     const Case value = gen::generate(nth_seed(options.seed, row.cases));
     const Depth depth = row.cases % kFullEvery == 0 ? Depth::kFull : Depth::kFast;
     ++row.cases;
     const Outcome outcome = judge.judge(value, **broken, depth);
     row.compared += outcome.stage == Stage::kCompared;
-    if (!is_finding(outcome.judgement)) continue;
-    if (is_finding(judge.judge(value, **clean, depth).judgement)) continue;
+    if (!is_finding(outcome.judgement) || !outcome.judgement.known.empty()) continue;
     note(row, outcome.judgement);
   }
   return row;

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/result.h"
+#include "harness/waivers.h"
 #include "jit_under_test/reference/defects.h"
 
 namespace plumb::harness {
@@ -17,6 +19,8 @@ struct KillOptions {
   std::uint64_t seed = 1;
   std::uint64_t runs = 20'000;   // cases for each defect, at most
   std::uint64_t at_least = 100;  // go on so far when it is caught earlier: what else notices it?
+  // What is known of the layouts: it does not pass for a defect (causes.h). Outlives the call.
+  std::span<const NamedWaiver> waivers{};
 };
 
 // One seeded defect in one layout.
@@ -34,12 +38,11 @@ struct KillRow {
   std::map<std::string, Cell, std::less<>> cells;  // by invariant
 };
 
-// The layouts that a defect is tried in: of those that it can be built into, one per architecture,
-// sound ones first.
+// The layouts that a defect is tried in: all that it can be built into.
 [[nodiscard]] std::vector<std::string> layouts_for(const jit::reference::DefectInfo& defect);
 
-// Fuzzes the layout with the defect. Only cases count that the layout without it conforms in, so
-// that what history already found wrong with a layout does not pass for the defect.
+// Fuzzes the layout with the defect. What waivers explain does not count, and they explain only
+// what the layout without the defect shows as well.
 [[nodiscard]] Result<KillRow> kill(const jit::reference::DefectInfo& defect,
                                    std::string_view layout, const KillOptions& options);
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <set>
+#include <cstring>
 #include <string>
 #include <utility>
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/rng.h"
@@ -59,7 +60,10 @@ TEST_P(ReferenceBesideLinux, ProloguesHaveTheSameBytes) {
   ASSERT_TRUE(kernel.has_value()) << kernel.error().str();
   const auto ours = jit::reference::open(GetParam().reference);
   ASSERT_TRUE(ours.has_value());
-  EXPECT_EQ((*kernel)->info().contract, (*ours)->info().contract);
+  // But for tail calls in callbacks, which kernels let through and no layout supports.
+  Contract contract = (*kernel)->info().contract;
+  EXPECT_TRUE(std::exchange(contract.tail_call_in_callback, false));
+  EXPECT_EQ(contract, (*ours)->info().contract);
   int compared = 0;
   int marked_otherwise = 0;
   for (std::uint64_t n = 0; n < kCases; ++n) {

@@ -320,7 +320,9 @@ TEST_P(SecondOpinionTest, FuzzingSavesADisagreementMinimisedAndCounts) {
   EXPECT_TRUE(fs::exists(it->path)) << it->path;
   EXPECT_EQ(report.status(), 1);
   const FunnelCounts& counts = jit.funnel.counts;
-  EXPECT_EQ(counts.opinion_asked, counts.compared);
+  // Faults too: tail calls in callbacks, which both kernels' JITs get wrong.
+  EXPECT_GE(counts.opinion_asked, counts.compared);
+  EXPECT_EQ(counts.opinion_asked, counts.ran);
   EXPECT_LT(counts.opinion_agreed, counts.opinion_given);
   EXPECT_EQ(counts.opinion_given - counts.opinion_agreed, it->count);
   std::uint64_t not_given = 0;

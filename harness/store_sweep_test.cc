@@ -66,7 +66,7 @@ TEST_P(StraySweep, EveryStoreToALiveSlotIsAFinding) {
   ASSERT_TRUE(jits.has_value()) << jits.error().str();
   jit::Jit& jit = *jits->front();
   const auto machine = machine::make_machine(jit.info().arch);
-  const SweepOptions options = g_whole ? SweepOptions{} : SweepOptions{7, 11};
+  const SweepOptions options = g_whole ? SweepOptions{} : SweepOptions{11, 13};
   SweepCounts counts;
   for (const Case& value : cases()) counts += sweep_stores(value, jit, *machine, options);
   fmt::print(

@@ -256,6 +256,18 @@ const std::vector<Damage>& damages() {
        "same-stores", "tail-callee"},
       {"a store has another value", [](BuiltRun& b) { ++b.store(2).value; }, "same-stores",
        "tail-callee"},
+      {"an atomic stores something else",
+       [](BuiltRun& b) {
+         b.oracle_store(2).by = StackStore::By::kAtomic;
+         ++b.oracle_store(2).value.bits;
+       },
+       "same-stores", "tail-callee"},
+      {"an exchange that fails stores something else",
+       [](BuiltRun& b) {
+         b.oracle_store(2).by = StackStore::By::kFailedAtomic;
+         ++b.oracle_store(2).value.bits;
+       },
+       "same-stores", "tail-callee"},
       {"a store is narrower", [](BuiltRun& b) { b.store(2).size = 4; }, "same-stores",
        "tail-callee"},
       {"a stored pointer is 8 bytes off",

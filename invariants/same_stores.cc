@@ -103,7 +103,7 @@ class Comparison {
   }
 
   std::optional<std::string> wrong_value(const StackAccess& access, const StackStore& store) {
-    if (store.by != StackStore::By::kStore) return std::nullopt;
+    if (store.by == StackStore::By::kHelper) return std::nullopt;
     const auto value = view_.native(store.value);
     unknown_ |= !value;
     if (!value) return std::nullopt;

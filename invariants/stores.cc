@@ -8,7 +8,9 @@
 //   prologue                below its entry (tail callees: landing)     here
 //   thunk                   the return address that it replaces         here
 //   tail call               one more into the word of the count         tail-call-counter-intact
-//   anything else           nothing                                     here
+//   anything else           nothing                                     here; what lies below the
+//                                                                       stack pointer:
+//                                                                       no-live-data-below-sp
 #include <fmt/format.h>
 
 #include <limits>
@@ -47,7 +49,7 @@ const char* unaccounted(const View& view, const StackAccess& access, AccessRole 
                  ? nullptr
                  : "a prologue, but above where it was entered";
     case AccessRole::kOther:
-      return "code that has nothing to store";
+      return access.address + access.size <= access.sp ? nullptr : "code that has nothing to store";
   }
   return nullptr;
 }
@@ -107,9 +109,21 @@ const char* misplaced(const View& view, std::size_t i, std::int32_t counted_behi
   const auto& trace = view.execution().trace;
   if (next >= events.size() || events[next].kind != EventKind::kTailCallRefused) return nullptr;
   if (next >= trace.size() || trace[next].kind != EventKind::kTailCallRefused) return nullptr;
-  const bool may_count = trace[next].reason == RefusalReason::kEmptySlot &&
-                         view.image().contract.empty_slot_consumes_count;
-  return may_count ? nullptr : "counts and is refused";
+  if (!view.image().contract.empty_slot_consumes_count) return "counts and is refused";
+  switch (trace[next].reason) {
+    case RefusalReason::kEmptySlot:
+      return nullptr;
+    case RefusalReason::kLimitReached: {
+      // Where an earlier attempt is lost, which other rows tell, this one meets its empty slot.
+      const StackAccess& count = view.run().accesses[i];
+      return low_bytes(count.value, count.size) <= kTailCallLimit ? nullptr
+                                                                  : "counts beyond the limit";
+    }
+    case RefusalReason::kIndexOutOfRange:
+    case RefusalReason::kNone:
+      break;
+  }
+  return "counts and is refused";
 }
 
 // What a prologue stored last where the i-th access writes, or nothing.

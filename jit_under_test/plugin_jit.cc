@@ -204,6 +204,9 @@ Result<std::unique_ptr<Jit>> open_library(Library library) {
   if (!info) return std::unexpected(info.error());
   std::optional<OpenMark> mark = OpenMark::set(plugin);
   if (!mark) return fail("it is open already");
+  if (plugin->info->arena_size <= PLUMB_STUB_SIZE) {
+    return fail("its arena has no room for the helper stubs");
+  }
   Result<Arena> arena = map_arena({plugin->info->arena_base, plugin->info->arena_size});
   if (!arena) return std::unexpected(arena.error());
   std::array<char, 512> error{};

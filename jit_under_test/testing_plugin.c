@@ -28,6 +28,8 @@ enum {
   LIE_SYMBOL_OUTSIDE, /* a thunk outside the arena */
   LIE_SYMBOL_SHORT,   /* symbols of four bytes each */
   LIE_SYMBOL_NAMELESS,
+  LIE_NO_FUNCTIONS, /* a count without a list */
+  LIE_ARENA_SMALL,  /* less than the stubs take */
   OLD_SYMBOLS /* no lie: symbols without a size, nothing about the verifier: as it was before */
 };
 
@@ -111,7 +113,7 @@ static int load(const struct plumb_load_request* request, struct plumb_image* im
   code.address = arena + PLUMB_STUB_SIZE;
   code.size = 4096;
   image->function_count = PLUMB_TESTING_LIE == LIE_COUNT ? count - 1 : count;
-  image->functions = functions;
+  image->functions = PLUMB_TESTING_LIE == LIE_NO_FUNCTIONS ? NULL : functions;
   image->code_range_count = 1;
   image->code_ranges = &code;
   describe_symbols(image);
@@ -129,7 +131,7 @@ static const struct plumb_plugin_info info = {
     .origin = "a test",
     .capabilities = PLUMB_CAN_CALL_SUBPROGRAMS,
     .arena_base = PLUMB_TESTING_LIE == LIE_ARENA_HIGH ? 0x100000000u : 0x30000000u,
-    .arena_size = 1u << 20,
+    .arena_size = PLUMB_TESTING_LIE == LIE_ARENA_SMALL ? 4096 : 1u << 20,
     .contract = {.struct_size = sizeof(struct plumb_contract),
                  .call_alignment = 8,
                  .result_bits = PLUMB_TESTING_LIE == LIE_CONTRACT ? 48 : 64,
@@ -139,10 +141,10 @@ static const struct plumb_plugin_info info = {
                  .r10_bias = 0,
                  .landing_pad = PLUMB_TESTING_LIE == LIE_LANDING_PAD ? 3 : 1,
                  .call_preamble = 16,
-                 .verifier_rules = PLUMB_TESTING_LIE == OLD_SYMBOLS
-                                       ? 0 /* as before there was such a field */
-                                       : PLUMB_VERIFIER_ROUNDS_TO_16 |
-                                             PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK},
+                 .verifier_rules =
+                     PLUMB_TESTING_LIE == OLD_SYMBOLS
+                         ? 0 /* as before there was such a field */
+                         : PLUMB_VERIFIER_ROUNDS_TO_16 | PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK},
 };
 
 static const struct plumb_plugin plugin = {

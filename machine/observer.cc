@@ -312,7 +312,8 @@ void Observer::on_instruction(std::uint64_t address) {
 }
 
 void Observer::inject(InjectedStore& store, std::uint64_t pc) {
-  if (store.address - guest::kStackBase > guest::kStackSize - 8) return;
+  const Range& stack = image_->placement.stack;
+  if (!stack.contains(store.address) || !stack.contains(store.address + 7)) return;
   store.before = memory_.stack_word(store.address);
   const std::uint64_t value = store.adds ? store.before + store.value : store.value;
   memory_.set_stack_word(store.address, value);

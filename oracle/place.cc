@@ -51,7 +51,7 @@ std::string place_text(const Case& value, const Place& at) {
 }
 
 std::string undefined_text(const Case& value, Reason reason, const Place& at, std::int64_t amount) {
-  const std::string place = place_text(value, at);
+  std::string place = place_text(value, at);
   const Insn* insn = insn_at(value, at);
   switch (reason) {
     case Reason::kNoSuchProgram:

@@ -11,13 +11,22 @@
 namespace plumb::oracle {
 namespace {
 
-constexpr std::string_view kRunsIt = "";
+constexpr std::string_view kRunsIt;
 // As in the other version.
 constexpr std::string_view kSame = "=";
 
+constexpr ReasonInfo info_of(std::string_view phrase, ReasonKind kind, std::string_view in_6_1,
+                             std::string_view in_6_12, std::string_view note) {
+  return {.phrase = phrase,
+          .kind = kind,
+          .in_6_1 = in_6_1,
+          .in_6_12 = in_6_12 == kSame ? in_6_1 : in_6_12,
+          .note = note};
+}
+
 constexpr ReasonInfo kTable[] = {
 #define PLUMB_REASON(name, phrase, kind, in_6_1, in_6_12, note) \
-  {phrase, ReasonKind::k##kind, in_6_1, in_6_12 == kSame ? in_6_1 : in_6_12, note},
+  info_of(phrase, ReasonKind::k##kind, in_6_1, in_6_12, note),
 #include "oracle/reasons.inc"
 };
 

@@ -31,7 +31,8 @@ Result result_of(const CaseRow& row, const JitReport& jit) {
       break;
     case Verdict::kNotApplicable:
     case Verdict::kUndefined:
-      result.skipped = fmt::format("{}: {}", verdict_name(row.verdict), row.reason);
+      result.skipped = fmt::format("{}: {}{}{}", verdict_name(row.verdict), row.reason,
+                                   row.detail.empty() ? "" : ": ", row.detail);
       break;
     case Verdict::kConforms:
     case Verdict::kViolation:

@@ -4,9 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <pugixml.hpp>
 #include <set>
 #include <string>
+
+#include "core/frame_geometry.h"
 
 namespace plumb::reports {
 namespace {
@@ -50,6 +53,26 @@ TEST(LayoutPictures, FillTheirFrameWithoutGapOrOverlap) {
       edge = slot.offset;
     }
     EXPECT_EQ(edge, frame.body_sp) << row.name;
+  }
+}
+
+// What the layouts compute from their recipes, against core/frame_geometry.h.
+TEST(LayoutPictures, HaveTheirRecordWhereTheGeometrySays) {
+  using jit::reference::SlotRole;
+  for (const LayoutRow& row : layout_table()) {
+    const FrameGeometry geometry = frame_geometry(row.arch);
+    const int entry = -static_cast<int>(geometry.call_pushes);
+    const auto offset_of = [&](SlotRole role) {
+      const auto frame = pictured_frame(row);
+      const auto slot = std::ranges::find(frame.slots, role, &jit::reference::Slot::role);
+      return slot == frame.slots.end() ? 0 : slot->offset;
+    };
+    EXPECT_EQ(offset_of(SlotRole::kReturnAddress),
+              entry - static_cast<int>(geometry.return_below_entry))
+        << row.name;
+    EXPECT_EQ(offset_of(SlotRole::kFramePointer),
+              entry - static_cast<int>(geometry.record_below_entry))
+        << row.name;
   }
 }
 

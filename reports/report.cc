@@ -15,7 +15,10 @@ JitReport make_report(const jit::JitInfo& info) {
 
 void add_case(JitReport& report, const std::string& path, const Judgement& judgement,
               std::vector<Finding> findings) {
-  CaseRow row{.path = path, .verdict = judgement.verdict, .reason = judgement.reason, .detail = judgement.detail};
+  CaseRow row{.path = path,
+              .verdict = judgement.verdict,
+              .reason = judgement.reason,
+              .detail = judgement.detail};
   for (Finding& finding : findings) {
     finding.path = path;
     row.findings.push_back(report.findings.size());

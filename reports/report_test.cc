@@ -258,7 +258,8 @@ TEST(ReportJson, KeepsEveryFieldOfItsContract) {
   }
   EXPECT_EQ(seen["findings"][0]["signature"], "same-result.fake.x86_64.main");
   EXPECT_EQ(seen["findings"][0]["known"], "w");
-  EXPECT_EQ(seen["undefined_reasons"], json::parse(R"([{"reason": "why", "count": 1}])"));
+  EXPECT_EQ(seen["undefined_reasons"],
+            json::parse(R"([{"reason": "why", "count": 1, "blind_spot": false}])"));
   EXPECT_EQ(seen["not_applicable_reasons"], json::parse(R"([{"reason": "because", "count": 1}])"));
   ASSERT_EQ(seen["invariants"].size(), invariants::invariant_table().size());
   EXPECT_EQ(seen["invariants"][0],

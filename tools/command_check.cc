@@ -58,7 +58,7 @@ void add_row(const harness::CheckRow& row, const harness::NamedCase& named,
   std::vector<Finding> findings;
   if (harness::is_finding(row.judgement)) {
     findings.push_back(harness::finding_of(row.judgement));
-    findings.back().known = row.known;
+    if (!row.known.empty()) findings.back().known = row.known;
   }
   add_case(report, named.path, row.judgement, std::move(findings));
   if (row.judgement.verdict == Verdict::kNotJudged) return;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/corpus.h"
 #include "harness/kill_matrix.h"
 #include "tools/session.h"
 
@@ -46,9 +47,14 @@ nlohmann::ordered_json row_json(const harness::KillRow& row) {
           {"invariants", invariants}};
 }
 
-int print_matrix(const DefectsArguments& arguments, bool json) {
+int print_matrix(const DefectsArguments& arguments, const Session& session) {
+  const bool json = session.json;
   const bool shows_progress = isatty(STDERR_FILENO) == 1;
-  const auto rows = harness::kill_matrix(arguments.options, [&](const harness::KillRow& row) {
+  const auto waivers = harness::read_waivers(session.known_directory);
+  if (!waivers) return unusable(waivers.error().str());
+  harness::KillOptions options = arguments.options;
+  options.waivers = *waivers;
+  const auto rows = harness::kill_matrix(options, [&](const harness::KillRow& row) {
     if (shows_progress) fmt::print(stderr, "\r\033[K{} in {}", row.defect->name, row.layout);
   });
   if (shows_progress) fmt::print(stderr, "\r\033[K");
@@ -83,7 +89,7 @@ void add_defects_command(CLI::App& app, Session& session) {
   command->add_option("--seed", arguments->options.seed, "Seed of the cases");
   command->callback([arguments, &session] {
     session.action = [arguments, &session] {
-      if (arguments->kill_matrix) return print_matrix(*arguments, session.json);
+      if (arguments->kill_matrix) return print_matrix(*arguments, session);
       print_list(session.json);
       return kStatusConforms;
     };

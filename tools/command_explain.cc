@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "core/case_text.h"
+#include "core/printable.h"
 #include "harness/codec.h"
 #include "harness/isolate.h"
 #include "harness/judge.h"
@@ -49,7 +50,7 @@ Explanation explained(const Case& value, jit::Jit& jit, harness::InterpreterList
   Explanation out{.finding = harness::is_finding(trial.judgement), .text = {}};
   if (trial.image == nullptr) {
     out.text = fmt::format("{} on {}: {}\n", verdict_name(trial.judgement.verdict), jit.info().name,
-                           trial.judgement.reason);
+                           printable(trial.judgement.reason));
     return out;
   }
   out.text = reports::explain_text({.value = &value,
@@ -72,7 +73,7 @@ int explain_loss(const harness::Loss& loss, const ExplainArguments& arguments,
     return kStatusHarnessFailed;
   }
   const Judgement judgement = harness::outcome_of(loss, jit).judgement;
-  fmt::print("{}\n  {}\n", judgement.signature.str(), judgement.reason);
+  fmt::print("{}\n  {}\n", judgement.signature.str(), printable(judgement.reason));
   return kStatusFinding;
 }
 

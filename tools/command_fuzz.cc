@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include "core/printable.h"
 #include "harness/corpus.h"
 #include "harness/fuzz_driver.h"
 #include "reports/explain.h"
@@ -61,7 +62,7 @@ class ProgressLine {
 };
 
 std::string describe(const Case& value, const harness::Trial& trial) {
-  if (trial.image == nullptr) return trial.judgement.reason + "\n";
+  if (trial.image == nullptr) return printable(trial.judgement.reason) + "\n";
   return reports::explain_text({.value = &value,
                                 .image = &trial.image->image(),
                                 .execution = &trial.execution,

@@ -10,6 +10,7 @@
 
 #include "core/arch.h"
 #include "core/capability.h"
+#include "core/printable.h"
 #include "jit_under_test/jit.h"
 #include "tools/jits_contracts.h"
 #include "tools/session.h"
@@ -38,9 +39,10 @@ nlohmann::ordered_json describe(const jit::JitEntry& entry) {
 }
 
 void print_entry(const nlohmann::ordered_json& jit) {
-  fmt::print("{}\n", jit["name"].get<std::string>());
+  const auto text = [&jit](const char* field) { return printable(jit[field].get<std::string>()); };
+  fmt::print("{}\n", text("name"));
   if (!jit["available"].get<bool>()) {
-    fmt::print("  not available: {}\n", jit["reason"].get<std::string>());
+    fmt::print("  not available: {}\n", text("reason"));
     return;
   }
   std::string capabilities;
@@ -49,8 +51,7 @@ void print_entry(const nlohmann::ordered_json& jit) {
   }
   const auto& contract = jit["contract"];
   fmt::print("  architecture  {}\n  origin        {}, version {}\n  capabilities  {}\n",
-             jit["arch"].get<std::string>(), jit["origin"].get<std::string>(),
-             jit["version"].get<std::string>(), capabilities);
+             text("arch"), text("origin"), text("version"), capabilities);
   const auto pad = contract["landing_pad"].get<std::string>();
   fmt::print("  contract      an empty slot {} the count; calls at sp % {} = 0; result {} bits{}\n",
              contract["empty_slot_consumes_count"].get<bool>() ? "consumes" : "does not consume",
@@ -68,7 +69,8 @@ int print_contracts(const Session& session) {
     if (!entry.available) continue;
     const auto opened = jit::open_jit(entry);
     if (!opened) {
-      fmt::print(stderr, "plumb: {}: not available: {}\n", entry.name, opened.error().message);
+      fmt::print(stderr, "plumb: {}: not available: {}\n", printable(entry.name),
+                 printable(opened.error().message));
       continue;
     }
     const jit::JitInfo& info = (*opened)->info();

@@ -22,9 +22,6 @@ struct AddArguments {
 // jits add, jits remove.
 void add_jits_add_commands(CLI::App& jits, Session& session);
 
-// The architectures that a kernel tree may have a JIT for.
-[[nodiscard]] std::vector<std::string> all_archs();
-
 // jits add linux=PATH. The exit status.
 [[nodiscard]] int add_linux(const AddArguments& arguments, const std::string& path,
                             const Session& session);

@@ -12,17 +12,20 @@
 #include <utility>
 #include <vector>
 
+#include "harness/call_in_child.h"
 #include "jit_under_test/jit.h"
+#include "jit_under_test/linux/trees/acquire.h"
+#include "jit_under_test/linux/trees/cache.h"
+#include "jit_under_test/linux/trees/process.h"
 #include "tools/command_jits.h"
-#include "tools/jits_build.h"
-#include "tools/jits_cache.h"
-#include "tools/jits_process.h"
-#include "tools/jits_tree.h"
 
 namespace plumb::tools {
 namespace {
 
 namespace fs = std::filesystem;
+
+using jit::trees::check_name;
+using jit::trees::Scratch;
 
 constexpr std::string_view kLinux = "linux=";
 constexpr std::string_view kPlugin = "plugin=";
@@ -37,7 +40,7 @@ int add_plugin(const AddArguments& arguments, const Session& session) {
   }
   std::error_code error;
   if (!fs::is_regular_file(file, error)) return unusable(file + ": no such file");
-  const auto line = call_in_child(
+  const auto line = harness::call_in_child(
       [&file] {
         const auto opened = jit::open_plugin(file);
         return opened ? "=" + (*opened)->info().name : opened.error().message;
@@ -57,7 +60,8 @@ int add_plugin(const AddArguments& arguments, const Session& session) {
   fs::create_directory(scratch->path() / *name, error);
   fs::copy_file(file, scratch->path() / *name / (*name + ".so"), error);
   if (error) return unusable(fmt::format("{}: {}", file, error.message()));
-  const auto installed = install(*scratch, session.cache_directory, *name, arguments.force);
+  const auto installed =
+      jit::trees::install(*scratch, session.cache_directory, *name, arguments.force);
   if (!installed) return unusable(installed.error().str());
   if (session.json) {
     fmt::print("{}\n", nlohmann::ordered_json{{"name", *name}}.dump(2));
@@ -68,7 +72,7 @@ int add_plugin(const AddArguments& arguments, const Session& session) {
 }
 
 int add(const AddArguments& arguments, const Session& session) {
-  const InterruptsHeld held;
+  const jit::trees::InterruptsHeld held;
   if (!arguments.name.empty()) {
     if (const auto name = check_name(arguments.name); !name) return unusable(name.error().str());
   }
@@ -81,8 +85,8 @@ int add(const AddArguments& arguments, const Session& session) {
 }
 
 int remove(const std::string& name, const Session& session) {
-  const InterruptsHeld held;
-  const auto removed = remove_added(session.cache_directory, name);
+  const jit::trees::InterruptsHeld held;
+  const auto removed = jit::trees::remove_added(session.cache_directory, name);
   if (!removed) return unusable(removed.error().str());
   std::error_code error;
   fs::remove(log_file(session, name), error);
@@ -123,7 +127,7 @@ void add_jits_add_commands(CLI::App& jits, Session& session) {
                       "JITs are called linux-NAME-ARCH; default: the tree's version and -user");
   command->add_option("--arch", arguments->archs, "only these: x86_64, arm64, riscv64")
       ->delimiter(',')
-      ->check(CLI::IsMember(all_archs()));
+      ->check(CLI::IsMember(jit::trees::all_archs()));
   command->add_option("--source", arguments->source, "checkout of Plumbline")->type_name("DIR");
   command->add_flag("--force", arguments->force, "replace what was added under that name");
   command->callback([arguments, &session] {

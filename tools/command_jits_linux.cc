@@ -9,28 +9,26 @@
 #include <utility>
 #include <vector>
 
+#include "harness/call_in_child.h"
+#include "jit_under_test/linux/trees/acquire.h"
+#include "jit_under_test/linux/trees/build.h"
+#include "jit_under_test/linux/trees/cache.h"
+#include "jit_under_test/linux/trees/tree.h"
 #include "tools/command_jits.h"
-#include "tools/jits_build.h"
-#include "tools/jits_cache.h"
-#include "tools/jits_tree.h"
 
 namespace plumb::tools {
 namespace {
 
 namespace fs = std::filesystem;
 
+using jit::trees::build_jits;
+using jit::trees::BuildRequest;
+using jit::trees::BuiltJit;
+using jit::trees::check_name;
+using jit::trees::Scratch;
+
 void progress(const std::string& line) {
   if (isatty(STDERR_FILENO) == 1) fmt::print(stderr, "{}\n", line);
-}
-
-// The last part of a path, with what would need quoting replaced.
-std::string plain_name(const fs::path& path) {
-  const fs::path normal = (fs::absolute(path) / "").lexically_normal().parent_path();
-  std::string text = normal.filename().string();
-  for (char& c : text) {
-    if (!is_name_character(c)) c = '_';
-  }
-  return text;
 }
 
 // Keeps the log of a build that failed, and says where.
@@ -82,50 +80,6 @@ void print_added(const Session& session, const BuildRequest& request, const std:
   }
 }
 
-Result<std::string> acquire_tree(const BuildTools& tools, const BuildRequest& request,
-                                 const fs::path& from) {
-  std::error_code error;
-  const fs::path absolute = fs::absolute(from, error);
-  if (fs::is_directory(from, error)) {
-    // Through a link, so that no character of the user's path means anything to CMake.
-    if (auto version = tree_version(absolute); !version) return version;
-    fs::create_directory_symlink(absolute, request.tree, error);
-    if (error) return fail(fmt::format("{}: {}", request.tree.string(), error.message()));
-    return tree_version(request.tree);
-  }
-  if (!fs::exists(from, error)) return fail(from.string() + ": no such file or directory");
-  if (!is_archive_name(from)) {
-    return fail(from.string() + ": neither a directory nor an archive (.tar.xz, .tar.gz, ...)");
-  }
-  progress(fmt::format("extracting {} (about 10 s)", from.string()));
-  const fs::path link = request.scratch / "archive";
-  fs::create_symlink(absolute, link, error);
-  if (auto done = extract_tree(tools, request, link); !done) {
-    return fail(fmt::format("{}: {}", from.string(), done.error().message));
-  }
-  auto version = tree_version(request.tree);
-  if (!version) return fail(from.string() + ": the archive holds no kernel tree");
-  return version;
-}
-
-// Moves what was built to scratch/NAME, interpreters and tests to directories of their own there.
-// The number of JITs.
-Result<std::size_t> collect(const BuildRequest& request, const std::vector<BuiltJit>& jits) {
-  const fs::path directory = request.scratch / request.name;
-  std::error_code error;
-  fs::create_directory(directory, error);
-  std::size_t count = 0;
-  for (const BuiltJit& jit : jits) {
-    if (jit.plugin.empty()) continue;
-    const fs::path to = directory / directory_of(jit.kind);
-    fs::create_directory(to, error);
-    fs::rename(jit.plugin, to / jit.plugin.filename(), error);
-    if (error) return fail(fmt::format("{}: {}", jit.plugin.string(), error.message()));
-    count += jit.kind == BuiltJit::Kind::kJit ? 1 : 0;
-  }
-  return count;
-}
-
 int finish_linux(const AddArguments& arguments, const Session& session, const Scratch& scratch,
                  const BuildRequest& request, const std::string& version,
                  const std::vector<BuiltJit>& jits) {
@@ -135,7 +89,7 @@ int finish_linux(const AddArguments& arguments, const Session& session, const Sc
       jits, [](const BuiltJit& j) { return j.plugin.empty() && j.kind == BuiltJit::Kind::kJit; });
   const bool named = !arguments.archs.empty();  // then all of them are wanted
   const std::string log = failed == jits.end() ? "" : keep_log(session, request);
-  const auto collected = collect(request, jits);
+  const auto collected = jit::trees::collect(request, jits);
   if (!collected) return unusable(collected.error().str());
   if (*collected == 0 || (named && lacking != jits.end())) {
     const bool is_jit = failed != jits.end() && failed->kind == BuiltJit::Kind::kJit;
@@ -143,7 +97,8 @@ int finish_linux(const AddArguments& arguments, const Session& session, const Sc
     return unusable(
         fmt::format("{}: nothing was added: {}: {}{}", arguments.what, jit.arch, jit.reason, log));
   }
-  const auto installed = install(scratch, session.cache_directory, request.name, arguments.force);
+  const auto installed =
+      jit::trees::install(scratch, session.cache_directory, request.name, arguments.force);
   if (!installed) return unusable(installed.error().str());
   if (failed == jits.end()) {
     std::error_code error;
@@ -158,8 +113,6 @@ int finish_linux(const AddArguments& arguments, const Session& session, const Sc
 
 }  // namespace
 
-std::vector<std::string> all_archs() { return {"x86_64", "arm64", "riscv64"}; }
-
 int add_linux(const AddArguments& arguments, const std::string& path, const Session& session) {
   const fs::path from = path;
   const fs::path source = arguments.source.empty() ? session.source_directory : arguments.source;
@@ -168,7 +121,7 @@ int add_linux(const AddArguments& arguments, const std::string& path, const Sess
     return unusable(
         fmt::format("'{}' is no checkout of Plumbline: give --source DIR", source.string()));
   }
-  const auto tools = find_build_tools();
+  const auto tools = jit::trees::find_build_tools();
   if (!tools) return unusable(tools.error().str());
   const auto scratch = Scratch::make(session.cache_directory);
   if (!scratch) return unusable(scratch.error().str());
@@ -177,11 +130,13 @@ int add_linux(const AddArguments& arguments, const std::string& path, const Sess
                        .scratch = scratch->path(),
                        .log = scratch->path() / "build.log",
                        .name = arguments.name,
-                       .origin = "kernel tree " + plain_name(from),
-                       .archs = arguments.archs.empty() ? all_archs() : arguments.archs};
-  const auto version = acquire_tree(*tools, request, from);
+                       .origin = "kernel tree " + jit::trees::plain_name(from),
+                       .archs = arguments.archs.empty() ? jit::trees::all_archs() : arguments.archs,
+                       .in_child = harness::call_in_child};
+  const auto version = jit::trees::acquire_tree(*tools, request, from, progress);
   if (!version) return unusable(version.error().str());
-  const auto name = check_name(request.name.empty() ? default_tree_name(*version) : request.name);
+  const auto name =
+      check_name(request.name.empty() ? jit::trees::default_tree_name(*version) : request.name);
   if (!name) return unusable(name.error().str());
   request.name = *name;
   std::vector<std::string> names;

@@ -58,14 +58,14 @@ class OnlyInTheTarget {
 
   void add(const std::vector<Artefact>& artefacts) {
     for (std::size_t i = 0; i < artefacts.size(); ++i) {
-      bool told = false;
+      bool reported = false;
       for (std::size_t j = 0; j < jits_.size() && i < kMostLookedAt; ++j) {
         if (target_name(jits_[j]->info()) != artefacts[i].target) continue;
         const auto words = dies_of(jits_[j]->info(), artefacts[i].path, engine_);
         if (words) add(j, artefacts[i], *words);
-        told |= words.has_value();
+        reported |= words.has_value();
       }
-      if (!told) add_unclear(artefacts[i], i < kMostLookedAt);
+      if (!reported) add_unclear(artefacts[i], i < kMostLookedAt);
     }
   }
 

@@ -62,13 +62,13 @@ void add_lines(const std::string& path, LibfuzzerRun& run) {
 }
 
 // Executions that libFuzzer's last line of progress tells: "#1234: cov: ...".
-std::uint64_t executions_told(const std::string& log) {
+std::uint64_t executions_reported(const std::string& log) {
   std::ifstream file(log);
-  std::uint64_t told = 0;
+  std::uint64_t executions = 0;
   for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("#")) told = std::strtoull(line.c_str() + 1, nullptr, 10);
+    if (line.starts_with("#")) executions = std::strtoull(line.c_str() + 1, nullptr, 10);
   }
-  return told;
+  return executions;
 }
 
 std::size_t case_files_in(const std::string& directory) {
@@ -83,7 +83,7 @@ std::size_t case_files_in(const std::string& directory) {
 // Of the processes that have ended; libFuzzer starts new ones all the time.
 harness::FuzzProgress progress_of(const std::string& log, const std::string& funnel,
                                   const LibfuzzerOptions& options, double seconds) {
-  harness::FuzzProgress progress{.seconds = seconds, .generated = executions_told(log)};
+  harness::FuzzProgress progress{.seconds = seconds, .generated = executions_reported(log)};
   for (const nlohmann::json& line : lines_of(funnel)) {
     if (line.contains("funnel"))
       progress.compared += line["funnel"].value("compared", std::uint64_t{0});
@@ -207,9 +207,9 @@ std::string complaint_about(const TargetEnd& end, const LibfuzzerOptions& option
   if (end.interrupted) return "interrupted";
   if (end.stopped) {
     return fmt::format("did not end, {} s after its time: stopped; {}", options.grace,
-                       end.last_words);
+                       end.last_line);
   }
-  return end.fuzzed ? "" : "ended early: " + end.last_words;
+  return end.fuzzed ? "" : "ended early: " + end.last_line;
 }
 
 // One target, to its end. False: do not start the next one.
@@ -321,7 +321,7 @@ std::optional<std::string> dies_of(const jit::JitInfo& jit, const std::string& a
   std::error_code error;
   fs::remove(log, error);
   if (end.status == 0 || end.status == kStatusUnusable || end.interrupted) return std::nullopt;
-  return summary.empty() ? end.last_words : summary;
+  return summary.empty() ? end.last_line : summary;
 }
 
 }  // namespace plumb::tools

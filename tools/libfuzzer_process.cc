@@ -77,7 +77,7 @@ class Group {
     if (leader_ == 0) become_target(command);
     setpgid(leader_, leader_);  // here and there: whoever comes first
     guard_ = checked_fork();
-    if (guard_ == 0) watch_over(leader_);
+    if (guard_ == 0) kill_group_at_end_of_parent(leader_);
     setpgid(guard_, leader_);
     close(ends_[0]);
   }
@@ -88,7 +88,7 @@ class Group {
     if (!ended_) reap(leader_, status);
     reap(guard_, status);
     close(ends_[1]);
-    remove_leavings();
+    remove_temporary_files();
   }
   Group(const Group&) = delete;
   Group& operator=(const Group&) = delete;
@@ -102,10 +102,10 @@ class Group {
 
   // Twice is fine.
   void stop() {
-    if (told_ == Clock::time_point()) {
-      told_ = Clock::now();
+    if (stopped_at_ == Clock::time_point()) {
+      stopped_at_ = Clock::now();
       kill(-leader_, SIGTERM);
-    } else if (since(told_) > kSecondsToObey) {
+    } else if (since(stopped_at_) > kSecondsToObey) {
       kill(leader_, SIGKILL);
     }
   }
@@ -131,7 +131,7 @@ class Group {
     _exit(kNoTarget);
   }
 
-  [[noreturn]] void watch_over(pid_t group) const {
+  [[noreturn]] void kill_group_at_end_of_parent(pid_t group) const {
     setpgid(0, group);
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
@@ -144,7 +144,7 @@ class Group {
   }
 
   // What libFuzzer's fork mode leaves behind when it is killed.
-  void remove_leavings() const {
+  void remove_temporary_files() const {
     std::error_code error;
     const auto directory = std::filesystem::temp_directory_path(error);
     std::filesystem::remove_all(
@@ -156,7 +156,7 @@ class Group {
   pid_t guard_ = -1;
   bool ended_ = false;
   int status_ = 0;
-  Clock::time_point told_;
+  Clock::time_point stopped_at_;
 };
 
 bool is_of_funnel(const std::string& line) {
@@ -168,9 +168,9 @@ void read_log(const std::string& path, TargetEnd& end) {
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
     end.fuzzed |= line.starts_with("INFO: exiting:");
-    if (!line.empty() && !is_of_funnel(line)) end.last_words = line;
+    if (!line.empty() && !is_of_funnel(line)) end.last_line = line;
   }
-  if (end.last_words.empty()) end.last_words = fmt::format("status {}, without a word", end.status);
+  if (end.last_line.empty()) end.last_line = fmt::format("status {}, without a word", end.status);
 }
 
 }  // namespace

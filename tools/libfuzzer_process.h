@@ -18,11 +18,12 @@ struct TargetCommand {
 };
 
 struct TargetEnd {
-  int status = 0;            // 0 it said that all is well; else its status, or 128 + its signal
-  bool stopped = false;      // its time was over
-  bool interrupted = false;  // this process got SIGINT or SIGTERM, which the target was told
-  bool fuzzed = false;       // libFuzzer says in the log that fuzzing went on to its end
-  std::string last_words;    // last line of the log that is no part of a funnel, or how it ended
+  int status = 0;        // 0 it said that all is well; else its status, or 128 + its signal
+  bool stopped = false;  // its time was over
+  bool interrupted =
+      false;              // this process got SIGINT or SIGTERM, which was passed on to the target
+  bool fuzzed = false;    // libFuzzer says in the log that fuzzing went on to its end
+  std::string last_line;  // last line of the log that is no part of a funnel, or how it ended
 };
 
 [[nodiscard]] TargetEnd run_target(const TargetCommand& command);

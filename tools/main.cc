@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include "tools/jits_cache.h"
+#include "jit_under_test/linux/trees/cache.h"
 #include "tools/session.h"
 
 namespace {
@@ -47,8 +47,9 @@ void add_common_options(CLI::App& app, plumb::tools::Session& session) {
 
 int run(int argc, char** argv) {
   using namespace plumb::tools;
+  namespace jit = plumb::jit;
   Session session;
-  session.cache_directory = default_cache();
+  session.cache_directory = jit::trees::default_cache();
   session.source_directory = (own_directory() / "../..").lexically_normal().string();
   session.known_directory = find_known();
   session.target_directory = (own_directory() / "../fuzz").lexically_normal().string();
@@ -74,8 +75,8 @@ int run(int argc, char** argv) {
     return app.exit(error) == 0 ? kStatusConforms : kStatusUnusable;
   }
   if (session.plugin_directory.empty()) {
-    session.plugin_directory =
-        plugin_search_path((own_directory() / "plugins").string(), session.cache_directory);
+    session.plugin_directory = jit::trees::plugin_search_path(
+        (own_directory() / "plugins").string(), session.cache_directory);
   }
   return session.action();
 }

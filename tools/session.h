@@ -19,7 +19,8 @@ struct Session {
   bool json = false;             // --format json
   std::string plugin_directory;  // where the JIT plugins lie, separated by ':'; default: plugins/
                                  // beside the command, and what was added to the cache
-  std::string cache_directory;   // where `plumb jits add` puts plugins (tools/jits_cache.h)
+  std::string
+      cache_directory;  // where `plumb jits add` puts plugins (jit_under_test/linux/trees/cache.h)
   std::string source_directory;  // the checkout that the command was built from
   std::string known_directory;   // case files with waivers: corpus/known
   std::string target_directory;  // the libFuzzer targets: build/fuzz

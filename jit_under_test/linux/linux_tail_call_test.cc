@@ -108,9 +108,9 @@ TEST_P(LinuxTailCall, SubprogramsFindFilledSlotsToo) {
 // whoever calls the callback, and that is C code.
 TEST_P(LinuxTailCall, CallbacksThatReachATailCallTakeTheCountFromTheirCaller) {
   const FunctionSpec target = {{mov(0, 1), exit_insn()}, 0};
-  const FunctionSpec main = {load_function(2, 1) + Code{mov(1, 1), mov(3, 0), mov(4, 0),
-                                                        call_helper(181), exit_insn()},
-                             0};
+  const FunctionSpec main = {
+      load_function(2, 1) + Code{mov(1, 1), mov(3, 0), mov(4, 0), call_helper(181), exit_insn()},
+      0};
   const FunctionSpec tail_calls = {direct_tail_call(0, 0) + Code{mov(0, 0), exit_insn()}, 0};
   const FunctionSpec calls = {{call_function(2), mov(0, 0), exit_insn()}, 0};
   const FunctionSpec plain = {{mov(0, 0), exit_insn()}, 0};

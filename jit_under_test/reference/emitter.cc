@@ -126,6 +126,7 @@ std::vector<Step> Emitter::steps_to_undo() const {
 int Emitter::tail_call_limit() const {
   if (has(Defect::kLimitTooLow)) return kTailCallLimit - 1;
   if (has(Defect::kLimitTooHigh)) return kTailCallLimit + 1;
+  if (has(Defect::kCountsByTwo)) return 2 * kTailCallLimit;
   return kTailCallLimit;
 }
 

@@ -30,6 +30,7 @@ class EmitterArm64 final : public Emitter {
   // frame_arm64.cc
   void undo(const Step& step);
   void pop_pair(int low, int high);
+  void stray_stores();
   void unwind();
   void check_bound(const asmjit::Label& out);
   void check_count(const asmjit::Label& out);

@@ -34,6 +34,7 @@ class EmitterX86 final : public Emitter {
   void undo(const Step& step);
   void load_saved();
   void pop_saved();
+  void stray_stores();
   void check_bound(const asmjit::Label& out);
   void check_count(const asmjit::Label& out);
   void count_up();

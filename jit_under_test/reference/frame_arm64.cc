@@ -138,7 +138,23 @@ std::vector<Step> EmitterArm64::epilogue_steps() const {
   return steps;
 }
 
+// sp stands where it stands in the body.
+void EmitterArm64::stray_stores() {
+  const int body = frame().body_sp;
+  if (has(Defect::kWritesAboveEntry) && function_.function == 0) {
+    a_.str(x7, a64::ptr(sp, -body));
+  }
+  if (has(Defect::kScribblesOnStack) && frame().r10 && frame().stack_size >= 8) {
+    a_.str(x7, a64::ptr(sp, *frame().r10 - 8 - body));
+  }
+  const auto saved = std::ranges::find(frame().slots, SlotRole::kSaved, &Slot::role);
+  if (has(Defect::kScribblesOnSaved) && saved != frame().slots.end()) {
+    a_.str(x7, a64::ptr(sp, saved->offset - body));
+  }
+}
+
 void EmitterArm64::epilogue() {
+  stray_stores();
   bool is_signed = false;
   for (const Step& s : epilogue_steps()) {
     undo(s);
@@ -169,7 +185,11 @@ void EmitterArm64::check_count(const Label& out) {
     a_.ldr(x12, a64::ptr(x26));
     a_.cmp(x12, limit);
     a_.b_cs(out);
-    if (!has(Defect::kNoWriteBack)) a_.add(x12, x12, 1);
+    if (has(Defect::kCountStartsAgain)) {
+      a_.movz(x12, 1);
+    } else if (!has(Defect::kNoWriteBack)) {
+      a_.add(x12, x12, has(Defect::kCountsByTwo) ? 2 : 1);
+    }
     if (has(Defect::kCountsEmptySlots)) a_.str(x12, a64::ptr(x26));
     return;
   }

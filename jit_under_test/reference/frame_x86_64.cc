@@ -134,7 +134,22 @@ void EmitterX86::pop_saved() {
   }
 }
 
+void EmitterX86::stray_stores() {
+  const int fp = frame().frame_pointer;
+  if (has(Defect::kWritesAboveEntry) && function_.function == 0) {
+    a_.mov(x86::qword_ptr(rbp, -fp), rax);
+  }
+  if (has(Defect::kScribblesOnStack) && frame().r10 && frame().stack_size >= 8) {
+    a_.mov(x86::qword_ptr(rbp, *frame().r10 - 8 - fp), rax);
+  }
+  const auto saved = std::ranges::find(frame().slots, SlotRole::kSaved, &Slot::role);
+  if (has(Defect::kScribblesOnSaved) && saved != frame().slots.end()) {
+    a_.mov(x86::qword_ptr(rbp, saved->offset - fp), rax);
+  }
+}
+
 void EmitterX86::epilogue() {
+  stray_stores();
   const bool is_shifted = has(Defect::kFramePointerShifted);
   switch (traits().epilogue) {
     case Epilogue::kLoads:
@@ -209,12 +224,17 @@ void EmitterX86::check_count(const Label& out) {
 
 void EmitterX86::count_up() {
   if (has(Defect::kNoWriteBack)) return;
-  if (traits().counter == Counter::kReference) {
-    a_.add(x86::qword_ptr(rax), 1);
+  const int more = has(Defect::kCountsByTwo) ? 2 : 1;
+  if (has(Defect::kCountStartsAgain)) {
+    const Mem count =
+        traits().counter == Counter::kReference ? x86::qword_ptr(rax) : count_slot(kUpperHalf, 4);
+    a_.mov(count, 1);
+  } else if (traits().counter == Counter::kReference) {
+    a_.add(x86::qword_ptr(rax), more);
   } else if (has(Defect::kCountsOnlySuccesses)) {
-    a_.add(count_slot(kUpperHalf, 4), 1);
+    a_.add(count_slot(kUpperHalf, 4), more);
   } else {
-    a_.add(eax, 1);
+    a_.add(eax, more);
     a_.mov(count_slot(kUpperHalf, 4), eax);
   }
 }

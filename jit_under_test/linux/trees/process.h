@@ -8,7 +8,7 @@
 
 #include "core/result.h"
 
-namespace plumb::tools {
+namespace plumb::jit::trees {
 
 // Holds back SIGINT, SIGTERM and SIGHUP while it lives, so that what was begun is cleaned up. One
 // that arrived stops run_process(); one that nobody saw takes effect when the last object dies.
@@ -32,9 +32,9 @@ class InterruptsHeld {
 [[nodiscard]] Result<int> run_process(const std::vector<std::string>& command,
                                       const std::string& log);
 
-// Calls what in a child process and returns the line that it returned, so that code we do not trust
-// cannot take us down. An error when the child is killed, says nothing or takes too long.
-[[nodiscard]] Result<std::string> call_in_child(const std::function<std::string()>& what,
-                                                unsigned seconds);
+// Calls a function in a child process and returns the line that it returned, so that code we do not
+// trust cannot take us down; an error when it ends without one or takes longer than the seconds.
+using InChild = std::function<Result<std::string>(const std::function<std::string()>& what,
+                                                  unsigned seconds)>;
 
-}  // namespace plumb::tools
+}  // namespace plumb::jit::trees

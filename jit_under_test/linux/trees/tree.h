@@ -6,7 +6,7 @@
 
 #include "core/result.h"
 
-namespace plumb::tools {
+namespace plumb::jit::trees {
 
 // "6.12.117" or "6.13.0-rc2": what the Makefile of a kernel tree says. An error when the directory
 // is no kernel tree, or one without BPF.
@@ -18,4 +18,4 @@ namespace plumb::tools {
 // True for a name that ends like an archive that tar reads.
 [[nodiscard]] bool is_archive_name(const std::filesystem::path& file);
 
-}  // namespace plumb::tools
+}  // namespace plumb::jit::trees

@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "core/result.h"
+#include "jit_under_test/linux/trees/process.h"
 
-namespace plumb::tools {
+namespace plumb::jit::trees {
 
 // What building the JITs of a tree needs. All paths are absolute.
 struct BuildRequest {
@@ -20,6 +21,7 @@ struct BuildRequest {
   std::string name;
   std::string origin;              // for people: letters, digits, ' ', '.', '_', '+' and '-'
   std::vector<std::string> archs;  // "x86_64", ...
+  InChild in_child;                // starts what was built, once
 };
 
 // One architecture: built when plugin is set, else reason says why not. Or, in the last rows, what
@@ -57,4 +59,4 @@ struct BuildTools {
 [[nodiscard]] Result<std::vector<BuiltJit>> build_jits(const BuildTools& tools,
                                                        const BuildRequest& request);
 
-}  // namespace plumb::tools
+}  // namespace plumb::jit::trees

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "tools/jits_cache.h"
+#include "jit_under_test/linux/trees/cache.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -14,7 +14,7 @@
 #include <system_error>
 #include <utility>
 
-namespace plumb::tools {
+namespace plumb::jit::trees {
 namespace {
 
 namespace fs = std::filesystem;
@@ -160,4 +160,4 @@ Result<std::string> remove_added(const fs::path& cache, const std::string& name)
   return move_directory(cache / name, scratch->path() / name, RENAME_NOREPLACE);
 }
 
-}  // namespace plumb::tools
+}  // namespace plumb::jit::trees

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -13,11 +14,11 @@
 #include <optional>
 #include <string>
 
-#include "tools/jits_cache.h"
-#include "tools/jits_process.h"
-#include "tools/jits_tree.h"
+#include "jit_under_test/linux/trees/cache.h"
+#include "jit_under_test/linux/trees/process.h"
+#include "jit_under_test/linux/trees/tree.h"
 
-namespace plumb::tools {
+namespace plumb::jit::trees {
 namespace {
 
 namespace fs = std::filesystem;
@@ -223,26 +224,5 @@ TEST_F(Jits, AnInterruptEndsTheProcessAndIsAnError) {
   EXPECT_EQ(status.error().message, "interrupted");
 }
 
-TEST_F(Jits, CodeThatIsNotTrustedRunsInAChild) {
-  const InterruptsHeld held;
-  EXPECT_EQ(call_in_child([] { return std::string("fine"); }, 10).value(), "fine");
-  EXPECT_FALSE(call_in_child([] { return std::string(); }, 10));
-  const auto killed = call_in_child(
-      []() -> std::string {
-        (void)raise(SIGKILL);
-        return "alive";
-      },
-      10);
-  ASSERT_FALSE(killed);
-  EXPECT_EQ(killed.error().message, "killed by signal 9");
-  const auto late = call_in_child(
-      []() -> std::string {
-        while (true) pause();
-      },
-      1);
-  ASSERT_FALSE(late);
-  EXPECT_EQ(late.error().message, "not ready after 1 s");
-}
-
 }  // namespace
-}  // namespace plumb::tools
+}  // namespace plumb::jit::trees

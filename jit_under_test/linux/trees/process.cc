@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "tools/jits_process.h"
+#include "jit_under_test/linux/trees/process.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
 
-namespace plumb::tools {
+namespace plumb::jit::trees {
 namespace {
 
 constexpr int kCannotExecute = 127;
@@ -111,38 +111,4 @@ Result<int> run_process(const std::vector<std::string>& command, const std::stri
   return WEXITSTATUS(*status);
 }
 
-Result<std::string> call_in_child(const std::function<std::string()>& what, unsigned seconds) {
-  std::array<int, 2> pipe_ends{};
-  if (pipe2(pipe_ends.data(), O_CLOEXEC) != 0) {
-    return fail(fmt::format("cannot make a pipe: {}", std::strerror(errno)));
-  }
-  const pid_t child = fork();
-  if (child == 0) {
-    give_signals_back();
-    alarm(seconds);
-    const std::string line = what();
-    const ssize_t written = write(pipe_ends[1], line.data(), line.size());
-    _exit(written == static_cast<ssize_t>(line.size()) ? 0 : 1);
-  }
-  close(pipe_ends[1]);
-  std::string line;
-  std::array<char, 1024> buffer{};
-  ssize_t got = 0;
-  while (child > 0 && (got = read(pipe_ends[0], buffer.data(), buffer.size())) != 0) {
-    if (got > 0) line.append(buffer.data(), static_cast<std::size_t>(got));
-    if (got < 0 && errno != EINTR) break;
-  }
-  close(pipe_ends[0]);
-  if (child < 0) return fail("cannot start a process");
-  const Result<int> status = await(child);
-  if (!status) return std::unexpected(status.error());
-  if (WIFSIGNALED(*status)) {
-    return fail(WTERMSIG(*status) == SIGALRM
-                    ? fmt::format("not ready after {} s", seconds)
-                    : fmt::format("killed by signal {}", WTERMSIG(*status)));
-  }
-  if (*status != 0 || line.empty()) return fail("it ended without a word");
-  return line;
-}
-
-}  // namespace plumb::tools
+}  // namespace plumb::jit::trees

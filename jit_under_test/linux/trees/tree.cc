@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "tools/jits_tree.h"
+#include "jit_under_test/linux/trees/tree.h"
 
 #include <fmt/format.h>
 
@@ -9,9 +9,9 @@
 #include <string_view>
 #include <system_error>
 
-#include "tools/jits_cache.h"
+#include "jit_under_test/linux/trees/cache.h"
 
-namespace plumb::tools {
+namespace plumb::jit::trees {
 namespace {
 
 namespace fs = std::filesystem;
@@ -78,4 +78,4 @@ bool is_archive_name(const fs::path& file) {
       [&name](std::string_view ending) { return name.ends_with(ending); });
 }
 
-}  // namespace plumb::tools
+}  // namespace plumb::jit::trees

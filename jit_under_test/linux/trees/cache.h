@@ -13,7 +13,7 @@
 
 #include "core/result.h"
 
-namespace plumb::tools {
+namespace plumb::jit::trees {
 
 // What a name is made of: what needs no quoting anywhere.
 [[nodiscard]] bool is_name_character(char c);
@@ -61,4 +61,4 @@ class Scratch {
 [[nodiscard]] Result<std::string> remove_added(const std::filesystem::path& cache,
                                                const std::string& name);
 
-}  // namespace plumb::tools
+}  // namespace plumb::jit::trees

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "tools/jits_build.h"
+#include "jit_under_test/linux/trees/build.h"
 
 #include <fmt/format.h>
 
@@ -17,10 +17,10 @@
 
 #include "jit_under_test/jit.h"
 #include "jit_under_test/kernel_test_suite.h"
+#include "jit_under_test/linux/trees/process.h"
 #include "jit_under_test/second_opinion.h"
-#include "tools/jits_process.h"
 
-namespace plumb::tools {
+namespace plumb::jit::trees {
 namespace {
 
 namespace fs = std::filesystem;
@@ -126,8 +126,9 @@ std::string opening_error(const fs::path& plugin, BuiltJit::Kind kind) {
 }
 
 // Starts the plugin once, in a process of its own: an edited JIT may do anything.
-std::string why_it_does_not_start(const fs::path& plugin, BuiltJit::Kind kind) {
-  const Result<std::string> line = call_in_child(
+std::string why_it_does_not_start(const InChild& in_child, const fs::path& plugin,
+                                  BuiltJit::Kind kind) {
+  const Result<std::string> line = in_child(
       [&plugin, kind] {
         std::string error = opening_error(plugin, kind);
         return error.empty() ? std::string(kStarted) : error;
@@ -152,7 +153,7 @@ Result<BuiltJit> build_one(const BuildTools& tools, const BuildRequest& request,
   if (*status != 0 || !fs::exists(plugin, error)) {
     jit.reason = "it does not compile: " + first_error(request, logged);
   } else {
-    jit.reason = why_it_does_not_start(plugin, jit.kind);
+    jit.reason = why_it_does_not_start(request.in_child, plugin, jit.kind);
   }
   jit.failed = !jit.reason.empty();
   if (!jit.failed) jit.plugin = plugin;
@@ -224,4 +225,4 @@ Result<std::vector<BuiltJit>> build_jits(const BuildTools& tools, const BuildReq
   return jits;
 }
 
-}  // namespace plumb::tools
+}  // namespace plumb::jit::trees

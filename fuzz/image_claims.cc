@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "fuzz/image_claims.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <iterator>
+#include <limits>
+
+#include "core/check.h"
+#include "gen/choices.h"
+#include "gen/generate.h"
+
+namespace plumb::fuzz {
+namespace {
+
+constexpr std::uint64_t kWord = 8;
+
+plumb_native_function claim(std::uint32_t program, std::uint32_t function, std::uint64_t address,
+                            const std::vector<std::uint32_t>& offsets) {
+  plumb_native_function out{};
+  out.program = program;
+  out.function = function;
+  out.address = address;
+  out.size = offsets.back() + 16;
+  out.tail_call_entry = std::numeric_limits<std::uint32_t>::max();
+  out.insn_offset_count = static_cast<std::uint32_t>(offsets.size());
+  return out;
+}
+
+// Elements that are as long as the stride says; what the struct does not cover is rubbish. Those
+// that are no multiple of eight are not laid out: nobody may get so far.
+template <typename T>
+std::vector<std::uint64_t> laid_out(const std::vector<T>& elements, std::uint32_t stride) {
+  constexpr std::uint32_t kMost = 4096;
+  const bool is_possible = stride % kWord == 0 && stride != 0 && stride <= kMost;
+  const std::uint32_t real = is_possible ? stride : sizeof(T);
+  std::vector<std::uint64_t> words(
+      std::max<std::size_t>(elements.size() * std::max<std::size_t>(real, sizeof(T)) / kWord, 1),
+      0xabab'abab'abab'abab);
+  auto* const bytes = reinterpret_cast<std::uint8_t*>(words.data());
+  for (std::size_t i = 0; i < elements.size(); ++i) {
+    std::memcpy(bytes + i * real, &elements[i], std::min<std::size_t>(sizeof(T), real));
+    std::memcpy(bytes + i * real, &stride, sizeof stride);
+  }
+  return words;
+}
+
+// Numbers near what the reader compares with.
+std::uint64_t odd_number(gen::ChoiceStream& choices) {
+  const std::uint64_t base[] = {0,
+                                kClaimedArena.address,
+                                kClaimedArena.address + kClaimedArena.size,
+                                std::numeric_limits<std::uint64_t>::max(),
+                                kClaimedArena.size,
+                                kClaimedArena.address + PLUMB_STUB_SIZE};
+  const std::uint64_t number = base[choices.below(std::size(base))];
+  const int distance = choices.range(-9, 9);
+  return choices.chance(80) ? number + static_cast<std::uint64_t>(distance) : choices.word();
+}
+
+std::uint32_t odd_stride(gen::ChoiceStream& choices, std::uint32_t size) {
+  const std::uint32_t strides[] = {0,        4,         8,    size - 8, size - 1,    size + 1,
+                                   size + 8, size + 64, 4096, 8192,     0xffff'fff8, 0xffff'ffff};
+  return strides[choices.below(std::size(strides))];
+}
+
+std::uint32_t huge_count(gen::ChoiceStream& choices) {
+  const std::uint32_t counts[] = {0xffff'ffff, 0x8000'0000, 0x0100'0000};
+  return counts[choices.below(std::size(counts))];
+}
+
+void lie_about_a_function(gen::ChoiceStream& choices, Claims& claims) {
+  plumb_native_function& function = claims.functions[choices.below(claims.functions.size())];
+  auto& offsets = claims.offsets[static_cast<std::size_t>(&function - claims.functions.data())];
+  const auto number = [&] { return static_cast<std::uint32_t>(odd_number(choices)); };
+  switch (choices.below(11)) {
+    case 0:
+      function.address = odd_number(choices);
+      break;
+    case 1:
+      function.size = number();
+      break;
+    case 2:
+      function.program = number();
+      break;
+    case 3:
+      function.function = number();
+      break;
+    case 4:
+      function.tail_call_entry = number();
+      break;
+    case 5:
+      offsets[choices.below(offsets.size())] = number();
+      break;
+    case 6:
+      function.insn_offset_count = static_cast<std::uint32_t>(choices.below(offsets.size() + 1));
+      break;
+    case 7:
+      function.insn_offset_count = huge_count(choices);
+      break;
+    case 8:  // over another one
+      function.address = claims.functions[choices.below(claims.functions.size())].address +
+                         static_cast<std::uint64_t>(choices.range(-4, 4));
+      break;
+    case 9: {
+      const plumb_native_function twice = function;
+      const auto same = offsets;
+      claims.functions.push_back(twice);
+      claims.offsets.push_back(same);
+      break;
+    }
+    default:
+      claims.functions.erase(claims.functions.begin());
+      claims.offsets.erase(claims.offsets.begin());
+      break;
+  }
+}
+
+// About what lies in the plugin's memory.
+void lie_inside(gen::ChoiceStream& choices, Claims& claims) {
+  switch (choices.below(8)) {
+    case 0:
+      claims.code[0].size = odd_number(choices);
+      break;
+    case 1:
+      claims.code[0].address = odd_number(choices);
+      break;
+    case 2:
+      claims.symbols[0].address = odd_number(choices);
+      break;
+    case 3:
+      claims.symbols[0].size = odd_number(choices);
+      break;
+    case 4:
+      claims.symbols[0].name = nullptr;
+      break;
+    case 5:
+      claims.function_stride = odd_stride(choices, sizeof(plumb_native_function));
+      break;
+    case 6:
+      claims.symbol_stride = odd_stride(choices, sizeof(plumb_symbol));
+      break;
+    default:
+      lie_about_a_function(choices, claims);
+      break;
+  }
+}
+
+// About where that is and how much there is.
+void lie_outside(gen::ChoiceStream& choices, Claims& claims) {
+  plumb_image& image = claims.image;
+  auto* const functions = reinterpret_cast<plumb_native_function*>(claims.function_bytes.data());
+  switch (choices.below(10)) {
+    case 0:
+      image.functions = nullptr;
+      break;
+    case 1:
+      image.code_ranges = nullptr;
+      break;
+    case 2:
+      image.array_objects = nullptr;
+      break;
+    case 3:
+      image.symbols = nullptr;
+      break;
+    case 4:
+      if (claims.function_stride >= sizeof(plumb_native_function))
+        functions->insn_offsets = nullptr;
+      break;
+    case 5:
+      image.function_count = huge_count(choices);
+      break;
+    case 6:
+      image.code_range_count = huge_count(choices);
+      break;
+    case 7:
+      image.array_count = huge_count(choices);
+      break;
+    case 8:
+      image.symbol_count = huge_count(choices);
+      break;
+    default:
+      image.struct_size = static_cast<std::uint32_t>(choices.word());
+      break;
+  }
+}
+
+void expect_inside(std::uint64_t address, std::uint64_t size) {
+  PLUMB_CHECK(address >= kClaimedArena.address && size <= kClaimedArena.size &&
+              address - kClaimedArena.address <= kClaimedArena.size - size);
+}
+
+}  // namespace
+
+Claims truthful(const Case& value) {
+  Claims claims;
+  std::uint64_t address = kClaimedArena.address + PLUMB_STUB_SIZE;
+  const std::uint64_t begin = address;
+  for (std::uint32_t p = 0; p < value.programs.size(); ++p) {
+    for (std::uint32_t f = 0; f < value.programs[p].functions.size(); ++f) {
+      auto& offsets = claims.offsets.emplace_back();
+      const std::size_t slots = value.programs[p].functions[f].insns.size();
+      for (std::uint32_t i = 0; i <= slots; ++i) offsets.push_back(i * 4);
+      claims.functions.push_back(claim(p, f, address, offsets));
+      address += claims.functions.back().size;
+    }
+  }
+  claims.code.push_back({begin, address - begin});
+  for (std::size_t i = 0; i < value.arrays.size(); ++i) claims.arrays.push_back({address, 64});
+  plumb_symbol symbol{};
+  symbol.name = "symbol";
+  symbol.address = begin;
+  claims.symbols = {symbol, symbol};
+  return claims;
+}
+
+void hand_over(Claims& claims) {
+  for (std::size_t i = 0; i < claims.functions.size(); ++i) {
+    claims.functions[i].insn_offsets = claims.offsets[i].data();
+  }
+  claims.function_bytes = laid_out(claims.functions, claims.function_stride);
+  claims.symbol_bytes = laid_out(claims.symbols, claims.symbol_stride);
+  plumb_image& image = claims.image;
+  image.struct_size = sizeof(image);
+  image.functions = reinterpret_cast<plumb_native_function*>(claims.function_bytes.data());
+  image.function_count = static_cast<std::uint32_t>(claims.functions.size());
+  image.code_ranges = claims.code.data();
+  image.code_range_count = static_cast<std::uint32_t>(claims.code.size());
+  image.array_objects = claims.arrays.data();
+  image.array_count = static_cast<std::uint32_t>(claims.arrays.size());
+  image.symbols = reinterpret_cast<plumb_symbol*>(claims.symbol_bytes.data());
+  image.symbol_count = static_cast<std::uint32_t>(claims.symbols.size());
+}
+
+void check_image(const Image& image, const Case& value) {
+  std::vector<Range> code;
+  for (std::size_t p = 0; p < value.programs.size(); ++p) {
+    for (std::size_t f = 0; f < value.programs[p].functions.size(); ++f) {
+      const auto* function = image.find_function(static_cast<int>(p), static_cast<int>(f));
+      PLUMB_CHECK(function != nullptr);
+      expect_inside(function->address, function->size);
+      PLUMB_CHECK(function->address >= kClaimedArena.address + PLUMB_STUB_SIZE);
+      PLUMB_CHECK(std::ranges::is_sorted(function->insn_offsets));
+      PLUMB_CHECK(function->insn_offsets.size() == value.programs[p].functions[f].insns.size() + 1);
+      PLUMB_CHECK(function->insn_offsets.back() <= function->size);
+      PLUMB_CHECK(function->tail_call_entry.value_or(0) < function->size);
+      code.push_back({function->address, function->size});
+    }
+  }
+  std::ranges::sort(code, {}, &Range::address);
+  for (std::size_t i = 1; i < code.size(); ++i) {
+    PLUMB_CHECK(code[i - 1].address + code[i - 1].size <= code[i].address);
+  }
+  for (const Range& range : image.code) expect_inside(range.address, range.size);
+  PLUMB_CHECK(image.arrays.size() == value.arrays.size());
+  for (const Range& range : image.arrays) expect_inside(range.address, range.size);
+  for (const Symbol& symbol : image.symbols) expect_inside(symbol.address, symbol.size);
+}
+
+Taken read_claims(std::span<const std::uint8_t> bytes) {
+  gen::ChoiceStream choices(bytes);
+  const Case value = gen::generate(choices.below(64));
+  Claims claims = truthful(value);
+  const int lies = choices.range(0, 2);
+  for (int i = 0; i < lies && !claims.functions.empty(); ++i) lie_inside(choices, claims);
+  hand_over(claims);
+  const int others = choices.range(0, 1);
+  for (int i = 0; i < others; ++i) lie_outside(choices, claims);
+  const jit::JitInfo info{};
+  const auto read = jit::read_image(claims.image, value, info, kClaimedArena);
+  PLUMB_CHECK(read.has_value() || (lies + others > 0 && !read.error().message.empty()));
+  if (!read) return Taken::kNo;
+  check_image(*read, value);
+  return Taken::kYes;
+}
+
+}  // namespace plumb::fuzz
