@@ -2,7 +2,7 @@
 #include "harness/stack_life.h"
 
 #include <algorithm>
-#include <bit>
+#include <utility>
 
 #include "core/helper_model.h"
 
@@ -29,7 +29,9 @@ StackLife::StackLife(const Image& image, const MachineRun& run)
                      .is_read = access.kind == AccessKind::kRead});
   }
   add_helper_reads(image);
-  std::ranges::stable_sort(uses_, {}, &Use::step);
+  // Of one step, in the order of the record.
+  for (std::size_t i = 0; i < uses_.size(); ++i) uses_[i].order = i;
+  std::ranges::sort(uses_, {}, [](const Use& use) { return std::pair(use.step, use.order); });
 }
 
 // The machine records what helpers write, not what they read.

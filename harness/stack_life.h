@@ -29,6 +29,7 @@ class StackLife {
     std::uint64_t address;
     std::uint64_t size;
     bool is_read;
+    std::size_t order = 0;
   };
   void add_helper_reads(const Image& image);
   [[nodiscard]] bool is_read_again(std::size_t step, std::uint64_t address) const;

@@ -24,7 +24,7 @@ constexpr Row kRows[] = {
     {"a store of a byte", "r2 = 0x1ff ll\n*(u8 *)(r10 - 3) = r2", By::kStore, 1, -3, 0xff},
     {"an addition", "*(u64 *)(r10 - 8) = 5\nr2 = 3\nlock *(u64 *)(r10 - 8) += r2", By::kAtomic, 8,
      -8, 8},
-    {"a 32-bit or", "*(u32 *)(r10 - 8) = 4\nr2 = 3\nlock *(u32 *)(r10 - 8) |= r2", By::kAtomic, 4,
+    {"a 32-bit or", "*(u32 *)(r10 - 8) = 4\nr2 = 3\nlock *(u32 *)(r10 - 8) |= w2", By::kAtomic, 4,
      -8, 7},
     {"an exchange", "*(u64 *)(r10 - 8) = 5\nr2 = 3\nr2 = xchg_64(r10 - 8, r2)", By::kAtomic, 8, -8,
      3},

@@ -147,6 +147,10 @@ void EmitterArm64::stray_stores() {
   if (has(Defect::kScribblesOnStack) && frame().r10 && frame().stack_size >= 8) {
     a_.str(x7, a64::ptr(sp, *frame().r10 - 8 - body));
   }
+  const auto saved = std::ranges::find(frame().slots, SlotRole::kSaved, &Slot::role);
+  if (has(Defect::kScribblesOnSaved) && saved != frame().slots.end()) {
+    a_.str(x7, a64::ptr(sp, saved->offset - body));
+  }
 }
 
 void EmitterArm64::epilogue() {

@@ -142,6 +142,10 @@ void EmitterX86::stray_stores() {
   if (has(Defect::kScribblesOnStack) && frame().r10 && frame().stack_size >= 8) {
     a_.mov(x86::qword_ptr(rbp, *frame().r10 - 8 - fp), rax);
   }
+  const auto saved = std::ranges::find(frame().slots, SlotRole::kSaved, &Slot::role);
+  if (has(Defect::kScribblesOnSaved) && saved != frame().slots.end()) {
+    a_.mov(x86::qword_ptr(rbp, saved->offset - fp), rax);
+  }
 }
 
 void EmitterX86::epilogue() {
