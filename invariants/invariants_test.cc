@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "core/guest.h"
-#include "invariants/built_run.h"
 #include "invariants/built_text.h"
+#include "invariants/testing_run.h"
 
 namespace plumb::invariants {
 namespace {
@@ -88,7 +88,7 @@ struct Damage {
   const char* role;
 };
 
-constexpr std::uint64_t kCode = 0x4001'0000;  // as in built_run.cc
+constexpr std::uint64_t kCode = 0x4001'0000;  // as in testing_run.cc
 
 const std::vector<Damage>& damages() {
   static const std::vector<Damage> rows{

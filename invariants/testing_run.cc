@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "invariants/built_run.h"
+#include "invariants/testing_run.h"
 
 #include <algorithm>
 #include <utility>
