@@ -169,8 +169,7 @@ std::string contradiction(const Case& value) {
       break;
   }
   if (!execution.defined) {
-    return fmt::format("undefined: {}: {}", execution.undefined_reason,
-                       execution.undefined_detail);
+    return fmt::format("undefined: {}: {}", execution.undefined_reason, execution.undefined_detail);
   }
   if (value.expectation.kind == Kind::kNone) return {};
   if (execution.result == Value::scalar(value.expectation.value)) return {};
