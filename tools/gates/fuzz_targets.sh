@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The fuzz targets themselves, as simulate.sh built them: every stage of their funnels is above its
-# floor, from an empty corpus; `plumb fuzz --engine libfuzzer` reports what it has to; and a JIT that ends
-# a target is kept. Bounded by
-# inputs, not by time (but where every input ends its process: libFuzzer does not count those).
+# floor, from an empty corpus; `plumb fuzz --engine libfuzzer` reports what it has to; and an
+# input on which a JIT ends the target is kept. Bounded by inputs, not by time (but where every input ends its process: libFuzzer does not count those).
 #   fuzz_targets.sh TARGETS PLUMB     TARGETS has fuzz_linux_x86_64 and fuzz_case_parser
 set -euo pipefail
 targets=$(realpath "$1") plumb=$(realpath "$2")
