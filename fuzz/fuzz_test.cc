@@ -92,7 +92,7 @@ TEST(Findings, FromAnEmptyCorpusUnboundedTailCallsAreFoundAndMinimised) {
     for (const NewFinding& finding : step.findings) {
       if (finding.signature.invariant != "tail-call-bound") continue;
       found = true;
-      fmt::print("{} after {} executions\n", finding.signature.str(), finding.executions);
+      fmt::print("{} after {} executions\n", finding.signature.str(), finding.cases_until_found);
       EXPECT_EQ(finding.known, "");
       const Case small = fuzzer.minimised(input, finding);
       const harness::CaseSize before = harness::case_size(harness::read_input(input).value);

@@ -52,13 +52,12 @@ Step JitFuzzer::run(std::span<const std::uint8_t> input) {
     if (!found_.emplace(i, signature.str()).second) continue;
     const harness::NamedWaiver* waiver =
         harness::find_waiver(waivers_, signature, jits_[i]->info().name);
-    step.findings.push_back({.jit = i,
-                             .signature = signature,
-                             .known = waiver != nullptr ? waiver->name : "",
-                             .message = outcome.judgement.violations[0].message,
-                             .depth = depth,
-                             .verdict = outcome.judgement.verdict,
-                             .executions = executions_});
+    NewFinding finding{harness::finding_of(outcome.judgement)};
+    finding.jit = i;
+    finding.depth = depth;
+    if (waiver != nullptr) finding.known = waiver->name;
+    finding.cases_until_found = executions_;
+    step.findings.push_back(std::move(finding));
   }
   return step;
 }
@@ -92,8 +91,9 @@ std::string JitFuzzer::origin_of(const NewFinding& finding) const {
 }
 
 void JitFuzzer::annotate(Case& value, const NewFinding& finding, const char* how) const {
-  value.notes = {origin_of(finding), finding.message,
-                 fmt::format("Found by libFuzzer after {} executions{}.", finding.executions, how)};
+  value.notes = {
+      origin_of(finding), finding.message,
+      fmt::format("Found by libFuzzer after {} executions{}.", finding.cases_until_found, how)};
   value.waivers.clear();
   value.expectation = {};
 }
@@ -129,7 +129,7 @@ std::string funnel_lines(const JitFuzzer& fuzzer) {
 std::string finding_line(const JitFuzzer& fuzzer, const NewFinding& finding) {
   return one_line({{"jit", fuzzer.jits()[finding.jit]->info().name},
                    {"finding", finding.signature.str()},
-                   {"executions", finding.executions}});
+                   {"executions", finding.cases_until_found}});
 }
 
 }  // namespace plumb::fuzz

@@ -18,15 +18,11 @@
 
 namespace plumb::fuzz {
 
-// One signature that a run of inputs showed for the first time.
-struct NewFinding {
+// A signature that a run of inputs showed for the first time; cases_until_found are the inputs up to
+// that one.
+struct NewFinding : Finding {
   std::size_t jit = 0;
-  Signature signature;
-  std::string known;    // name of the waiver that covers it, or empty
-  std::string message;  // one line
   Depth depth = Depth::kFast;
-  Verdict verdict = Verdict::kViolation;
-  std::uint64_t executions = 0;  // inputs until it was found, this one included
 };
 
 // What became of one input.

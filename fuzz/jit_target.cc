@@ -112,7 +112,8 @@ bool report(std::span<const std::uint8_t> input, const fuzz::NewFinding& finding
     return false;
   }
   fmt::print(stderr, "plumb: finding {} on {}: {} (execution {}, {:.1f} s)\n",
-             finding.signature.str(), jit, finding.message, finding.executions, seconds_so_far());
+             finding.signature.str(), jit, finding.message, finding.cases_until_found,
+             seconds_so_far());
   fmt::print(stderr, "plumb: its case: {}\n", write_finding(input, finding));
   return !target().line.keep_going;
 }

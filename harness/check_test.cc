@@ -11,7 +11,7 @@
 #include "core/case_text.h"
 #include "core/check.h"
 #include "harness/corpus.h"
-#include "harness/fake_jit.h"
+#include "harness/testing_jit.h"
 
 namespace plumb::harness {
 namespace {

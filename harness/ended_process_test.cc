@@ -16,9 +16,9 @@
 
 #include "core/case_text.h"
 #include "harness/check.h"
-#include "harness/fake_jit.h"
 #include "harness/fuzz_driver.h"
 #include "harness/minimize_isolated.h"
+#include "harness/testing_jit.h"
 #include "harness/triage.h"
 
 namespace plumb::harness {

@@ -13,8 +13,8 @@
 #include "core/case_text.h"
 #include "core/check.h"
 #include "core/rng.h"
-#include "harness/fake_jit.h"
 #include "harness/minimize.h"
+#include "harness/testing_jit.h"
 
 namespace plumb::harness {
 namespace {

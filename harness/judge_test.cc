@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "core/case_text.h"
-#include "harness/fake_jit.h"
+#include "harness/testing_jit.h"
 
 namespace plumb::harness {
 namespace {

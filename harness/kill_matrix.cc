@@ -59,7 +59,7 @@ Result<KillRow> kill(const DefectInfo& defect, std::string_view layout,
     const Depth depth = row.cases % kFullEvery == 0 ? Depth::kFull : Depth::kFast;
     ++row.cases;
     const Outcome outcome = judge.judge(value, **broken, depth);
-    row.compared += outcome.stage >= Stage::kRan;
+    row.ran += outcome.stage >= Stage::kRan;
     if (!is_finding(outcome.judgement) || !outcome.judgement.known.empty()) continue;
     note(row, outcome.judgement);
   }

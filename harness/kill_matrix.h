@@ -28,7 +28,7 @@ struct KillRow {
   const jit::reference::DefectInfo* defect = nullptr;
   std::string layout;
   std::uint64_t cases = 0;     // judged
-  std::uint64_t compared = 0;  // of those, whether or not their run came to its end
+  std::uint64_t ran = 0;       // of those
   std::uint64_t needed = 0;    // until an expected invariant led; 0: none ever did
   std::string caught_by;       // that invariant
   struct Cell {

@@ -9,7 +9,7 @@
 #include "core/case_text.h"
 #include "core/rng.h"
 #include "gen/generate.h"
-#include "harness/fake_jit.h"
+#include "harness/testing_jit.h"
 #include "oracle/oracle.h"
 
 namespace plumb::harness {

@@ -12,9 +12,9 @@
 
 #include "core/case_text.h"
 #include "harness/coding.h"
-#include "harness/fake_jit.h"
 #include "harness/fuzz_driver.h"
 #include "harness/judge.h"
+#include "harness/testing_jit.h"
 #include "oracle/oracle.h"
 
 namespace plumb::harness {

@@ -9,8 +9,8 @@
 #include <fstream>
 
 #include "harness/artefacts.h"
-#include "harness/fake_jit.h"
 #include "harness/minimize.h"
+#include "harness/testing_jit.h"
 
 namespace plumb::harness {
 namespace {

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "core/guest.h"
-#include "invariants/built_case.h"
-#include "invariants/built_run.h"
-#include "invariants/built_text.h"
+#include "invariants/testing_image.h"
+#include "invariants/testing_run.h"
+#include "invariants/testing_text.h"
 
 namespace plumb::invariants {
 namespace {

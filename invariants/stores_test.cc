@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "invariants/built_run.h"
-#include "invariants/built_text.h"
+#include "invariants/testing_run.h"
+#include "invariants/testing_text.h"
 
 namespace plumb::invariants {
 namespace {

@@ -2,8 +2,8 @@
 //
 // What only arm64 has: code at two addresses, atomics and pointer authentication of late.
 #include "core/guest.h"
-#include "machine/machine_fixture.h"
-#include "machine/test_code.h"
+#include "machine/testing_code.h"
+#include "machine/testing_machine.h"
 
 namespace plumb::machine {
 namespace {

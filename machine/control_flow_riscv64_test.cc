@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // What only riscv64 has: instructions of two lengths.
-#include "machine/machine_fixture.h"
-#include "machine/test_code.h"
+#include "machine/testing_code.h"
+#include "machine/testing_machine.h"
 
 namespace plumb::machine {
 namespace {

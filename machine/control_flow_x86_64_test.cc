@@ -2,7 +2,7 @@
 //
 // Calls, tail calls, returns, and control that arrives where nothing may.
 #include "core/guest.h"
-#include "machine/machine_fixture.h"
+#include "machine/testing_machine.h"
 
 namespace plumb::machine {
 namespace {

@@ -57,18 +57,13 @@ void instruction_hook(uc_engine*, std::uint64_t address, std::uint32_t, void* us
   handle.client->on_instruction(code_address(handle, address));
 }
 
-// The low bytes of what the emulator reports are stored; above them it may leave anything.
-std::uint64_t stored_value(std::int64_t reported, int size) {
-  const auto value = static_cast<std::uint64_t>(reported);
-  return size >= 8 ? value : value & ((std::uint64_t{1} << (8 * size)) - 1);
-}
-
+// The emulator reports a value that is stored as wide as it is, zero-extended.
 void access_hook(uc_engine*, uc_mem_type type, std::uint64_t address, int size, std::int64_t value,
                  void* user) {
   EngineClient& client = *handle_of(user).client;
   const auto bytes = static_cast<std::uint8_t>(size);
   if (type == UC_MEM_WRITE) {
-    client.on_stack_access(AccessKind::kWrite, address, bytes, stored_value(value, size));
+    client.on_stack_access(AccessKind::kWrite, address, bytes, static_cast<std::uint64_t>(value));
   } else {
     client.on_stack_access(AccessKind::kRead, address, bytes, 0);
   }

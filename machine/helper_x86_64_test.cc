@@ -6,7 +6,7 @@
 
 #include "core/guest.h"
 #include "core/helper_model.h"
-#include "machine/machine_fixture.h"
+#include "machine/testing_machine.h"
 
 namespace plumb::machine {
 namespace {

@@ -3,7 +3,7 @@
 // What is seen of landing pads, thunks and per-CPU data.
 #include <gtest/gtest.h>
 
-#include "machine/machine_fixture.h"
+#include "machine/testing_machine.h"
 
 namespace plumb::machine {
 namespace {

@@ -4,8 +4,8 @@
 #include <algorithm>
 
 #include "core/helper_model.h"
-#include "machine/any_arch_fixture.h"
 #include "machine/loop_routine.h"
+#include "machine/testing_any_arch.h"
 
 namespace plumb::machine {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "core/guest.h"
-#include "machine/machine_fixture.h"
+#include "machine/testing_machine.h"
 
 namespace plumb::machine {
 namespace {

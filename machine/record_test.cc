@@ -2,10 +2,12 @@
 //
 // What a run records about calls in progress, values stored and single instructions.
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "core/guest.h"
 #include "core/helper_model.h"
-#include "machine/any_arch_fixture.h"
+#include "machine/testing_any_arch.h"
 
 namespace plumb::machine {
 namespace {
@@ -266,7 +268,34 @@ TEST_P(MachineRecord, SeesAChangeWhereTheStackPointerStoodOnEntry) {
   }
 }
 
-// ---- values of other sizes, on x86-64 ----
+// ---- values of other sizes ----
+
+class MachineRecordRisc : public MachineRecord {};
+INSTANTIATE_TEST_SUITE_P(Archs, MachineRecordRisc, testing::Values(Arch::kArm64, Arch::kRiscv64),
+                         arch_test_name);
+
+// What stands in a register above the bytes that are stored is no part of the value.
+TEST_P(MachineRecordRisc, SaysWhatStoresOfOtherSizesStored) {
+  constexpr std::uint32_t kArm64[] = {0x390023e0, 0x790013e0, 0xb9000be0};    // strb, strh, str w0
+  constexpr std::uint32_t kRiscv64[] = {0x00a10423, 0x00a11423, 0x00a12423};  // sb, sh, sw
+  TestImage t = image();
+  open(t, 0, 0);
+  t.slot(bpf_mov(0, 0)).words(code_.load_wide_result(0x1122'3344'5566'7788));
+  for (const std::uint32_t word : GetParam() == Arch::kArm64 ? kArm64 : kRiscv64) t.words({word});
+  exit(t);
+  for (const RunOptions& options : kEveryDepth) {
+    const MachineRun& r = run(t, options);
+    ASSERT_EQ(r.stop, StopReason::kReturned) << r.detail;
+    std::vector<std::pair<int, std::uint64_t>> stores;
+    for (const StackAccess& access : r.accesses) {
+      if (access.kind == AccessKind::kWrite) stores.emplace_back(access.size, access.value);
+    }
+    ASSERT_EQ(stores.size(), 5u);  // two of the prologue
+    stores.erase(stores.begin(), stores.begin() + 2);
+    EXPECT_EQ(stores, (std::vector<std::pair<int, std::uint64_t>>{
+                          {1, 0x88}, {2, 0x7788}, {4, 0x5566'7788}}));
+  }
+}
 
 TEST_F(MachineX86_64, SaysWhatStoresOfEverySizeStored) {
   TestImage t(arena_);

@@ -7,8 +7,8 @@
 
 #include "core/guest.h"
 #include "core/helper_model.h"
-#include "machine/machine_fixture.h"
-#include "machine/test_code.h"
+#include "machine/testing_code.h"
+#include "machine/testing_machine.h"
 
 namespace plumb::machine {
 namespace {

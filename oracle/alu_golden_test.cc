@@ -4,7 +4,7 @@
 // about one instruction and one pair of operands.
 #include <fmt/core.h>
 
-#include "oracle/test_support.h"
+#include "oracle/testing_oracle.h"
 
 namespace plumb::oracle {
 namespace {

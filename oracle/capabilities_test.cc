@@ -4,7 +4,7 @@
 #include <string>
 
 #include "core/capability.h"
-#include "oracle/test_support.h"
+#include "oracle/testing_oracle.h"
 
 namespace plumb::oracle {
 namespace {

@@ -3,7 +3,7 @@
 // The trace as golden text.
 #include <fmt/core.h>
 
-#include "oracle/test_support.h"
+#include "oracle/testing_oracle.h"
 
 namespace plumb::oracle {
 namespace {

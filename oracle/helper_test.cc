@@ -4,7 +4,7 @@
 #include <fmt/core.h>
 
 #include "core/helper_model.h"
-#include "oracle/test_support.h"
+#include "oracle/testing_oracle.h"
 
 namespace plumb::oracle {
 namespace {

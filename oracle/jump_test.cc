@@ -8,7 +8,7 @@
 
 #include "core/opcode.h"
 #include "core/rng.h"
-#include "oracle/test_support.h"
+#include "oracle/testing_oracle.h"
 
 namespace plumb::oracle {
 namespace {

@@ -3,7 +3,7 @@
 // Loads, stores and atomics: sizes, extension, byte order, pointers in memory.
 #include <fmt/core.h>
 
-#include "oracle/test_support.h"
+#include "oracle/testing_oracle.h"
 
 namespace plumb::oracle {
 namespace {
@@ -14,7 +14,7 @@ struct Row {
   std::uint64_t expected;
 };
 
-// In every body r1 is the context and "big" holds 32 zero bytes (test_support.h, in_main()).
+// In every body r1 is the context and "big" holds 32 zero bytes (testing_oracle.h, in_main()).
 constexpr Row kRows[] = {
     {"Store8ThenLoad8", "*(u8 *)(r1 + 3) = 171\nr0 = *(u8 *)(r1 + 3)\nexit", 0xab},
     {"Store16ThenLoad16", "*(u16 *)(r1 + 2) = -2\nr0 = *(u16 *)(r1 + 2)\nexit", 0xfffe},

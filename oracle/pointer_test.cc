@@ -3,7 +3,7 @@
 // What pointers give where they are allowed: comparisons, differences, copies.
 #include <fmt/core.h>
 
-#include "oracle/test_support.h"
+#include "oracle/testing_oracle.h"
 
 namespace plumb::oracle {
 namespace {

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "oracle/test_support.h"
+#include "oracle/testing_oracle.h"
 
 namespace plumb::oracle {
 namespace {

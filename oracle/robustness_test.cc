@@ -6,7 +6,7 @@
 
 #include "core/opcode.h"
 #include "core/rng.h"
-#include "oracle/test_support.h"
+#include "oracle/testing_oracle.h"
 #include "oracle/validate.h"
 
 namespace plumb::oracle {

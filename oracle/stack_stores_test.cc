@@ -3,7 +3,7 @@
 // The record of what the program and its helpers write to the stack.
 #include <fmt/core.h>
 
-#include "oracle/test_support.h"
+#include "oracle/testing_oracle.h"
 
 namespace plumb::oracle {
 namespace {

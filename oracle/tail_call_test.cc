@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "oracle/test_support.h"
+#include "oracle/testing_oracle.h"
 
 namespace plumb::oracle {
 namespace {

@@ -4,7 +4,7 @@
 // does not. Structural rules have their own test (validate_test.cc).
 #include <set>
 
-#include "oracle/test_support.h"
+#include "oracle/testing_oracle.h"
 
 namespace plumb::oracle {
 namespace {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "oracle/test_support.h"
+#include "oracle/testing_oracle.h"
 
 namespace plumb::oracle {
 namespace {

@@ -20,7 +20,9 @@ using Count = std::pair<std::string, std::uint64_t>;
 
 // Most frequent first.
 std::vector<Count> sorted(std::vector<Count> counts) {
-  std::ranges::stable_sort(counts, std::greater<>(), &Count::second);
+  std::ranges::sort(counts, [](const Count& a, const Count& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
   return counts;
 }
 

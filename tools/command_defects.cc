@@ -43,7 +43,7 @@ nlohmann::ordered_json row_json(const harness::KillRow& row) {
     invariants[name] = {{"led", cell.led}, {"seen", cell.seen}};
   }
   return {{"defect", row.defect->name}, {"layout", row.layout},       {"cases", row.cases},
-          {"compared", row.compared},   {"cases_needed", row.needed}, {"caught_by", row.caught_by},
+          {"ran", row.ran},   {"cases_needed", row.needed}, {"caught_by", row.caught_by},
           {"invariants", invariants}};
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The arm64 JITs: layouts.md A.2, word by word where it is fixed. What differs from x86-64 in the
 // glue (addresses, offsets, slots) is tested here too; running the code is machine/'s business.
-#include "jit_under_test/linux/linux_plugin_test_support.h"
+#include "jit_under_test/linux/testing_linux_plugin.h"
 
 namespace plumb_linux_test {
 namespace {

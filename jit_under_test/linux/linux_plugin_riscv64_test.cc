@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The riscv64 JITs: layouts.md A.3, word by word where it is fixed; tail calls with and without
 // calls in the same program; what the JIT leaves to the verifier.
-#include "jit_under_test/linux/linux_plugin_test_support.h"
+#include "jit_under_test/linux/testing_linux_plugin.h"
 
 namespace plumb_linux_test {
 namespace {

@@ -3,7 +3,7 @@
 // layout is documented. Running the code is the business of machine/.
 #include <memory>
 
-#include "jit_under_test/linux/linux_plugin_test_support.h"
+#include "jit_under_test/linux/testing_linux_plugin.h"
 
 namespace plumb_linux_test {
 namespace {

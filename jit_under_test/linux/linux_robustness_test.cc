@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "jit_under_test/linux/linux_plugin_test_support.h"
+#include "jit_under_test/linux/testing_linux_plugin.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define PLUMB_TEST_SANITIZED 1

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Tail calls of the kernel JIT plugins: direct and indirect ones, and what a slot update pokes.
-#include "jit_under_test/linux/linux_plugin_test_support.h"
+#include "jit_under_test/linux/testing_linux_plugin.h"
 
 namespace plumb_linux_test {
 namespace {

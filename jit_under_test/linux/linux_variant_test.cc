@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // What each variant changes in the code that the plain JIT makes: layouts.md A.1 (g, j, l), A.2,
 // A.3. That nothing else changes is what running the code shows (harness/linux_variant_test.cc).
-#include "jit_under_test/linux/linux_plugin_test_support.h"
+#include "jit_under_test/linux/testing_linux_plugin.h"
 
 namespace plumb_linux_test {
 namespace {

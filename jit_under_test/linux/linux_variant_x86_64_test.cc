@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The x86-64 variants, byte by byte where layouts and thunks are documented: layouts.md A.1 (g),
 // (j) and (l); Documentation/arch/x86 and retpoline.S of the tree for what thunks do.
-#include "jit_under_test/linux/linux_plugin_test_support.h"
+#include "jit_under_test/linux/testing_linux_plugin.h"
 
 namespace plumb_linux_test {
 namespace {

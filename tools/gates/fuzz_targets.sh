@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The fuzz targets themselves, as simulate.sh built them: every stage of their funnels is above its
-# floor, from an empty corpus; and `plumb fuzz --engine libfuzzer` reports what it has to. Bounded by
-# inputs, never by time.
+# floor, from an empty corpus; `plumb fuzz --engine libfuzzer` reports what it has to; and an
+# input on which a JIT ends the target is kept. Bounded by inputs, not by time (but where every input ends its process: libFuzzer does not count those).
 #   fuzz_targets.sh TARGETS PLUMB     TARGETS has fuzz_linux_x86_64 and fuzz_case_parser
 set -euo pipefail
 targets=$(realpath "$1") plumb=$(realpath "$2")
@@ -67,7 +67,7 @@ grep -E 'finding tail-call-bound|first after' "$scratch/log" | head -2
 
 # A JIT that ends the process of its target: an artefact, a status that is not 0, a finding of plumb.
 ending=linux-6.12-x86_64
-mkdir "$scratch/plugins"
+mkdir "$scratch/plugins" "$scratch/no-waivers"
 ${CC:-cc} -shared -fPIC -I. jit_under_test/ending_plugin.c -o "$scratch/plugins/$ending.so"
 endings=0
 for how in exit0 exit3 _exit0 exec; do
@@ -75,7 +75,7 @@ for how in exit0 exit3 _exit0 exec; do
     export PLUMB_TESTING_END=$how@$where
     rm -rf "$scratch/ended" && mkdir "$scratch/ended"
     status=0
-    "$targets/fuzz_linux_x86_64" --jit=$ending --plugins="$scratch/plugins" --known=/nowhere -runs=200 -seed=1 \
+    "$targets/fuzz_linux_x86_64" --jit=$ending --plugins="$scratch/plugins" --known="$scratch/no-waivers" --keep-going -runs=200 -seed=1 \
       -artifact_prefix="$scratch/ended/" >"$scratch/log" 2>&1 || status=$?
     [ $status = 77 ] || fail "$PLUMB_TESTING_END: status $status, 77 wanted: $(tail -1 "$scratch/log")"
     [ "$(ls "$scratch/ended" | grep -c '^crash-')" = 1 ] || fail "$PLUMB_TESTING_END: no artefact: $(ls "$scratch/ended")"
@@ -86,7 +86,7 @@ for how in exit0 exit3 _exit0 exec; do
   ln -sf "$targets/fuzz_linux_x86_64" "$scratch/targets/fuzz_ending_x86_64"
   status=0
   PLUMB_TESTING_END=$how@load "$plumb" --known '' --plugins "$scratch/plugins" fuzz --engine libfuzzer --targets "$scratch/targets" \
-    --jit $ending --runs 50 --seed 1 --out "$scratch/ended" >"$scratch/log" 2>"$scratch/errors" || status=$?
+    --jit $ending --seconds 4 --grace 60 --seed 1 --out "$scratch/ended" >"$scratch/log" 2>"$scratch/errors" || status=$?
   [ $status = 1 ] || fail "$how@load: --engine libfuzzer: status $status, 1 wanted: $(tail -2 "$scratch/errors")"
   grep -q 'finding jit-survives.ending.x86_64.-' "$scratch/log" || fail "$how@load: no finding"
 done

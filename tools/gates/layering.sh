@@ -41,7 +41,7 @@ for folder in "${!may_include[@]}"; do
         complain "$file:$line: <$header> belongs in ${only_in[$prefix]}/ only"
       fi
     done
-    case $file in *_test.cc|*/test_support*) continue ;; esac
+    case $file in *_test.cc|*/testing_*) continue ;; esac
     to=${header%%/*}
     [[ $header == */* && -n ${may_include[$to]:-} ]] || continue
     [[ " ${may_include[$folder]} " == *" $to "* ]] ||

@@ -42,6 +42,7 @@ done
 echo "#9: cov: 1 ft: 1"
 case $how in
   crash | silent) cp "$STAND_IN_CASE" "$out/crash-1" ;;
+  mute) exit 0 ;; # a JIT that ends the process, say
   early) echo "==1== libFuzzer: broke"; echo "plumb:   compared 9"; exit 1 ;;
   hang) sleep 1000 & echo $! >"$out/pid"; wait ;;
 esac
@@ -113,6 +114,8 @@ echo healthy >"$STAND_IN"
 expect 3 early "${one[@]}"
 says stdout 'conforms over 9 compared'
 says stderr 'ended early: ==1== libFuzzer: broke; see '
+expect 3 mute "${one[@]}"
+says stderr 'fuzz_reference ended early: '
 expect 3 never "${one[@]}" --format json
 says stderr 'ended early: plumb: no plugin is called so; see '
 says stdout '"harness_failures": \['

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "invariants/built_run.h"
+#include "invariants/testing_run.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,7 +7,7 @@
 #include "core/check.h"
 #include "core/guest.h"
 #include "core/helper_model.h"
-#include "invariants/built_case.h"
+#include "invariants/testing_image.h"
 
 namespace plumb::invariants {
 namespace {

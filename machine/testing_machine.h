@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "machine/machine.h"
-#include "machine/test_image.h"
+#include "machine/testing_image.h"
 
 namespace plumb::machine {
 

@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "machine/machine_fixture.h"
-#include "machine/test_code.h"
+#include "machine/testing_code.h"
+#include "machine/testing_machine.h"
 
 namespace plumb::machine {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "machine/test_image.h"
+#include "machine/testing_image.h"
 
 namespace plumb::machine {
 

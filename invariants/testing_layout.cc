@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "invariants/built_layout.h"
+#include "invariants/testing_layout.h"
 
 namespace plumb::invariants {
 namespace {

@@ -5,11 +5,11 @@
 
 #include "core/case.h"
 #include "core/image.h"
-#include "invariants/built_layout.h"
+#include "invariants/testing_layout.h"
 
 namespace plumb::invariants {
 
-// The case that built_run.h draws, and its image.
+// The case that testing_run.h draws, and its image.
 inline constexpr std::uint64_t kBuiltArena = 0x4000'0000;
 inline constexpr std::uint64_t kBuiltCode = kBuiltArena + 0x10000;
 inline constexpr std::uint32_t kBuiltPrologue = 0x20;  // bytes

@@ -9,8 +9,8 @@
 #include "core/execution.h"
 #include "core/image.h"
 #include "core/machine_run.h"
-#include "invariants/built_layout.h"
 #include "invariants/invariants.h"
+#include "invariants/testing_layout.h"
 
 namespace plumb::invariants {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "machine/test_code.h"
+#include "machine/testing_code.h"
 
 #include <utility>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "machine/any_arch_fixture.h"
+#include "machine/testing_any_arch.h"
 
 #include "core/helper_model.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "machine/test_image.h"
+#include "machine/testing_image.h"
 
 #include <sys/mman.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "invariants/built_case.h"
+#include "invariants/testing_image.h"
 
 #include "core/guest.h"
 #include "core/helper_model.h"

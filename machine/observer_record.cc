@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// The half of the observer that writes down what is seen: events, accesses, frames, steps.
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <optional>
+#include <span>
+#include <variant>
+
+#include "core/insn.h"
+#include "machine/observer.h"
+
+namespace plumb::machine {
+namespace {
+
+// A run that records more than this is in a loop that no defined case can be in (the oracle's fuel
+// is 100,000 instructions).
+constexpr std::size_t kMaxEvents = 1u << 17;
+constexpr std::size_t kMaxAccesses = 1u << 20;
+constexpr int kMaxFrameRecords = 512;
+constexpr std::uint8_t kExitOpcode = 0x95;
+// StackAccess::size is a byte; a helper can write more than it holds.
+constexpr std::uint64_t kMaxAccessSize = 128;
+static_assert(kPoisonFramePointer == unwind::kEndOfWalk);
+
+class GuestStack final : public unwind::StackReader {
+ public:
+  explicit GuestStack(const GuestMemory& memory) : memory_(memory) {}
+  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const override {
+    if (!memory_.is_stack_word(address)) return std::nullopt;
+    return memory_.stack_word(address);
+  }
+
+ private:
+  const GuestMemory& memory_;
+};
+
+}  // namespace
+
+void Observer::record_helper_writes(const Range& written, std::uint64_t sp) {
+  const Range& stack = memory_.stack_range();
+  if (written.size == 0 || !stack.contains(written.address)) return;
+  for (std::uint64_t done = 0; done < written.size; done += kMaxAccessSize) {
+    const std::uint64_t size = std::min(kMaxAccessSize, written.size - done);
+    std::uint64_t value = 0;
+    std::memcpy(&value, memory_.at(written.address + done, size), std::min<std::size_t>(size, 8));
+    run_->accesses.push_back({.pc = 0,
+                              .address = written.address + done,
+                              .sp = sp,
+                              .value = value,
+                              .activation = current_,
+                              .event = last_event(),
+                              .size = static_cast<std::uint8_t>(size),
+                              .kind = AccessKind::kWrite,
+                              .is_push = false,
+                              .step = last_step()});
+  }
+  run_->lowest_sp = std::min(run_->lowest_sp, written.address);
+}
+
+void Observer::add_step(std::uint64_t pc) {
+  const TargetFacts& facts = target_.facts();
+  const std::array<int, 3> numbers{facts.stack_pointer, image_->registers.frame_pointer,
+                                   std::max(facts.link, 0)};
+  std::array<std::uint64_t, 3> values{};
+  engine_->read(std::span(numbers).first(facts.link < 0 ? 2 : 3), values.data());
+  run_->steps.push_back({.pc = pc,
+                         .sp = values[0],
+                         .fp = values[1],
+                         .lr = values[2],
+                         .shadow = innermost_,
+                         .activation = current_});
+}
+
+std::uint64_t Observer::pushed_bytes(std::uint64_t pc) const {
+  const std::uint8_t* const insn = map_->bytes(pc);
+  return insn == nullptr ? 0 : target_.pushed_bytes(insn);
+}
+
+void Observer::on_stack_access(AccessKind kind, std::uint64_t address, std::uint8_t size,
+                               std::uint64_t value) {
+  if (stopped_) return;
+  if (kind == AccessKind::kWrite) memory_.note_stack_write(address);
+  const std::uint64_t pc = engine_->program_counter();
+  if (map_->in_stubs(pc)) return;  // the loop helper's own frame
+  const std::uint64_t sp = engine_->read(target_.facts().stack_pointer);
+  const bool is_push =
+      kind == AccessKind::kWrite && address < sp && sp - address <= pushed_bytes(pc);
+  run_->accesses.push_back({.pc = pc,
+                            .address = address,
+                            .sp = sp,
+                            .value = value,
+                            .activation = current_,
+                            .event = last_event(),
+                            .size = size,
+                            .kind = kind,
+                            .is_push = is_push,
+                            .step = last_step()});
+  if (kind == AccessKind::kWrite) run_->lowest_sp = std::min(run_->lowest_sp, address);
+  if (run_->activations[current_].r10 == 0 && frame_is_set_up(pc)) {
+    RegisterFile registers{};
+    engine_->read_all(registers);
+    note_r10(registers);
+  }
+  if (run_->accesses.size() >= kMaxAccesses) stop(StopReason::kBudget, "too many stores");
+}
+
+// In the body, and not at an instruction whose code also takes the frame down.
+bool Observer::frame_is_set_up(std::uint64_t pc) const {
+  const Role role = map_->role(pc);
+  if (!role.in_function() || role.has(Role::kTailCall)) return false;
+  const Insn* const insn = map_->insn(map_->place(pc));
+  return insn != nullptr && insn->opcode != kExitOpcode;
+}
+
+void Observer::note_r10(const RegisterFile& registers) {
+  std::uint64_t& r10 = run_->activations[current_].r10;
+  if (r10 != 0) return;
+  const Activation& activation = run_->activations[current_];
+  const NativeFunction* native = image_->find_function(activation.program, activation.function);
+  r10 = registers[image_->r10_register(native)] +
+        static_cast<std::uint64_t>(std::int64_t{image_->registers.r10_bias});
+}
+
+MachineEvent& Observer::record(EventKind kind, const Place& at, std::int32_t target,
+                               std::uint64_t pc) {
+  MachineEvent& event = run_->events.emplace_back();
+  event.kind = kind;
+  event.activation = current_;
+  event.at = at;
+  event.target = target;
+  event.pc = pc;
+  engine_->read_all(event.registers);
+  event.sp = event.registers[static_cast<std::size_t>(target_.facts().stack_pointer)];
+  event.shadow = innermost_;
+  event.chain_begin = static_cast<std::uint32_t>(run_->frames.size());
+  if (run_->events.size() >= kMaxEvents) stop(StopReason::kBudget, "too many events");
+  return event;
+}
+
+MachineEvent& Observer::record_call(EventKind kind, const Place& at, std::int32_t target,
+                                    std::uint64_t pc) {
+  MachineEvent& event = record(kind, at, target, pc);
+  event.sp += target_.facts().frame.call_pushes;
+  event.registers[static_cast<std::size_t>(target_.facts().stack_pointer)] = event.sp;
+  walk_frames(event);
+  return event;
+}
+
+void Observer::walk_frames(MachineEvent& event) {
+  const GuestStack stack(memory_);
+  unwind::Cursor cursor{.pc = event.pc,
+                        .sp = event.sp,
+                        .fp = event.registers[image_->registers.frame_pointer],
+                        .lr = 0};
+  for (int i = 0; i < kMaxFrameRecords; ++i) {
+    const unwind::Step step = unwind::step(cursor, stack, rows_);
+    if (std::holds_alternative<unwind::End>(step)) break;
+    const auto* const caller = std::get_if<unwind::Frame>(&step);
+    run_->frames.push_back({.frame_pointer = cursor.fp,
+                            .saved = caller != nullptr ? caller->cursor.fp : 0,
+                            .return_address = caller != nullptr ? caller->cursor.pc : 0});
+    if (caller == nullptr) break;
+    cursor = caller->cursor;
+  }
+  event.chain_size = static_cast<std::uint32_t>(run_->frames.size()) - event.chain_begin;
+}
+
+std::uint64_t Observer::caller_stack_changed() const {
+  const std::uint64_t caller = run_->entry_sp + target_.facts().frame.call_pushes;
+  if (target_.facts().frame.call_pushes != 0) {
+    const std::uint64_t seen = memory_.stack_word(run_->entry_sp);
+    const std::uint64_t changed = seen ^ image_->placement.exit;
+    if (changed != 0) return run_->entry_sp + static_cast<unsigned>(std::countr_zero(changed)) / 8;
+  }
+  return memory_.first_changed(caller);
+}
+
+}  // namespace plumb::machine
