@@ -97,7 +97,10 @@ Checked check(const Subject& subject) {
       checked.violations.push_back(std::move(*violation));
     }
   }
-  std::ranges::stable_sort(checked.violations, {}, &Violation::time);
+  // At one time, in the order of the table.
+  std::ranges::sort(checked.violations, {}, [](const Violation& violation) {
+    return std::pair(violation.time(), find_invariant(violation.invariant));
+  });
   link_causes(checked.violations);
   return checked;
 }
