@@ -101,8 +101,20 @@ struct Prepared {
   std::optional<BenchResults> baseline;
 };
 
+// Minutes of measuring are not for a file that cannot be written.
+Result<void> check_directory(const std::string& file) {
+  const fs::path directory = fs::path(file).parent_path();
+  std::error_code error;
+  if (file.empty() || directory.empty() || fs::is_directory(directory, error)) return {};
+  return fail(fmt::format("{}: there is no such directory", directory.string()));
+}
+
 Result<Prepared> prepare(BenchArguments& arguments, const Session& session) {
   Prepared prepared;
+  for (const std::string& file : {arguments.json, arguments.html}) {
+    const auto checked = check_directory(file);
+    if (!checked) return std::unexpected(checked.error());
+  }
   // Who compares two JITs and names no others means these.
   if (arguments.jits == "all" && !arguments.compare.empty()) arguments.jits = arguments.compare;
   auto jits = jit::open_jits(session.plugin_directory, arguments.jits);
