@@ -27,7 +27,7 @@ constexpr std::string_view kTimes = R"({"context": {}, "benchmarks": [
   {"name": "empty/reference:x86_64-6.12", "run_name": "empty/reference:x86_64-6.12",
    "run_type": "iteration", "real_time": 0.003, "time_unit": "us"},
   {"name": "empty/reference:x86_64-6.12_median", "run_name": "empty/reference:x86_64-6.12",
-   "run_type": "aggregate", "real_time": 2.75, "time_unit": "ns"},
+   "run_type": "aggregate", "real_time": 2.75, "time_unit": "ns", "stack_loads": -NaN, "calls": NaN},
   {"name": "r6/reference:x86_64-6.12", "run_name": "r6/reference:x86_64-6.12",
    "run_type": "iteration", "error_occurred": true, "error_message": "signal 11"},
   {"name": "overhead/loop", "run_name": "overhead/loop", "run_type": "iteration", "real_time": 1.25,

@@ -115,6 +115,24 @@ std::string run(const BenchResults& results, const TimeOptions& options) {
                      line.empty() ? "" : ": ", line);
 }
 
+// Google Benchmark writes numbers that JSON does not have: the deviation of a counter that is 0. We
+// do not read these.
+std::string without_nan(std::string_view json) {
+  constexpr std::string_view kNoNumbers[] = {": NaN", ": -NaN", ": Infinity", ": -Infinity"};
+  std::string out;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const auto found = std::ranges::find_if(
+        kNoNumbers, [&](std::string_view text) { return json.substr(i).starts_with(text); });
+    if (found == std::end(kNoNumbers)) {
+      out += json[i];
+    } else {
+      out += ": null";
+      i += found->size() - 1;
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 bool runs_natively(Arch arch) {
@@ -127,7 +145,7 @@ bool runs_natively(Arch arch) {
 }
 
 Result<void> read_times(std::string_view json, BenchResults& results) {
-  const Json parsed = Json::parse(json, nullptr, false);
+  const Json parsed = Json::parse(without_nan(json), nullptr, false);
   if (!parsed.is_object() || !parsed.contains("benchmarks") || !parsed["benchmarks"].is_array()) {
     return fail("no JSON of Google Benchmark");
   }
