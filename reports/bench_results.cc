@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "reports/bench_results.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <string_view>
+#include <tuple>
+
+#include "jit_under_test/reference/frame_layout.h"
+
+namespace plumb::reports {
+namespace {
+
+using jit::reference::layout_table;
+using jit::reference::LayoutRow;
+
+constexpr std::string_view kReference = "reference:";
+
+struct Version {
+  int major = 0;
+  int minor = 0;
+
+  auto operator<=>(const Version&) const = default;
+};
+
+// "6.12.117" is 6.12; what begins with no version is 0.0.
+Version version_of(std::string_view text) {
+  Version version;
+  const char* const end = text.data() + text.size();
+  const auto [dot, error] = std::from_chars(text.data(), end, version.major);
+  if (error != std::errc() || dot == end || *dot != '.') return {};
+  if (std::from_chars(dot + 1, end, version.minor).ec != std::errc()) return {};
+  return version;
+}
+
+// The row of a layout of the reference JIT, with or without a seeded defect; or null.
+const LayoutRow* row_of(std::string_view jit) {
+  if (!jit.starts_with(kReference)) return nullptr;
+  jit.remove_prefix(kReference.size());
+  const LayoutRow* const row = jit::reference::find_layout(jit.substr(0, jit.find('+')));
+  return row;
+}
+
+// Proposals are as old as the row before them.
+Version version_of(const LayoutRow& wanted) {
+  Version version;
+  for (const LayoutRow& row : layout_table()) {
+    if (row.arch != wanted.arch) continue;
+    const Version own = version_of(row.name.substr(row.name.find('-') + 1));
+    if (own != Version{}) version = own;
+    if (row.id == wanted.id) break;
+  }
+  return version;
+}
+
+using Key = std::tuple<Arch, Version, bool, std::size_t, std::string>;
+
+Key era_key(const jit::JitInfo& info) {
+  const LayoutRow* const row = row_of(info.name);
+  if (row == nullptr) return {info.arch, version_of(info.version), true, 0, info.name};
+  return {row->arch, version_of(*row), false, static_cast<std::size_t>(row->id), info.name};
+}
+
+}  // namespace
+
+void sort_by_era(std::vector<std::unique_ptr<jit::Jit>>& jits) {
+  std::ranges::sort(jits, {},
+                    [](const std::unique_ptr<jit::Jit>& jit) { return era_key(jit->info()); });
+}
+
+MeasuredLayout measured_layout(const jit::JitInfo& info) {
+  const LayoutRow* const row = row_of(info.name);
+  return {.name = info.name,
+          .arch = info.arch,
+          .era = row != nullptr ? std::string(row->era) : info.version};
+}
+
+}  // namespace plumb::reports
