@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "jit_under_test/jit.h"
 #include "jit_under_test/reference/reference.h"
 #include "machine/machine.h"
+#include "machine/native/hardware_counters.h"
 #include "machine/native/native_machine.h"
 
 namespace plumb::bench {
@@ -131,6 +133,43 @@ std::string test_name(const testing::TestParamInfo<std::string>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Native, EveryJit, testing::ValuesIn(jit_names()), test_name);
+
+// The processor's count of instructions per call.
+double instructions_per_call(machine::HardwareCounters& counters,
+                             const std::function<machine::NativeStop(std::uint64_t)>& repeat) {
+  constexpr std::uint64_t kCalls = 10'000;
+  EXPECT_TRUE(repeat(kCalls).returned());
+  counters.start();
+  EXPECT_TRUE(repeat(kCalls).returned());
+  const auto counted = counters.stop();
+  EXPECT_TRUE(counted.has_value()) << counted.error().message;
+  return counted ? static_cast<double>(counted->instructions) / kCalls : 0;
+}
+
+TEST_F(Native, TheProcessorCountsAsManyInstructions) {
+  auto counters = machine::HardwareCounters::open();
+  if (!counters) GTEST_SKIP() << counters.error().message;
+  const auto jit = open("reference:x86_64-6.12");
+  for (const BenchShape& shape : bench_shapes()) {
+    // Helpers have instructions that nobody counts in the emulator.
+    const bool has_helper = shape.id == BenchShapeId::kHelper || shape.id == BenchShapeId::kLoop ||
+                            shape.id == BenchShapeId::kPacket;
+    if (has_helper) continue;
+    SCOPED_TRACE(shape.name);
+    const Case value = bench_case(shape);
+    const jit::LoadOutcome outcome = jit->load(value);
+    ASSERT_NE(outcome.image, nullptr) << outcome.reason;
+    auto code = native_->load(value, outcome.image->image());
+    ASSERT_TRUE(code.has_value()) << code.error().message;
+    const auto executed = static_cast<double>(code->trace().size());
+    const double loop =
+        instructions_per_call(*counters, [&](auto calls) { return code->repeat_empty(calls); });
+    const double whole =
+        instructions_per_call(*counters, [&](auto calls) { return code->repeat(calls); });
+    // The empty function has one instruction. What starts and stops the counters: some hundred.
+    EXPECT_NEAR(whole - (loop - 1), executed, 0.2);
+  }
+}
 
 struct Defective {
   const char* defect;

@@ -29,6 +29,7 @@
 #include "bench/shapes.h"
 #include "core/capability.h"
 #include "jit_under_test/jit.h"
+#include "machine/native/hardware_counters.h"
 #include "machine/native/native_machine.h"
 
 namespace plumb::bench {
@@ -85,17 +86,34 @@ Result<Jits> choose_jits(const Options& options) {
   return jits;
 }
 
+using Repeat = machine::NativeStop (machine::NativeCode::*)(std::uint64_t);
+
 // So many calls between two looks at the clock.
 constexpr std::int64_t kBatch = 10'000;
 
-void repeat(benchmark::State& state, machine::NativeCode& code,
-            machine::NativeStop (machine::NativeCode::*what)(std::uint64_t)) {
+void repeat(benchmark::State& state, machine::NativeCode& code, Repeat what) {
   while (state.KeepRunningBatch(kBatch)) {
     const machine::NativeStop stop = (code.*what)(kBatch);
     if (stop.returned()) continue;
     state.SkipWithError(stop.detail.c_str());
     return;
   }
+}
+
+// By the processor, the loop included; where it has no counters, no columns. Apart from the time,
+// for starting and stopping takes some.
+void count(benchmark::State& state, machine::NativeCode& code, Repeat what) {
+  auto counters = machine::HardwareCounters::open();
+  if (!counters) return;
+  counters->start();
+  const machine::NativeStop stop = (code.*what)(kBatch);
+  const auto counted = counters->stop();
+  if (!counted || !stop.returned()) return;
+  const auto per_call = [](std::uint64_t total) {
+    return static_cast<double>(total) / static_cast<double>(kBatch);
+  };
+  state.counters["processor_instructions"] = per_call(counted->instructions);
+  state.counters["processor_cycles"] = per_call(counted->cycles);
 }
 
 // Rows that were checked before the first measurement of each.
@@ -144,8 +162,7 @@ class Suite {
         &machine::NativeCode::repeat_empty);
   }
 
-  void run(benchmark::State& state, const Case& value, jit::Jit& jit,
-           machine::NativeStop (machine::NativeCode::*what)(std::uint64_t)) {
+  void run(benchmark::State& state, const Case& value, jit::Jit& jit, Repeat what) {
     const auto native = machine::NativeMachine::open();
     if (!native) return skip(state, native.error().message);
     const jit::LoadOutcome outcome = jit.load(value);
@@ -153,6 +170,7 @@ class Suite {
     auto code = (*native)->load(value, outcome.image->image());
     if (!code) return skip(state, code.error().message);
     static_cast<void>(((*code).*what)(kBatch));  // caches and predictors know it now
+    count(state, *code, what);
     repeat(state, *code, what);
     if (state.error_occurred()) failed_ = true;
   }
