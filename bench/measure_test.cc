@@ -59,8 +59,8 @@ TEST(MeasureTimes, SaysWhyThereAreNone) {
                           .repetitions = 1,
                           .seconds = 0.001,
                           .scratch = "/no/such/directory"});
-  EXPECT_EQ(results.at(0, 1).no_times, "arm64 code does not run on this host");
-  if (!runs_natively(Arch::kX86_64)) GTEST_SKIP() << "x86-64 code does not run on this host";
+  EXPECT_EQ(results.at(0, 1).no_times, "arm64 code does not run here");
+  if (!runs_natively(Arch::kX86_64)) GTEST_SKIP() << "x86-64 code does not run here";
   EXPECT_EQ(results.at(0, 0).no_times, "there is no prologue_benchmark beside the command");
 }
 

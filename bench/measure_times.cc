@@ -166,7 +166,7 @@ void measure_times(BenchResults& results, const TimeOptions& options) {
     }
     for (std::size_t s = 0; s < results.shapes.size(); ++s) {
       results.at(s, l).no_times =
-          fmt::format("{} code does not run on this host", arch_name(results.layouts[l].arch));
+          fmt::format("{} code does not run here", arch_name(results.layouts[l].arch));
     }
   }
   if (!any) return;
