@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "jit_under_test/jit.h"
 #include "jit_under_test/reference/reference.h"
 #include "machine/machine.h"
+#include "machine/native/hardware_counters.h"
 #include "machine/native/native_machine.h"
 
 namespace plumb::bench {
@@ -46,6 +48,13 @@ class Native : public testing::Test {
     auto opened = NativeMachine::open();
     if (!opened) GTEST_SKIP() << opened.error().message;
     native_ = *std::move(opened);
+    // Under AddressSanitizer, whose shadow memory lies there, no image can have its addresses.
+    const auto jit = open("reference:x86_64-6.12");
+    const Case value = bench_case(bench_shapes().front());
+    const jit::LoadOutcome outcome = jit->load(value);
+    if (const auto code = native_->load(value, outcome.image->image()); !code) {
+      GTEST_SKIP() << code.error().message;
+    }
   }
 
   [[nodiscard]] static std::unique_ptr<jit::Jit> open(const std::string& name) {
@@ -112,6 +121,7 @@ TEST_P(EveryJit, ExecutesTheInstructionsThatTheEmulatorExecutes) {
     }
     auto code = native_->load(value, image);
     ASSERT_TRUE(code.has_value()) << code.error().message;
+    EXPECT_FALSE(expected.empty());
     EXPECT_EQ(code->trace(), expected);
   });
 }
@@ -123,6 +133,76 @@ std::string test_name(const testing::TestParamInfo<std::string>& info) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Native, EveryJit, testing::ValuesIn(jit_names()), test_name);
+
+// The processor's count of instructions per call.
+double instructions_per_call(machine::HardwareCounters& counters,
+                             const std::function<machine::NativeStop(std::uint64_t)>& repeat) {
+  constexpr std::uint64_t kCalls = 10'000;
+  EXPECT_TRUE(repeat(kCalls).returned());
+  counters.start();
+  EXPECT_TRUE(repeat(kCalls).returned());
+  const auto counted = counters.stop();
+  EXPECT_TRUE(counted.has_value()) << counted.error().message;
+  return counted ? static_cast<double>(counted->instructions) / kCalls : 0;
+}
+
+TEST_F(Native, TheProcessorCountsAsManyInstructions) {
+  auto counters = machine::HardwareCounters::open();
+  if (!counters) GTEST_SKIP() << counters.error().message;
+  const auto jit = open("reference:x86_64-6.12");
+  for (const BenchShape& shape : bench_shapes()) {
+    // Helpers have instructions that nobody counts in the emulator.
+    const bool has_helper = shape.id == BenchShapeId::kHelper || shape.id == BenchShapeId::kLoop ||
+                            shape.id == BenchShapeId::kPacket;
+    if (has_helper) continue;
+    SCOPED_TRACE(shape.name);
+    const Case value = bench_case(shape);
+    const jit::LoadOutcome outcome = jit->load(value);
+    ASSERT_NE(outcome.image, nullptr) << outcome.reason;
+    auto code = native_->load(value, outcome.image->image());
+    ASSERT_TRUE(code.has_value()) << code.error().message;
+    const auto executed = static_cast<double>(code->trace().size());
+    const double loop =
+        instructions_per_call(*counters, [&](auto calls) { return code->repeat_empty(calls); });
+    const double whole =
+        instructions_per_call(*counters, [&](auto calls) { return code->repeat(calls); });
+    // The empty function has one instruction. What starts and stops the counters: some hundred.
+    EXPECT_NEAR(whole - (loop - 1), executed, 0.2);
+  }
+}
+
+struct Defective {
+  const char* defect;
+  const char* shape;
+  const char* says;  // how the report begins
+};
+
+TEST_F(Native, SeededDefectsAreReported) {
+  const Defective rows[] = {
+      {"x86_64-6.12+return-address-popped", "empty", "SIGSEGV in entry.main at offset 0x"},
+      {"x86_64-6.12+return-address-popped", "leaf", "SIGSEGV outside the image, left in entry.f1"},
+      {"x86_64-6.12+register-not-saved", "r6-r9", "r15 is not what the caller had in it"},
+      {"x86_64-6.12+register-not-restored", "r6", "rbx is not what the caller had in it"},
+      {"x86_64-6.12+restores-in-push-order", "r6-r9", "r"},
+      {"x86_64-4.12+register-not-restored", "r6-r9", "r"},
+      {"x86_64-5.2+register-not-restored", "stack-512", "r"},
+  };
+  for (const Defective& row : rows) {
+    SCOPED_TRACE(std::string(row.defect) + " " + row.shape);
+    const auto jit = open("reference:" + std::string(row.defect));
+    ASSERT_NE(jit, nullptr);
+    const Case value = bench_case(*find_bench_shape(row.shape));
+    const jit::LoadOutcome outcome = jit->load(value);
+    ASSERT_NE(outcome.image, nullptr) << outcome.reason;
+    auto code = native_->load(value, outcome.image->image());
+    ASSERT_TRUE(code.has_value()) << code.error().message;
+    const NativeRun got = code->run();
+    const std::string said = !got.stop.returned() ? got.stop.detail
+                             : got.broken.empty() ? "nothing"
+                                                  : got.broken.front();
+    EXPECT_TRUE(said.starts_with(row.says)) << said;
+  }
+}
 
 }  // namespace
 }  // namespace plumb::bench

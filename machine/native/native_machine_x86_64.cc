@@ -69,6 +69,8 @@ class MachineX86_64 final : public NativeMachine {
   [[nodiscard]] NativeStop repeat(std::uint64_t function, std::uint64_t calls);
   [[nodiscard]] NativeStop stop_of(const CaughtSignal& caught) const;
   [[nodiscard]] std::string place_of(std::uint64_t pc) const;
+  [[nodiscard]] bool is_wild(const NativeStop& stop) const;
+  [[nodiscard]] std::string after_what();
   [[nodiscard]] std::vector<std::string> broken_promises() const;
 
   Trampoline trampoline_;
@@ -201,10 +203,26 @@ NativeRun MachineX86_64::run() {
     const auto region = memory_.region(i);
     run.regions.emplace_back(region.begin(), region.end());
   }
-  if (!run.stop.returned()) return run;
+  if (!run.stop.returned()) {
+    if (is_wild(run.stop)) run.stop.detail += after_what();
+    return run;
+  }
   run.result = trampoline_.data().after[kRax];
   run.broken = broken_promises();
   return run;
+}
+
+// Did it leave the image before the signal came?
+bool MachineX86_64::is_wild(const NativeStop& stop) const {
+  return stop.reason != StopReason::kBudget &&
+         std::ranges::none_of(image_->code,
+                              [&](const Range& code) { return code.contains(stop.pc); });
+}
+
+// Where the image was left: another run of the same tells.
+std::string MachineX86_64::after_what() {
+  const std::vector<std::uint64_t> steps = trace();
+  return steps.empty() ? std::string() : ", left " + place_of(steps.back());
 }
 
 std::vector<std::string> MachineX86_64::broken_promises() const {
