@@ -95,7 +95,10 @@ std::string times_text(const ShapeComparison& shape) {
   if (!shape.times_differ()) {
     return fmt::format("{}: within the spread (p {:.2f})", medians, shape.probability);
   }
-  return fmt::format("{}: x {:.2f} (p {:.4f})", medians, shape.ratio(), shape.probability);
+  constexpr double kLeast = 0.0001;
+  return fmt::format("{}: x {:.2f} (p {}{:.4f})", medians, shape.ratio(),
+                     shape.probability < kLeast ? "< " : "",
+                     std::max(shape.probability, kLeast));
 }
 
 std::string headline_text(const ShapeComparison& shape) {
