@@ -29,7 +29,6 @@ if [ -z "$from" ]; then
 fi
 processor=$(sed -n 's/^ "processor": "\(.*\)",$/\1/p' "$from")
 loop=$("$plumb" bench --from "$from" --filter empty | sed -n 's/^the measuring loop takes \(.*\) of each time$/\1/p')
-commit=$(git log -1 --format=%h 2>/dev/null || echo unknown)
 
 # compare A B SHAPES: a block with what differs.
 compare() {
@@ -56,7 +55,7 @@ rm -rf bench/results
       *)
         line=${line//'{processor}'/$processor}
         line=${line//'{loop}'/$loop}
-        printf '%s\n' "${line//'{commit}'/$commit}" ;;
+        printf "%s\n" "$line" ;;
     esac
   done <bench/questions.md
 } >"$scratch/RESULTS.md"
