@@ -71,7 +71,7 @@ void read_row(const Json& row, BenchResults& results) {
   const auto factor = std::ranges::find(kNanosecondsPerUnit, unit,
                                         [](const auto& known) { return std::string(known.first); });
   const double time =
-      factor == kNanosecondsPerUnit.end() ? 0.0 : row.value("real_time", 0.0) * factor->second;
+      factor == kNanosecondsPerUnit.end() ? 0.0 : row.value("cpu_time", 0.0) * factor->second;
   if (name.starts_with(kLoop)) results.loop_times.push_back(time);
   Measured* const cell = cell_of(name, results);
   if (cell == nullptr) return;

@@ -48,13 +48,6 @@ class Native : public testing::Test {
     auto opened = NativeMachine::open();
     if (!opened) GTEST_SKIP() << opened.error().message;
     native_ = *std::move(opened);
-    // Under AddressSanitizer, whose shadow memory lies there, no image can have its addresses.
-    const auto jit = open("reference:x86_64-6.12");
-    const Case value = bench_case(bench_shapes().front());
-    const jit::LoadOutcome outcome = jit->load(value);
-    if (const auto code = native_->load(value, outcome.image->image()); !code) {
-      GTEST_SKIP() << code.error().message;
-    }
   }
 
   [[nodiscard]] static std::unique_ptr<jit::Jit> open(const std::string& name) {

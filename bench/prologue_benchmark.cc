@@ -69,7 +69,7 @@ bool is_named(const std::string& globs, const std::string& name) {
   return ("," + globs + ",").find("," + name + ",") != std::string::npos;
 }
 
-// Those for x86-64, our own layouts first, oldest first.
+// Those for x86-64: our own layouts, oldest first, then plugins.
 Result<Jits> choose_jits(const Options& options) {
   auto jits = jit::open_jits(options.plugins, options.jits);
   if (!jits) return jits;
@@ -81,8 +81,10 @@ Result<Jits> choose_jits(const Options& options) {
   }
   std::erase_if(*jits, [](const auto& jit) { return jit->info().arch != Arch::kX86_64; });
   if (jits->empty()) return fail(fmt::format("no JIT of '{}' is for x86-64", options.jits));
-  std::ranges::stable_partition(
+  // Our own stand behind the plugins.
+  const auto own = std::ranges::find_if(
       *jits, [](const auto& jit) { return jit->info().name.starts_with("reference:"); });
+  std::ranges::rotate(*jits, own);
   return jits;
 }
 

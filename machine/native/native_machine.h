@@ -49,7 +49,7 @@ class NativeCode;
 // return 0, whatever they are. A tail call's stub traps.
 class NativeMachine {
  public:
-  // An error says why native code cannot run here.
+  // An error says why native code cannot run here: another processor, addresses that are in use.
   [[nodiscard]] static Result<std::unique_ptr<NativeMachine>> open();
   virtual ~NativeMachine() = default;
 

@@ -2,6 +2,7 @@
 #include "machine/native/native_machine.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <csignal>
 #include <fstream>
@@ -10,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/guest.h"
 #include "core/helper_model.h"
 #include "machine/testing_machine.h"
 
@@ -22,10 +24,6 @@ class Native : public testing::Test {
     auto opened = NativeMachine::open();
     if (!opened) GTEST_SKIP() << opened.error().message;
     machine_ = *std::move(opened);
-    // The addresses are the shadow memory's under AddressSanitizer.
-    TestImage t(arena_);
-    straight_return(t);
-    if (auto code = machine_->load(t.value, t.image); !code) GTEST_SKIP() << code.error().message;
   }
 
   NativeRun run(TestImage& t) {
@@ -309,6 +307,17 @@ TEST_F(Native, RefusesAddressesThatAreTaken) {
   EXPECT_FALSE(machine_->load(t.value, t.image).has_value());
   t.place();
   EXPECT_EQ(run(t).result, 7U);
+}
+
+TEST_F(Native, SaysWhenAddressesAreInUse) {
+  machine_ = nullptr;
+  void* const taken = mmap(arena_bytes(guest::kStackBase), 4096, PROT_NONE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  ASSERT_NE(taken, MAP_FAILED);
+  const auto again = NativeMachine::open();
+  munmap(taken, 4096);
+  ASSERT_FALSE(again.has_value());
+  EXPECT_EQ(again.error().message, "native code cannot have its data at 0x53fffff000: File exists");
 }
 
 using NativeDeath = Native;

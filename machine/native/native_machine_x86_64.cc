@@ -309,6 +309,11 @@ Result<std::unique_ptr<NativeMachine>> NativeMachine::open() {
   if (!trampoline) return std::unexpected(trampoline.error());
   auto catcher = FaultCatcher::install();
   if (!catcher) return std::unexpected(catcher.error());
+  // Where the images of all our JITs want their data.
+  NativeMemory memory;
+  if (auto placed = memory.place(Case{}, guest::placement(Case{}, {})); !placed) {
+    return std::unexpected(placed.error());
+  }
   return std::make_unique<MachineX86_64>(*std::move(trampoline), *std::move(catcher));
 }
 

@@ -41,8 +41,8 @@ Result<FixedPages> FixedPages::map(Range range, bool fenced) {
   void* const got = mmap(native_bytes(whole.address), whole.size, PROT_NONE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
   if (got == MAP_FAILED) {
-    return fail(
-        fmt::format("nothing can be mapped at {:#x}: {}", whole.address, std::strerror(errno)));
+    return fail(fmt::format("native code cannot have its data at {:#x}: {}", whole.address,
+                            std::strerror(errno)));
   }
   FixedPages pages({reinterpret_cast<std::uint64_t>(got), whole.size});
   if (pages.range_ != whole) return fail(fmt::format("{:#x} is in use", whole.address));
