@@ -97,8 +97,7 @@ std::string times_text(const ShapeComparison& shape) {
   }
   constexpr double kLeast = 0.0001;
   return fmt::format("{}: x {:.2f} (p {}{:.4f})", medians, shape.ratio(),
-                     shape.probability < kLeast ? "< " : "",
-                     std::max(shape.probability, kLeast));
+                     shape.probability < kLeast ? "< " : "", std::max(shape.probability, kLeast));
 }
 
 std::string headline_text(const ShapeComparison& shape) {
