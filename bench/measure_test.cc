@@ -23,16 +23,16 @@ BenchResults two_by_two() {
 constexpr std::string_view kTimes = R"({"context": {}, "benchmarks": [
   {"name": "empty/reference:x86_64-6.12/manual_time/repeats:2",
    "run_name": "empty/reference:x86_64-6.12/manual_time/repeats:2", "run_type": "iteration",
-   "real_time": 2.5, "cpu_time": 9, "time_unit": "ns"},
+   "real_time": 9, "cpu_time": 2.5, "time_unit": "ns"},
   {"name": "empty/reference:x86_64-6.12", "run_name": "empty/reference:x86_64-6.12",
-   "run_type": "iteration", "real_time": 0.003, "time_unit": "us"},
+   "run_type": "iteration", "cpu_time": 0.003, "time_unit": "us"},
   {"name": "empty/reference:x86_64-6.12_median", "run_name": "empty/reference:x86_64-6.12",
-   "run_type": "aggregate", "real_time": 2.75, "time_unit": "ns", "stack_loads": -NaN, "calls": NaN},
+   "run_type": "aggregate", "cpu_time": 2.75, "time_unit": "ns", "stack_loads": -NaN, "calls": NaN},
   {"name": "r6/reference:x86_64-6.12", "run_name": "r6/reference:x86_64-6.12",
    "run_type": "iteration", "error_occurred": true, "error_message": "signal 11"},
-  {"name": "overhead/loop", "run_name": "overhead/loop", "run_type": "iteration", "real_time": 1.25,
+  {"name": "overhead/loop", "run_name": "overhead/loop", "run_type": "iteration", "cpu_time": 1.25,
    "time_unit": "ns"},
-  {"name": "something/else", "run_type": "iteration", "real_time": 1, "time_unit": "ns"}]})";
+  {"name": "something/else", "run_type": "iteration", "cpu_time": 1, "time_unit": "ns"}]})";
 
 TEST(ReadTimes, TakesTheRepetitionsAndNotTheAggregates) {
   BenchResults results = two_by_two();
@@ -59,8 +59,8 @@ TEST(MeasureTimes, SaysWhyThereAreNone) {
                           .repetitions = 1,
                           .seconds = 0.001,
                           .scratch = "/no/such/directory"});
-  EXPECT_EQ(results.at(0, 1).no_times, "arm64 code does not run on this host");
-  if (!runs_natively(Arch::kX86_64)) GTEST_SKIP() << "x86-64 code does not run on this host";
+  EXPECT_EQ(results.at(0, 1).no_times, "arm64 code does not run here");
+  if (!runs_natively(Arch::kX86_64)) GTEST_SKIP() << "x86-64 code does not run here";
   EXPECT_EQ(results.at(0, 0).no_times, "there is no prologue_benchmark beside the command");
 }
 

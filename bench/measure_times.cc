@@ -71,7 +71,7 @@ void read_row(const Json& row, BenchResults& results) {
   const auto factor = std::ranges::find(kNanosecondsPerUnit, unit,
                                         [](const auto& known) { return std::string(known.first); });
   const double time =
-      factor == kNanosecondsPerUnit.end() ? 0.0 : row.value("real_time", 0.0) * factor->second;
+      factor == kNanosecondsPerUnit.end() ? 0.0 : row.value("cpu_time", 0.0) * factor->second;
   if (name.starts_with(kLoop)) results.loop_times.push_back(time);
   Measured* const cell = cell_of(name, results);
   if (cell == nullptr) return;
@@ -166,7 +166,7 @@ void measure_times(BenchResults& results, const TimeOptions& options) {
     }
     for (std::size_t s = 0; s < results.shapes.size(); ++s) {
       results.at(s, l).no_times =
-          fmt::format("{} code does not run on this host", arch_name(results.layouts[l].arch));
+          fmt::format("{} code does not run here", arch_name(results.layouts[l].arch));
     }
   }
   if (!any) return;

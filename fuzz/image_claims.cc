@@ -165,8 +165,9 @@ void lie_outside(gen::ChoiceStream& choices, Claims& claims) {
       image.symbols = nullptr;
       break;
     case 4:
-      if (claims.function_stride >= sizeof(plumb_native_function))
+      if (claims.function_bytes.size() >= sizeof(plumb_native_function)) {
         functions->insn_offsets = nullptr;
+      }
       break;
     case 5:
       image.function_count = huge_count(choices);

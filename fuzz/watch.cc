@@ -51,7 +51,7 @@ bool is_kept(std::string_view input, const WatchOptions& options) {
   const fs::path directory = prefix.parent_path().empty() ? "." : prefix.parent_path();
   for (const auto& file : fs::directory_iterator(directory, error)) {
     const std::string name = file.path().filename().string();
-    const std::string_view stem = prefix.filename().native();
+    const std::string stem = prefix.filename().string();
     if (!name.starts_with(stem) || file.file_size(error) != input.size()) continue;
     const std::string_view kind = std::string_view(name).substr(stem.size());
     constexpr std::array kKinds{"crash-", "timeout-", "oom-", "leak-"};

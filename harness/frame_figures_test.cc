@@ -5,7 +5,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "harness/testing_figures.h"
 
@@ -89,6 +94,37 @@ TEST(FrameFigures, AreThoseOfTheListingOfASubprogramOnArm64) {
             "instructions 33, frame_instructions 28, prologue_instructions 15, "
             "epilogue_instructions 11, call_instructions 2, stack_loads 13, stack_stores 13, "
             "branches_taken 3, code_bytes 132, stack_bytes 112");
+}
+
+// nop: the prologue; jmp to a thunk, the thunk's ret: the exit; a helper's stub, which does not
+// count.
+TEST(FrameFigures, CountThunksWhereTheyAreEnteredAndNoStubs) {
+  std::vector<std::uint8_t> code(0x2000, 0x90);
+  constexpr std::array<std::uint8_t, 5> kJump{0xe9, 0xfa, 0x0f, 0x00, 0x00};
+  std::ranges::copy(kJump, code.begin() + 1);
+  code[0x1000] = 0xc3;
+  Image image;
+  image.placement.memory = {
+      {.guest = {.address = 0x1000, .size = code.size()}, .host = code.data()}};
+  image.functions.push_back(
+      {.address = 0x1000, .size = 6, .tail_call_entry = std::nullopt, .insn_offsets = {1, 6}});
+  image.symbols.push_back({.name = "thunk", .address = 0x2000, .is_thunk = true});
+  const auto value = parse_case(".case 1\n.program entry\n.function main\n exit\n");
+  ASSERT_TRUE(value);
+  MachineRun run;
+  run.entry_sp = 0x8000;
+  for (const std::uint64_t pc : {0x1000, 0x7000, 0x1001, 0x2000}) {
+    run.steps.push_back({.pc = pc, .sp = pc == 0x7000 ? 0x7f00U : 0x8000U - (pc & 0xf) * 8});
+  }
+  // Of the stub, of the jump, of a helper's mock.
+  for (const std::int32_t step : {1, 2, 2}) {
+    run.accesses.push_back({.pc = 1, .address = 0x7ff0, .size = 12, .step = step});
+  }
+  run.accesses.back().pc = 0;
+  EXPECT_EQ(testing::text_of(figures_of(*value, image, run)),
+            "instructions 3, frame_instructions 3, prologue_instructions 1, "
+            "epilogue_instructions 2, stack_stores 2, branches_taken 3, code_bytes 6, "
+            "stack_bytes 16");
 }
 
 TEST(FrameFigures, AreTheSameInEveryRun) {

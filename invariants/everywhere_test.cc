@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "core/case.h"
-#include "invariants/built_text.h"
 #include "invariants/testing_layout.h"
 #include "invariants/testing_run.h"
+#include "invariants/testing_text.h"
 
 namespace plumb::invariants {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "core/helper_model.h"
-#include "invariants/built_text.h"
 #include "invariants/testing_run.h"
+#include "invariants/testing_text.h"
 
 namespace plumb::invariants {
 namespace {

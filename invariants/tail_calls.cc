@@ -105,8 +105,8 @@ Answer check_tail_call_count_matches_oracle(const View& view) {
       at_divergence(view, "tail-call-count-matches-oracle",
                     fmt::format("{} tail calls are taken, the oracle takes {}",
                                 view.run().tail_calls, view.execution().tail_calls));
-  violation.role =
-      fmt::format("{}-{}", count_role(view, violation.activation), takes_one_too_many(view) ? "too-many" : "too-few");
+  violation.role = fmt::format("{}-{}", count_role(view, violation.activation),
+                               takes_one_too_many(view) ? "too-many" : "too-few");
   return violation;
 }
 

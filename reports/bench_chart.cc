@@ -225,7 +225,7 @@ svg .body { fill: var(--body); }
 svg tspan.body { fill: var(--body-text); }
 svg .bytes { fill: var(--bytes); }
 svg .time { fill: var(--time); }
-svg .box { fill: var(--mark); fill-opacity: 0.35; }
+svg .box { fill: none; stroke: var(--mark); stroke-width: 1.2; }
 svg .median { stroke: var(--mark); stroke-width: 2; }
 svg .whisker { stroke: var(--mark); stroke-width: 1; }
 svg .rule { stroke: var(--rule); }

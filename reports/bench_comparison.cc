@@ -32,11 +32,15 @@ std::optional<std::size_t> index_of(const std::vector<Named>& list, std::string_
 ShapeComparison compare(const std::string& shape, const Measured& a, const Measured& b) {
   ShapeComparison out;
   out.shape = shape;
-  out.has_figures = a.figures && b.figures;
-  if (out.has_figures) out.figures = changes(*a.figures, *b.figures);
+  if (a.figures && b.figures) {
+    out.first = a.figures;
+    out.second = b.figures;
+    out.figures = changes(*a.figures, *b.figures);
+  }
   out.has_times = !a.times.empty() && !b.times.empty();
   if (!out.has_times) return out;
-  out.ratio = spread_of(b.times).median / spread_of(a.times).median;
+  out.first_median = spread_of(a.times).median;
+  out.second_median = spread_of(b.times).median;
   out.probability = rank_test(a.times, b.times);
   // The least probability that so many samples can have: all of one before all of the other.
   std::vector<double> low(a.times.size());

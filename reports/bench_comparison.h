@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,14 +24,17 @@ struct FigureChange {
 // Two layouts in one shape.
 struct ShapeComparison {
   std::string shape;
+  std::optional<harness::FrameFigures> first;  // with both, or none
+  std::optional<harness::FrameFigures> second;
   std::vector<FigureChange> figures;  // exact: all that differ
-  bool has_figures = false;           // of both
   bool has_times = false;             // of both
-  double ratio = 0;                   // median of the second divided by that of the first
-  double probability = 1;             // of the rank test (statistics.h)
+  double first_median = 0;            // nanoseconds
+  double second_median = 0;
+  double probability = 1;  // of the rank test (statistics.h)
   // Too few repetitions for the test to find any difference.
   bool too_few = false;
 
+  [[nodiscard]] double ratio() const { return second_median / first_median; }
   // Do the times differ beyond their spread?
   [[nodiscard]] bool times_differ() const;
 };

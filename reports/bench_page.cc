@@ -42,7 +42,7 @@ std::string introduction(const BenchResults& results) {
   if (has_times(results)) {
     out += fmt::format(
         "<p>The time of one call was taken natively{}. The bar ends at the median of the "
-        "repetitions; the dark box holds the middle half of them, the thin line all. Layouts whose "
+        "repetitions; the box holds the middle half of them, the thin line all. Layouts whose "
         "boxes overlap are not known to differ.{}</p>\n",
         results.processor.empty()
             ? ""

@@ -43,7 +43,7 @@ BenchResults some_results() {
   results.cells.resize(6);
   for (Measured& cell : results.cells) {
     cell.figures = some_figures();
-    cell.no_times = "arm64 code does not run on this host";
+    cell.no_times = "arm64 code does not run here";
   }
   for (const std::size_t layout : {0U, 1U}) {
     Measured& cell = results.at(0, layout);
@@ -88,6 +88,21 @@ TEST(BenchJson, SaysWhatIsWrong) {
   EXPECT_FALSE(read_bench_json("", "file"));
 }
 
+TEST(BenchResults, AreSelectedByName) {
+  const BenchResults results = some_results();
+  const auto all = select(results, "all", "all");
+  ASSERT_TRUE(all);
+  EXPECT_EQ(*all, results);
+  const auto some = select(results, "linux-*,reference:x86_64-4.13", "r6");
+  ASSERT_TRUE(some);
+  EXPECT_EQ(some->layouts, results.layouts);
+  ASSERT_EQ(some->cells.size(), 3);
+  EXPECT_EQ(some->cells.back(), results.at(1, 2));
+  EXPECT_EQ(select(results, "linux-*,none", "all").error().message,
+            "the results have no JIT 'none'");
+  EXPECT_EQ(select(results, "all", "").error().message, "the results have no shape ''");
+}
+
 TEST(BenchComparison, NamesEveryFigureThatGrew) {
   const BenchResults before = some_results();
   BenchResults after = before;
@@ -119,13 +134,16 @@ TEST(BenchComparison, TellsADifferenceFromTheSpread) {
   auto compared = compare_layouts(results, a, b);
   ASSERT_TRUE(compared);
   EXPECT_FALSE(compared->front().times_differ());
-  EXPECT_THAT(comparison_text(*compared, a, b), HasSubstr("no difference beyond the spread"));
+  EXPECT_THAT(
+      comparison_text(*compared, a, b),
+      HasSubstr(
+          "7 instructions, 8 bytes of stack, 21 of code, 2.00 -> 2.12 ns: within the spread"));
   for (double& time : results.at(0, 1).times) time += 2;
   results.at(0, 1).figures->branches = 2;
   compared = compare_layouts(results, a, b);
   EXPECT_TRUE(compared->front().times_differ());
-  EXPECT_THAT(comparison_text(*compared, a, b), HasSubstr("branches_taken 1 -> 2"));
-  EXPECT_THAT(comparison_text(*compared, a, b), HasSubstr("time x 2.062"));
+  EXPECT_THAT(comparison_text(*compared, a, b), HasSubstr("also branches_taken 1 -> 2\n"));
+  EXPECT_THAT(comparison_text(*compared, a, b), HasSubstr(" 2.00 -> 4.12 ns: x 2.06 (p < 0.0001)"));
   results.at(0, 0).times.resize(2);
   results.at(0, 1).times.resize(2);
   compared = compare_layouts(results, a, b);

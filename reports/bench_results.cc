@@ -2,6 +2,7 @@
 #include "reports/bench_results.h"
 
 #include <fmt/format.h>
+#include <fnmatch.h>
 
 #include <algorithm>
 #include <charconv>
@@ -64,7 +65,48 @@ Key era_key(const jit::JitInfo& info) {
   return {row->arch, version_of(*row), false, static_cast<std::size_t>(row->id), info.name};
 }
 
+// Indices of those that are named, in the order of the list.
+template <typename Named>
+Result<std::vector<std::size_t>> chosen(const std::vector<Named>& list, const std::string& globs,
+                                        std::string_view what) {
+  std::vector<bool> wanted(list.size(), false);
+  std::size_t begin = 0;
+  while (begin <= globs.size()) {
+    const std::size_t end = std::min(globs.find(',', begin), globs.size());
+    const std::string glob = globs.substr(begin, end - begin);
+    bool matched = false;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      if (glob != "all" && fnmatch(glob.c_str(), list[i].name.c_str(), 0) != 0) continue;
+      wanted[i] = matched = true;
+    }
+    if (!matched) return fail(fmt::format("the results have no {} '{}'", what, glob));
+    begin = end + 1;
+  }
+  std::vector<std::size_t> out;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    if (wanted[i]) out.push_back(i);
+  }
+  return out;
+}
+
 }  // namespace
+
+Result<BenchResults> select(const BenchResults& results, const std::string& layouts,
+                            const std::string& shapes) {
+  const auto columns = chosen(results.layouts, layouts, "JIT");
+  if (!columns) return std::unexpected(columns.error());
+  const auto rows = chosen(results.shapes, shapes, "shape");
+  if (!rows) return std::unexpected(rows.error());
+  BenchResults out;
+  out.processor = results.processor;
+  out.loop_times = results.loop_times;
+  for (const std::size_t l : *columns) out.layouts.push_back(results.layouts[l]);
+  for (const std::size_t s : *rows) {
+    out.shapes.push_back(results.shapes[s]);
+    for (const std::size_t l : *columns) out.cells.push_back(results.at(s, l));
+  }
+  return out;
+}
 
 void sort_by_era(std::vector<std::unique_ptr<jit::Jit>>& jits) {
   std::ranges::sort(jits, {},

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -59,6 +60,9 @@ struct BenchResults {
 // Oldest first within each architecture: layouts of the reference JIT as their table has them, the
 // JITs of a kernel behind the layouts of its version.
 void sort_by_era(std::vector<std::unique_ptr<jit::Jit>>& jits);
+// The layouts and shapes that the comma-separated globs name ("all": all). Every one must match.
+[[nodiscard]] Result<BenchResults> select(const BenchResults& results, const std::string& layouts,
+                                          const std::string& shapes);
 [[nodiscard]] MeasuredLayout measured_layout(const jit::JitInfo& info);
 
 }  // namespace plumb::reports

@@ -78,14 +78,53 @@ std::string change_text(const FigureChange& change) {
   return fmt::format("{} {} -> {}", change.figure, change.before, change.after);
 }
 
+// What the first line of a comparison has, changed or not.
+struct Headline {
+  std::uint64_t harness::FrameFigures::* member;
+  std::string_view format;  // "stack {} bytes"
+};
+constexpr Headline kHeadlines[] = {{&harness::FrameFigures::instructions, "{} instructions"},
+                                   {&harness::FrameFigures::stack_bytes, "{} bytes of stack"},
+                                   {&harness::FrameFigures::code_bytes, "{} of code"}};
+
 std::string times_text(const ShapeComparison& shape) {
-  if (!shape.has_times) return "no times of both";
-  if (shape.too_few) return fmt::format("time x {:.3f}: too few repetitions to tell", shape.ratio);
+  if (!shape.has_times) return {};
+  const std::string medians =
+      fmt::format(", {:.2f} -> {:.2f} ns", shape.first_median, shape.second_median);
+  if (shape.too_few) return medians + ": too few repetitions to tell";
   if (!shape.times_differ()) {
-    return fmt::format("time: no difference beyond the spread (x {:.3f}, p {:.3f})", shape.ratio,
-                       shape.probability);
+    return fmt::format("{}: within the spread (p {:.2f})", medians, shape.probability);
   }
-  return fmt::format("time x {:.3f} (p {:.4f})", shape.ratio, shape.probability);
+  constexpr double kLeast = 0.0001;
+  return fmt::format("{}: x {:.2f} (p {}{:.4f})", medians, shape.ratio(),
+                     shape.probability < kLeast ? "< " : "", std::max(shape.probability, kLeast));
+}
+
+std::string headline_text(const ShapeComparison& shape) {
+  std::string out;
+  if (!shape.first) return "no counted figures of both";
+  for (const Headline& headline : kHeadlines) {
+    const std::uint64_t before = *shape.first.*headline.member;
+    const std::uint64_t after = *shape.second.*headline.member;
+    const std::string values =
+        before == after ? fmt::format("{}", before) : fmt::format("{} -> {}", before, after);
+    out += (out.empty() ? "" : ", ") + fmt::format(fmt::runtime(headline.format), values);
+  }
+  return out;
+}
+
+// The figures that differ and are not in the headline.
+std::string others_text(const ShapeComparison& shape) {
+  std::string out;
+  for (const FigureChange& change : shape.figures) {
+    const bool is_shown = std::ranges::any_of(kHeadlines, [&](const Headline& headline) {
+      const auto row =
+          std::ranges::find(harness::kFigures, headline.member, &harness::FigureRow::member);
+      return row->name == change.figure;
+    });
+    if (!is_shown) out += (out.empty() ? "" : ", ") + change_text(change);
+  }
+  return out;
 }
 
 }  // namespace
@@ -105,18 +144,13 @@ std::string comparison_text(std::span<const ShapeComparison> shapes, const std::
                             const std::string& second) {
   std::string out = fmt::format("{} -> {}: what differs\n", printable(first), printable(second));
   for (const ShapeComparison& shape : shapes) {
-    if (!shape.has_figures && !shape.has_times) {
+    if (!shape.first && !shape.has_times) {
       out += fmt::format("  {:<17} not measured under both\n", shape.shape);
       continue;
     }
-    out += fmt::format("  {:<17} {}\n", shape.shape, times_text(shape));
-    std::string line;
-    for (const FigureChange& change : shape.figures) {
-      line += (line.empty() ? "" : ", ") + change_text(change);
-    }
-    if (!shape.has_figures) line = "no counted figures of both";
-    if (line.empty()) line = "counted figures are equal";
-    out += fmt::format("  {:<17} {}\n", "", line);
+    out += fmt::format("  {:<17} {}{}\n", shape.shape, headline_text(shape), times_text(shape));
+    const std::string others = others_text(shape);
+    if (!others.empty()) out += fmt::format("  {:<17} also {}\n", "", others);
   }
   return out;
 }

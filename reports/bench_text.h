@@ -12,8 +12,8 @@ namespace plumb::reports {
 // For a terminal: a table for each shape, a line for each layout that takes it, then which do not.
 [[nodiscard]] std::string bench_text(const BenchResults& results);
 
-// A line for each shape: counted figures that differ, the ratio of the medians, and whether the
-// times differ beyond their spread.
+// A line for each shape: instructions, stack and code of both, the medians of the times, and by how
+// much the times differ if they do beyond their spread; then "also", the other figures that differ.
 [[nodiscard]] std::string comparison_text(std::span<const ShapeComparison> shapes,
                                           const std::string& first, const std::string& second);
 

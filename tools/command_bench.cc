@@ -41,6 +41,7 @@ struct BenchArguments {
   std::string svg;
   std::string compare;
   std::string baseline;
+  std::string from;  // results to show instead of measuring
   unsigned repetitions = 9;
   double seconds = 0.005;  // of each repetition
 
@@ -69,7 +70,7 @@ class Scratch {
   std::string path_;
 };
 
-Result<BenchResults> read_baseline(const std::string& path) {
+Result<BenchResults> read_results(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return fail(fmt::format("{}: cannot be read", path));
   const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
@@ -79,14 +80,15 @@ Result<BenchResults> read_baseline(const std::string& path) {
 
 // "A,B" as two names of JITs that are measured.
 Result<std::pair<std::string, std::string>> read_pair(const std::string& text,
-                                                      const JitVector& jits) {
+                                                      const BenchResults& results) {
   const std::size_t comma = text.find(',');
   if (comma == std::string::npos || text.find(',', comma + 1) != std::string::npos) {
     return fail(fmt::format("--compare takes two JITs, A,B: '{}'", text));
   }
   std::pair<std::string, std::string> names{text.substr(0, comma), text.substr(comma + 1)};
   for (const std::string& name : {names.first, names.second}) {
-    if (std::ranges::none_of(jits, [&](const auto& jit) { return jit->info().name == name; })) {
+    if (std::ranges::find(results.layouts, name, &reports::MeasuredLayout::name) ==
+        results.layouts.end()) {
       return fail(fmt::format("--compare: '{}' is not among the JITs that are measured", name));
     }
   }
@@ -97,9 +99,38 @@ Result<std::pair<std::string, std::string>> read_pair(const std::string& text,
 struct Prepared {
   JitVector jits;
   std::vector<bench::BenchShape> shapes;
+  BenchResults results;  // --from: as they were; else empty cells
   std::optional<std::pair<std::string, std::string>> pair;
   std::optional<BenchResults> baseline;
 };
+
+Result<void> prepare_measuring(Prepared& prepared, const BenchArguments& arguments,
+                               const Session& session) {
+  auto jits = jit::open_jits(session.plugin_directory, arguments.jits);
+  if (!jits) return std::unexpected(jits.error());
+  prepared.jits = std::move(*jits);
+  reports::sort_by_era(prepared.jits);
+  auto shapes = bench::choose_bench_shapes(arguments.filter);
+  if (!shapes) return std::unexpected(shapes.error());
+  prepared.shapes = std::move(*shapes);
+  prepared.results = bench::make_results(prepared.shapes, prepared.jits);
+  if (arguments.wants_figures()) return {};
+  for (const auto& jit : prepared.jits) {
+    if (bench::runs_natively(jit->info().arch)) continue;
+    return fail(fmt::format("{}: {} code does not run on this host, so it has no times",
+                            jit->info().name, arch_name(jit->info().arch)));
+  }
+  return {};
+}
+
+Result<void> prepare_reading(Prepared& prepared, const BenchArguments& arguments) {
+  const auto read = read_results(arguments.from);
+  if (!read) return std::unexpected(read.error());
+  auto selected = reports::select(*read, arguments.jits, arguments.filter);
+  if (!selected) return std::unexpected(selected.error());
+  prepared.results = std::move(*selected);
+  return {};
+}
 
 // Minutes of measuring are not for a file that cannot be written.
 Result<void> check_directory(const std::string& file) {
@@ -117,22 +148,11 @@ Result<Prepared> prepare(BenchArguments& arguments, const Session& session) {
   }
   // Who compares two JITs and names no others means these.
   if (arguments.jits == "all" && !arguments.compare.empty()) arguments.jits = arguments.compare;
-  auto jits = jit::open_jits(session.plugin_directory, arguments.jits);
-  if (!jits) return std::unexpected(jits.error());
-  prepared.jits = std::move(*jits);
-  reports::sort_by_era(prepared.jits);
-  auto shapes = bench::choose_bench_shapes(arguments.filter);
-  if (!shapes) return std::unexpected(shapes.error());
-  prepared.shapes = std::move(*shapes);
-  if (!arguments.wants_figures()) {
-    for (const auto& jit : prepared.jits) {
-      if (bench::runs_natively(jit->info().arch)) continue;
-      return fail(fmt::format("{}: {} code does not run on this host, so it has no times",
-                              jit->info().name, arch_name(jit->info().arch)));
-    }
-  }
+  const auto done = arguments.from.empty() ? prepare_measuring(prepared, arguments, session)
+                                           : prepare_reading(prepared, arguments);
+  if (!done) return std::unexpected(done.error());
   if (!arguments.compare.empty()) {
-    auto pair = read_pair(arguments.compare, prepared.jits);
+    auto pair = read_pair(arguments.compare, prepared.results);
     if (!pair) return std::unexpected(pair.error());
     prepared.pair = std::move(*pair);
   }
@@ -140,7 +160,7 @@ Result<Prepared> prepare(BenchArguments& arguments, const Session& session) {
     if (!arguments.wants_figures()) {
       return fail("--baseline compares counted figures: not with --only times");
     }
-    auto baseline = read_baseline(arguments.baseline);
+    auto baseline = read_results(arguments.baseline);
     if (!baseline) return std::unexpected(baseline.error());
     prepared.baseline = std::move(*baseline);
   }
@@ -207,14 +227,14 @@ void print(const BenchResults& results, const Prepared& prepared, const Session&
   fmt::print("{}", text.empty() ? reports::bench_text(results) : text);
 }
 
-int run(BenchArguments arguments, const Session& session) {
-  const auto prepared = prepare(arguments, session);
-  if (!prepared) return unusable(prepared.error().str());
-  BenchResults results = bench::make_results(prepared->shapes, prepared->jits);
+// Where the harness failed, a line each.
+std::vector<std::string> measure(Prepared& prepared, const BenchArguments& arguments,
+                                 const Session& session) {
   std::vector<std::string> failures;
+  BenchResults& results = prepared.results;
   if (arguments.wants_figures()) {
     const unsigned jobs = std::clamp(std::thread::hardware_concurrency(), 1U, 64U);
-    failures = bench::measure_figures(results, prepared->shapes, prepared->jits, jobs);
+    failures = bench::measure_figures(results, prepared.shapes, prepared.jits, jobs);
   } else {
     for (auto& cell : results.cells) cell.no_figures = "not asked for";
   }
@@ -222,6 +242,15 @@ int run(BenchArguments arguments, const Session& session) {
   if (std::ranges::any_of(results.cells, [](const auto& cell) { return !cell.times.empty(); })) {
     results.processor = bench::processor_name();
   }
+  return failures;
+}
+
+int run(BenchArguments arguments, const Session& session) {
+  auto prepared = prepare(arguments, session);
+  if (!prepared) return unusable(prepared.error().str());
+  std::vector<std::string> failures;
+  if (arguments.from.empty()) failures = measure(*prepared, arguments, session);
+  const BenchResults& results = prepared->results;
   const auto written = write_files(results, arguments);
   if (!written) return unusable(written.error().str());
   std::optional<reports::BaselineComparison> held;
@@ -254,6 +283,9 @@ void add_options(CLI::App& command, BenchArguments& arguments) {
   command
       .add_option("--baseline", arguments.baseline,
                   "status 1 when a counted figure is greater than in this file of --json")
+      ->type_name("FILE");
+  command
+      .add_option("--from", arguments.from, "show what this file of --json has; measure nothing")
       ->type_name("FILE");
   command.add_option("--repetitions", arguments.repetitions, "of every time")
       ->check(CLI::Range(1, 1000));

@@ -42,8 +42,9 @@ nlohmann::ordered_json row_json(const harness::KillRow& row) {
   for (const auto& [name, cell] : row.cells) {
     invariants[name] = {{"led", cell.led}, {"seen", cell.seen}};
   }
-  return {{"defect", row.defect->name}, {"layout", row.layout},       {"cases", row.cases},
-          {"ran", row.ran},   {"cases_needed", row.needed}, {"caught_by", row.caught_by},
+  return {{"defect", row.defect->name}, {"layout", row.layout},
+          {"cases", row.cases},         {"ran", row.ran},
+          {"cases_needed", row.needed}, {"caught_by", row.caught_by},
           {"invariants", invariants}};
 }
 

@@ -118,6 +118,10 @@ expect 2 1 bench --jit 'reference:x86_64-6.12' --compare 'reference:x86_64-6.12'
 expect 2 1 bench --jit 'reference:x86_64-6.12' --compare 'reference:x86_64-6.12,reference:x86_64-5.2'
 expect 2 1 bench --jit 'reference:x86_64-6.12' --html "$scratch/no/such/dir/x.html"
 expect 2 3 bench --jit 'reference:x86_64-6.12' --only everything
+expect 0 0 bench --from "$scratch/bench.json" --filter empty --html "$scratch/bench.html"
+[ -s "$scratch/bench.html" ] || { echo "bench --from: no page"; failed=1; }
+expect 2 1 bench --from "$scratch/bench.json" --jit 'reference:x86_64-5.2'
+expect 2 1 bench --from "$scratch/no-such-file"
 
 # The kernel's own tests.
 expect 0 0 test-bpf --jit linux-6.12-x86_64 --suite test_tail_calls

@@ -34,7 +34,7 @@ class InterruptsHeld {
 
 // Calls a function in a child process and returns the line that it returned, so that code we do not
 // trust cannot take us down; an error when it ends without one or takes longer than the seconds.
-using InChild = std::function<Result<std::string>(const std::function<std::string()>& what,
-                                                  unsigned seconds)>;
+using InChild =
+    std::function<Result<std::string>(const std::function<std::string()>& what, unsigned seconds)>;
 
 }  // namespace plumb::jit::trees
