@@ -20,8 +20,6 @@
 namespace plumb::bench {
 namespace {
 
-using machine::Machine;
-using machine::NativeCode;
 using machine::NativeMachine;
 using machine::NativeRun;
 

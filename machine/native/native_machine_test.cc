@@ -323,6 +323,14 @@ TEST_F(Native, RefusesAddressesThatAreTaken) {
   EXPECT_EQ(run(t).result, 7U);
 }
 
+TEST_F(Native, IsOneAtATime) {
+  const auto again = NativeMachine::open();
+  ASSERT_FALSE(again.has_value());
+  EXPECT_EQ(again.error().message, "native code is in use by this thread");
+  machine_ = nullptr;
+  EXPECT_TRUE(NativeMachine::open().has_value());
+}
+
 TEST_F(Native, SaysWhenAddressesAreInUse) {
   machine_ = nullptr;
   void* const taken = mmap(arena_bytes(guest::kStackBase), 4096, PROT_NONE,
