@@ -54,10 +54,9 @@ inline constexpr std::array kFigures = {
 template <>
 struct Members<FrameFigures> {
   static constexpr std::tuple value{
-      &FrameFigures::instructions, &FrameFigures::frame,        &FrameFigures::prologue,
-      &FrameFigures::epilogue,     &FrameFigures::tail_calls,   &FrameFigures::calls,
-      &FrameFigures::stack_loads,  &FrameFigures::stack_stores, &FrameFigures::branches,
-      &FrameFigures::code_bytes,   &FrameFigures::stack_bytes};
+#define PLUMB_FIGURE(member, name, text) &FrameFigures::member,
+#include "harness/frame_figures.inc"
+  };
 };
 
 }  // namespace plumb::harness

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
+#include <memory>
 #include <string_view>
 #include <tuple>
 
@@ -30,8 +30,9 @@ struct Version {
 // "6.12.117" is 6.12; what begins with no version is 0.0.
 Version version_of(std::string_view text) {
   Version version;
-  const char* const end = text.data() + text.size();
-  const auto [dot, error] = std::from_chars(text.data(), end, version.major);
+  const char* const begin = std::to_address(text.begin());
+  const char* const end = std::to_address(text.end());
+  const auto [dot, error] = std::from_chars(begin, end, version.major);
   if (error != std::errc() || dot == end || *dot != '.') return {};
   if (std::from_chars(dot + 1, end, version.minor).ec != std::errc()) return {};
   return version;
