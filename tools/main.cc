@@ -53,6 +53,7 @@ int run(int argc, char** argv) {
   session.source_directory = (own_directory() / "../..").lexically_normal().string();
   session.known_directory = find_known();
   session.target_directory = (own_directory() / "../fuzz").lexically_normal().string();
+  session.benchmark_program = (own_directory() / "prologue_benchmark").string();
   CLI::App app("Plumbline: tests the frame layouts of BPF JIT compilers", "plumb");
   app.require_subcommand(1);
   app.fallthrough();
@@ -66,6 +67,7 @@ int run(int argc, char** argv) {
   add_explain_command(app, session);
   add_defects_command(app, session);
   add_layouts_command(app, session);
+  add_bench_command(app, session);
   add_gen_command(app, session);
   add_test_bpf_command(app, session);
   try {

@@ -24,6 +24,7 @@ struct Session {
   std::string source_directory;  // the checkout that the command was built from
   std::string known_directory;   // case files with waivers: corpus/known
   std::string target_directory;  // the libFuzzer targets: build/fuzz
+  std::string benchmark_program;  // what times native code: prologue_benchmark beside the command
   std::function<int()> action;
 };
 
@@ -39,6 +40,7 @@ void add_triage_command(CLI::App& app, Session& session);
 void add_explain_command(CLI::App& app, Session& session);
 void add_test_bpf_command(CLI::App& app, Session& session);
 void add_defects_command(CLI::App& app, Session& session);
+void add_bench_command(CLI::App& app, Session& session);
 void add_layouts_command(CLI::App& app, Session& session);
 
 }  // namespace plumb::tools

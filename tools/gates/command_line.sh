@@ -99,6 +99,30 @@ plumb=$(realpath "$plumb")
 expect 0 0 replay --jit linux-6.12-x86_64 --depth fast
 grep -q 'second opinions: .* given' "$scratch/out" || { echo "replay asks nobody"; failed=1; }
 
+# What frames cost.
+expect 0 0 bench --jit 'reference:x86_64-6.12' --only figures --json "$scratch/bench.json"
+expect 0 0 bench --jit 'reference:x86_64-6.12' --only figures --baseline "$scratch/bench.json"
+sed 's/"instructions": 7/"instructions": 6/' "$scratch/bench.json" >"$scratch/fewer.json"
+expect 1 0 bench --jit 'reference:x86_64-6.12' --only figures --baseline "$scratch/fewer.json"
+grep -q '^grew: reference:x86_64-6.12 empty: instructions 6 -> 7$' "$scratch/out" ||
+  { echo "bench --baseline: $(cat "$scratch/out")"; failed=1; }
+expect 2 1 bench --jit no-such-jit
+expect 2 1 bench --jit 'reference:x86_64-6.12' --filter no-such-shape
+expect 2 1 bench --jit 'reference:arm64-6.12' --only times
+expect 2 1 bench --jit 'reference:x86_64-6.12' --baseline "$scratch/no-such-file"
+expect 2 1 bench --jit 'reference:x86_64-6.12' --baseline "$seed"
+echo '{}' >"$scratch/object.json"
+expect 2 1 bench --jit 'reference:x86_64-6.12' --baseline "$scratch/object.json"
+expect 2 1 bench --jit 'reference:x86_64-5.2' --only figures --baseline "$scratch/bench.json"
+expect 2 1 bench --jit 'reference:x86_64-6.12' --compare 'reference:x86_64-6.12'
+expect 2 1 bench --jit 'reference:x86_64-6.12' --compare 'reference:x86_64-6.12,reference:x86_64-5.2'
+expect 2 1 bench --jit 'reference:x86_64-6.12' --html "$scratch/no/such/dir/x.html"
+expect 2 3 bench --jit 'reference:x86_64-6.12' --only everything
+expect 0 0 bench --from "$scratch/bench.json" --filter empty --html "$scratch/bench.html"
+[ -s "$scratch/bench.html" ] || { echo "bench --from: no page"; failed=1; }
+expect 2 1 bench --from "$scratch/bench.json" --jit 'reference:x86_64-5.2'
+expect 2 1 bench --from "$scratch/no-such-file"
+
 # The kernel's own tests.
 expect 0 0 test-bpf --jit linux-6.12-x86_64 --suite test_tail_calls
 expect 0 0 test-bpf --jit 'linux-6.1*-x86_64' --name DIV_MOD_KX -v

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The module rule of docs/architecture.md, checked on the #include lines:
-#   core <- {gen, oracle, jit_under_test, machine, invariants} <- harness <- {fuzz, bench, reports, tools}
+#   core <- {gen, oracle, jit_under_test, machine, invariants} <- harness <- {fuzz, reports} <- bench <- tools
 # Siblings never include one another; tests (*_test.cc) and test support may compose siblings. Some
 # foreign headers may appear in one folder only.
 #   layering.sh [ROOT]
@@ -19,7 +19,7 @@ declare -A may_include=(
   [reports]="core gen oracle jit_under_test machine invariants harness reports"
   [fuzz]="core gen oracle jit_under_test machine invariants harness reports fuzz"
   [bench]="core gen oracle jit_under_test machine invariants harness reports bench"
-  [tools]="core gen oracle jit_under_test machine invariants harness reports tools"
+  [tools]="core gen oracle jit_under_test machine invariants harness reports bench tools"
 )
 declare -A only_in=(
   [unicorn/]="machine"

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "bench/native_row.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "harness/call_in_child.h"
+#include "harness/isolate.h"
+#include "machine/native/native_machine.h"
+#include "oracle/oracle.h"
+
+namespace plumb::bench {
+namespace {
+
+constexpr unsigned kSeconds = 20;
+const std::string kInOrder = "in order";
+
+// A line: kInOrder, or what is wrong.
+std::string run_natively(const Case& value, jit::Jit& jit) {
+  const Execution execution = oracle::run(value, jit.info().contract);
+  if (!execution.defined) return "the case is undefined: " + execution.undefined_reason;
+  const auto machine = machine::NativeMachine::open();
+  if (!machine) return machine.error().message;
+  const jit::LoadOutcome outcome = jit.load(value);
+  if (outcome.image == nullptr) return outcome.reason;
+  auto code = (*machine)->load(value, outcome.image->image(), machine::NativeHelpers::kThorough);
+  if (!code) return code.error().message;
+  const machine::NativeRun run = code->run();
+  if (!run.stop.returned()) return run.stop.detail;
+  if (!run.broken.empty()) return run.broken.front();
+  const bool is_half = jit.info().contract.result_bits == 32;
+  const std::uint64_t result = is_half ? static_cast<std::uint32_t>(run.result) : run.result;
+  if (Value::scalar(result) != execution.result) {
+    return fmt::format("the result is {:#x}, and {:#x} is right", result, execution.result.bits);
+  }
+  return kInOrder;
+}
+
+}  // namespace
+
+RowCheck check_row(const Case& value, jit::Jit& jit) {
+  RowCheck check;
+  const auto line = harness::call_in_child([&] { return run_natively(value, jit); }, kSeconds);
+  if (!line) {
+    check.problem = line.error().message;
+  } else if (*line != kInOrder) {
+    check.problem = *line;
+  }
+  if (!check.problem.empty()) return check;
+  const auto figures =
+      harness::run_isolated<harness::FrameFigures>(kSeconds, [&](std::atomic<harness::Activity>&) {
+        auto counted = harness::count_figures(value, jit);
+        return counted ? *counted : harness::FrameFigures{};
+      });
+  if (!figures) {
+    check.problem = "counting failed: " + figures.error().death.str();
+  } else if (*figures == harness::FrameFigures{}) {
+    check.problem = "the code does not return in the emulator";
+  } else {
+    check.figures = *figures;
+  }
+  return check;
+}
+
+}  // namespace plumb::bench
