@@ -24,7 +24,7 @@ std::string run_natively(const Case& value, jit::Jit& jit) {
   if (!machine) return machine.error().message;
   const jit::LoadOutcome outcome = jit.load(value);
   if (outcome.image == nullptr) return outcome.reason;
-  auto code = (*machine)->load(value, outcome.image->image());
+  auto code = (*machine)->load(value, outcome.image->image(), machine::NativeHelpers::kThorough);
   if (!code) return code.error().message;
   const machine::NativeRun run = code->run();
   if (!run.stop.returned()) return run.stop.detail;

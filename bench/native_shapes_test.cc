@@ -20,8 +20,6 @@
 namespace plumb::bench {
 namespace {
 
-using machine::Machine;
-using machine::NativeCode;
 using machine::NativeMachine;
 using machine::NativeRun;
 
@@ -87,7 +85,7 @@ TEST_P(EveryJit, DoesTheSameAsInTheEmulator) {
   const int shapes = each_shape([&](const Case& value, const Image& image) {
     const MachineRun run = emulated->run(value, image, {});
     ASSERT_EQ(run.stop, StopReason::kReturned) << run.detail;
-    auto code = native_->load(value, image);
+    auto code = native_->load(value, image, machine::NativeHelpers::kThorough);
     ASSERT_TRUE(code.has_value()) << code.error().message;
     const NativeRun got = code->run();
     ASSERT_TRUE(got.stop.returned()) << got.stop.detail;
@@ -101,6 +99,20 @@ TEST_P(EveryJit, DoesTheSameAsInTheEmulator) {
   EXPECT_GE(shapes, 15);
 }
 
+TEST_P(EveryJit, DoesTheSameWithTheHelpersOfMeasurements) {
+  each_shape([&](const Case& value, const Image& image) {
+    const auto results = [&](machine::NativeHelpers helpers) {
+      auto code = native_->load(value, image, helpers);
+      EXPECT_TRUE(code.has_value()) << code.error().message;
+      const NativeRun run = code->run();
+      EXPECT_TRUE(run.stop.returned()) << run.stop.detail;
+      EXPECT_EQ(run.broken, std::vector<std::string>{});
+      return run.result;
+    };
+    EXPECT_EQ(results(machine::NativeHelpers::kQuick), results(machine::NativeHelpers::kThorough));
+  });
+}
+
 // The instruction counts of reports come from the emulator: the processor executes the same ones.
 TEST_P(EveryJit, ExecutesTheInstructionsThatTheEmulatorExecutes) {
   const auto emulated = machine::make_machine(Arch::kX86_64);
@@ -112,7 +124,7 @@ TEST_P(EveryJit, ExecutesTheInstructionsThatTheEmulatorExecutes) {
           image.code, [&](const Range& code) { return code.contains(step.pc); });
       if (is_code) expected.push_back(step.pc);
     }
-    auto code = native_->load(value, image);
+    auto code = native_->load(value, image, machine::NativeHelpers::kThorough);
     ASSERT_TRUE(code.has_value()) << code.error().message;
     EXPECT_FALSE(expected.empty());
     EXPECT_EQ(code->trace(), expected);
@@ -152,7 +164,7 @@ TEST_F(Native, TheProcessorCountsAsManyInstructions) {
     const Case value = bench_case(shape);
     const jit::LoadOutcome outcome = jit->load(value);
     ASSERT_NE(outcome.image, nullptr) << outcome.reason;
-    auto code = native_->load(value, outcome.image->image());
+    auto code = native_->load(value, outcome.image->image(), machine::NativeHelpers::kThorough);
     ASSERT_TRUE(code.has_value()) << code.error().message;
     const auto executed = static_cast<double>(code->trace().size());
     const double loop =
@@ -187,7 +199,7 @@ TEST_F(Native, SeededDefectsAreReported) {
     const Case value = bench_case(*find_bench_shape(row.shape));
     const jit::LoadOutcome outcome = jit->load(value);
     ASSERT_NE(outcome.image, nullptr) << outcome.reason;
-    auto code = native_->load(value, outcome.image->image());
+    auto code = native_->load(value, outcome.image->image(), machine::NativeHelpers::kThorough);
     ASSERT_TRUE(code.has_value()) << code.error().message;
     const NativeRun got = code->run();
     const std::string said = !got.stop.returned() ? got.stop.detail

@@ -169,7 +169,7 @@ class Suite {
     if (!native) return skip(state, native.error().message);
     const jit::LoadOutcome outcome = jit.load(value);
     if (outcome.image == nullptr) return skip(state, outcome.reason);
-    auto code = (*native)->load(value, outcome.image->image());
+    auto code = (*native)->load(value, outcome.image->image(), machine::NativeHelpers::kQuick);
     if (!code) return skip(state, code.error().message);
     static_cast<void>(((*code).*what)(kBatch));  // caches and predictors know it now
     count(state, *code, what);

@@ -100,7 +100,7 @@ extern "C" void plumb_native_signal(int number, siginfo_t* info, void* context) 
 }  // namespace
 
 Result<std::unique_ptr<FaultCatcher>> FaultCatcher::install() {
-  PLUMB_CHECK(current == nullptr);
+  if (current != nullptr) return fail("native code is in use by this thread");
   auto state = std::make_unique<CatcherState>();
   sigevent event{};
   event.sigev_notify = SIGEV_THREAD_ID;

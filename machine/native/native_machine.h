@@ -35,6 +35,23 @@ struct NativeRun {
   std::vector<std::vector<std::uint8_t>> regions;
 };
 
+// What every helper returns but bpf_loop, which is there as it should be. Not 0: where a frame is
+// wrong it may end up as a tail-call count.
+inline constexpr std::uint64_t kNativeHelperResult = 0x5c5c'0000'5c5c'0000;
+
+// What stands at the stubs of helpers. A tail call's stub traps.
+enum class NativeHelpers : std::uint8_t {
+  // They scramble every caller-saved register and 256 bytes below the stack pointer; bpf_loop is
+  // the
+  // emulated machine's (machine/loop_routine.h), which before each callback scrambles all that is
+  // no
+  // argument.
+  kThorough,
+  // For measurements: a dozen instructions that scramble the caller-saved registers; bpf_loop as a
+  // compiler makes it.
+  kQuick,
+};
+
 class NativeCode;
 
 // Runs images on this processor: x86-64 hosts with Linux only. Code, context, regions, stack and
@@ -44,9 +61,6 @@ class NativeCode;
 // once, and what the processor refuses or takes too long ends the run, not the process. It is no
 // sandbox all the same: a store to an address that happens to be mapped is made. Whoever runs code
 // that may be wrong does it in a child process first.
-//
-// Helpers, but for bpf_loop, are a few instructions that scramble the caller-saved registers and
-// return 0, whatever they are. A tail call's stub traps.
 class NativeMachine {
  public:
   // An error says why native code cannot run here: another processor, addresses that are in use.
@@ -56,7 +70,8 @@ class NativeMachine {
   // Makes the image ready to run. It must stay loaded, and neither it nor the JIT nor another
   // machine may touch the arena as long as the NativeCode lives; one at a time. An error says why
   // the image cannot run on this machine.
-  [[nodiscard]] virtual Result<NativeCode> load(const Case& value, const Image& image) = 0;
+  [[nodiscard]] virtual Result<NativeCode> load(const Case& value, const Image& image,
+                                                NativeHelpers helpers) = 0;
 
  private:
   friend class NativeCode;

@@ -29,7 +29,7 @@ class Native : public testing::Test {
   NativeRun run(TestImage& t) {
     t.value.programs.front().name = "p";
     t.value.programs.front().functions.front().name = "main";
-    auto code = machine_->load(t.value, t.image);
+    auto code = machine_->load(t.value, t.image, NativeHelpers::kThorough);
     EXPECT_TRUE(code.has_value()) << code.error().message;
     return code ? code->run() : NativeRun{};
   }
@@ -171,7 +171,7 @@ TEST_F(Native, EndsARepetitionAtTheFirstSignal) {
   t.value.context = {3, 0, 0, 0, 0, 0, 0, 0};
   t.place();
   around(t, {0xfe, 0x0f, 0x75, 2, 0x0f, 0x0b});
-  auto code = machine_->load(t.value, t.image);
+  auto code = machine_->load(t.value, t.image, NativeHelpers::kThorough);
   ASSERT_TRUE(code.has_value());
   EXPECT_TRUE(code->repeat(2).returned());
   const NativeStop stop = code->repeat(100);
@@ -186,14 +186,14 @@ TEST_F(Native, CallsAsOftenAsAskedFor) {
   around(t, {0x48, 0xff, 0x07});  // inc qword [rdi]
   around(t, {});
   t.image.functions.resize(1);
-  auto code = machine_->load(t.value, t.image);
+  auto code = machine_->load(t.value, t.image, NativeHelpers::kThorough);
   ASSERT_TRUE(code.has_value());
   EXPECT_TRUE(code->repeat(300).returned());
   const std::uint8_t* const context = arena_bytes(t.image.placement.context);
   EXPECT_EQ(context[0] | context[1] << 8, 300);
 }
 
-TEST_F(Native, HelpersReturn0AndScrambleWhatTheyMay) {
+TEST_F(Native, HelpersScrambleWhatTheyMay) {
   TestImage t(arena_);
   t.function(0, 0);
   t.prologue();
@@ -203,9 +203,23 @@ TEST_F(Native, HelpersReturn0AndScrambleWhatTheyMay) {
   t.exit().body_end();
   const NativeRun got = run(t);
   ASSERT_TRUE(got.stop.returned()) << got.stop.detail;
-  EXPECT_NE(got.result, 0U);
+  EXPECT_NE(got.result, kNativeHelperResult);
   EXPECT_NE(got.result, 7U);
   EXPECT_EQ(got.broken, std::vector<std::string>{});
+}
+
+// The word 256 bytes below the stack pointer, where a leaf function may not keep anything over a
+// call.
+TEST_F(Native, ThoroughHelpersScrambleBelowTheStackPointer) {
+  TestImage t(arena_);
+  t.function(0, 0);
+  t.prologue();
+  t.bytes(
+      {0x48, 0xc7, 0x84, 0x24, 0x00, 0xff, 0xff, 0xff, 1, 0, 0, 0});  // mov qword [rsp - 256], 1
+  t.slot(bpf_call_helper(5)).call_helper(5);
+  t.bytes({0x48, 0x8b, 0x84, 0x24, 0x00, 0xff, 0xff, 0xff});  // mov rax, [rsp - 256]
+  t.exit().body_end();
+  EXPECT_EQ(run(t).result, static_cast<std::uint64_t>(-0x5c5c5c60));
 }
 
 TEST_F(Native, ATailCallsStubTraps) {
@@ -239,7 +253,7 @@ TEST_F(Native, NothingIsWritableAndExecutable) {
     return std::string("none");
   };
   {
-    auto code = machine_->load(t.value, t.image);
+    auto code = machine_->load(t.value, t.image, NativeHelpers::kThorough);
     ASSERT_TRUE(code.has_value());
     EXPECT_EQ(permissions(t.image.entry), "r-x");
     EXPECT_EQ(permissions(arena_.range().address), "r-x");
@@ -267,14 +281,14 @@ TEST_F(Native, TakesTurnsWithTheEmulator) {
       run_helper({.number = 5, .ordinal = 0, .scalars = {}, .read = {}, .write = {}});
   for (int turn = 0; turn < 3; ++turn) {
     EXPECT_EQ(emulated->run(t.value, t.image, kFastRun).result, expected);
-    EXPECT_EQ(run(t).result, 0U);
+    EXPECT_EQ(run(t).result, kNativeHelperResult);
   }
 }
 
 TEST_F(Native, StepsThroughEveryInstruction) {
   TestImage t(arena_);
   straight_return(t);
-  auto code = machine_->load(t.value, t.image);
+  auto code = machine_->load(t.value, t.image, NativeHelpers::kThorough);
   ASSERT_TRUE(code.has_value());
   const std::uint64_t at = t.image.entry;
   EXPECT_EQ(code->trace(), (std::vector<std::uint64_t>{at, at + 1, at + 4, at + 9, at + 10}));
@@ -286,7 +300,7 @@ TEST_F(Native, RefusesCodeOfAnotherArchitecture) {
   t.function(0, 0);
   t.words({0xd65f03c0});
   t.body_end();
-  const auto code = machine_->load(t.value, t.image);
+  const auto code = machine_->load(t.value, t.image, NativeHelpers::kThorough);
   ASSERT_FALSE(code.has_value());
   EXPECT_EQ(code.error().message, "code for arm64 does not run on x86-64");
 }
@@ -295,7 +309,7 @@ TEST_F(Native, RefusesAnImageThatLiesElsewhereInTheProcess) {
   TestImage t(arena_);
   straight_return(t);
   t.image.placement.memory.front().host += 4096;
-  const auto code = machine_->load(t.value, t.image);
+  const auto code = machine_->load(t.value, t.image, NativeHelpers::kThorough);
   ASSERT_FALSE(code.has_value());
   EXPECT_EQ(code.error().message, "the image does not lie at its own addresses");
 }
@@ -304,9 +318,17 @@ TEST_F(Native, RefusesAddressesThatAreTaken) {
   TestImage t(arena_);
   straight_return(t);
   t.image.placement.stack.address = arena_.range().address;
-  EXPECT_FALSE(machine_->load(t.value, t.image).has_value());
+  EXPECT_FALSE(machine_->load(t.value, t.image, NativeHelpers::kThorough).has_value());
   t.place();
   EXPECT_EQ(run(t).result, 7U);
+}
+
+TEST_F(Native, IsOneAtATime) {
+  const auto again = NativeMachine::open();
+  ASSERT_FALSE(again.has_value());
+  EXPECT_EQ(again.error().message, "native code is in use by this thread");
+  machine_ = nullptr;
+  EXPECT_TRUE(NativeMachine::open().has_value());
 }
 
 TEST_F(Native, SaysWhenAddressesAreInUse) {

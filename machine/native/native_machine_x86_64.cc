@@ -50,7 +50,7 @@ class MachineX86_64 final : public NativeMachine {
   MachineX86_64(Trampoline trampoline, std::unique_ptr<FaultCatcher> catcher)
       : trampoline_(std::move(trampoline)), catcher_(std::move(catcher)) {}
 
-  Result<NativeCode> load(const Case& value, const Image& image) override;
+  Result<NativeCode> load(const Case& value, const Image& image, NativeHelpers helpers) override;
 
  private:
   NativeRun run() override;
@@ -62,7 +62,7 @@ class MachineX86_64 final : public NativeMachine {
   void unload() override;
 
   [[nodiscard]] Result<void> check(const Image& image) const;
-  [[nodiscard]] Result<void> write_stubs();
+  [[nodiscard]] Result<void> write_stubs(NativeHelpers helpers);
   [[nodiscard]] bool protect_code() const;
   [[nodiscard]] CatchPlan plan() const;
   void prepare();
@@ -76,7 +76,8 @@ class MachineX86_64 final : public NativeMachine {
   Trampoline trampoline_;
   std::unique_ptr<FaultCatcher> catcher_;
   NativeMemory memory_;
-  std::vector<std::uint8_t> stubs_;  // for the placement of the last image
+  std::vector<std::uint8_t> stubs_;  // for the placement of the last image, and its helpers
+  NativeHelpers helpers_{};
   Range stubs_at_;
   std::uint64_t routines_at_ = 0;
   const Image* image_ = nullptr;  // null: nothing is loaded
@@ -115,7 +116,8 @@ Result<void> MachineX86_64::check(const Image& image) const {
   return {};
 }
 
-Result<NativeCode> MachineX86_64::load(const Case& value, const Image& image) {
+Result<NativeCode> MachineX86_64::load(const Case& value, const Image& image,
+                                       NativeHelpers helpers) {
   PLUMB_CHECK(image_ == nullptr);
   if (auto checked = check(image); !checked) return std::unexpected(checked.error());
   if (auto placed = memory_.place(value, image.placement); !placed) {
@@ -123,7 +125,7 @@ Result<NativeCode> MachineX86_64::load(const Case& value, const Image& image) {
   }
   image_ = &image;
   value_ = value;
-  if (auto written = write_stubs(); !written) {
+  if (auto written = write_stubs(helpers); !written) {
     image_ = nullptr;
     return std::unexpected(written.error());
   }
@@ -137,14 +139,17 @@ Result<NativeCode> MachineX86_64::load(const Case& value, const Image& image) {
   return NativeCode(*this);
 }
 
-Result<void> MachineX86_64::write_stubs() {
+Result<void> MachineX86_64::write_stubs(NativeHelpers helpers) {
   const Placement& placement = image_->placement;
-  if (stubs_at_ != placement.stubs || routines_at_ != placement.routines) {
-    auto stubs = native_stubs(placement);
+  const bool is_for_these =
+      stubs_at_ == placement.stubs && routines_at_ == placement.routines && helpers_ == helpers;
+  if (!is_for_these) {
+    auto stubs = native_stubs(placement, helpers);
     if (!stubs) return std::unexpected(stubs.error());
     stubs_ = *std::move(stubs);
     stubs_at_ = placement.stubs;
     routines_at_ = placement.routines;
+    helpers_ = helpers;
   }
   std::uint8_t* const at = native_bytes(placement.stubs.address);
   if (std::memcmp(at, stubs_.data(), stubs_.size()) != 0) std::ranges::copy(stubs_, at);

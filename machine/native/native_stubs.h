@@ -6,13 +6,13 @@
 
 #include "core/placement.h"
 #include "core/result.h"
+#include "machine/native/native_machine.h"
 
 namespace plumb::machine {
 
-// The bytes of Placement::stubs for native runs: each helper's stub jumps to a function that
-// scrambles the caller-saved registers and the word below the stack pointer, and returns 0;
-// bpf_loop's to machine/loop_routine.h. All else traps. An error when the stubs are not laid out as
-// in core/guest.h.
-[[nodiscard]] Result<std::vector<std::uint8_t>> native_stubs(const Placement& placement);
+// The bytes of Placement::stubs for native runs: each helper's stub jumps to a function of that
+// kind, and all else traps. An error when the stubs are not laid out as in core/guest.h.
+[[nodiscard]] Result<std::vector<std::uint8_t>> native_stubs(const Placement& placement,
+                                                             NativeHelpers helpers);
 
 }  // namespace plumb::machine
