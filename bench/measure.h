@@ -36,8 +36,9 @@ struct TimeOptions {
   double seconds = 0;   // of each repetition
   std::string scratch;  // a directory for what it writes
 };
-// Runs the program and fills in the times of the cells whose code can run here.
-void measure_times(BenchResults& results, const TimeOptions& options);
+// Runs the program and fills in the times of the cells whose code can run here. An error: an
+// interrupt ended it, or no process could be made.
+[[nodiscard]] Result<void> measure_times(BenchResults& results, const TimeOptions& options);
 
 // The repetitions in the JSON of Google Benchmark, of benchmarks that are called "SHAPE/JIT",
 // filled into the cells; what it says of an error is why a cell has no times. An error: it is no

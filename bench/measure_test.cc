@@ -54,11 +54,11 @@ TEST(ReadTimes, RefusesWhatIsNoSuchText) {
 
 TEST(MeasureTimes, SaysWhyThereAreNone) {
   BenchResults results = two_by_two();
-  measure_times(results, {.program = "/no/such/program",
-                          .plugins = "",
-                          .repetitions = 1,
-                          .seconds = 0.001,
-                          .scratch = "/no/such/directory"});
+  ASSERT_TRUE(measure_times(results, {.program = "/no/such/program",
+                                      .plugins = "",
+                                      .repetitions = 1,
+                                      .seconds = 0.001,
+                                      .scratch = "/no/such/directory"}));
   EXPECT_EQ(results.at(0, 1).no_times, "arm64 code does not run here");
   if (!runs_natively(Arch::kX86_64)) GTEST_SKIP() << "x86-64 code does not run here";
   EXPECT_EQ(results.at(0, 0).no_times, "there is no prologue_benchmark beside the command");

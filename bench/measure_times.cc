@@ -93,7 +93,7 @@ void explain_rest(BenchResults& results, const std::string& why) {
 }
 
 // What the program says of itself, or empty when it did its work.
-std::string run(const BenchResults& results, const TimeOptions& options) {
+Result<std::string> run(const BenchResults& results, const TimeOptions& options) {
   const std::string out = options.scratch + "/times.json";
   const std::string log = options.scratch + "/log";
   const jit::trees::InterruptsHeld held;
@@ -107,9 +107,9 @@ std::string run(const BenchResults& results, const TimeOptions& options) {
        "--benchmark_enable_random_interleaving=true", "--benchmark_out_format=json",
        "--benchmark_out=" + out},
       log);
-  if (!status) return status.error().message;
+  if (!status) return std::unexpected(status.error());
   // Status 1: some code did not do what it should; the other times are there.
-  if (*status == 0 || *status == 1) return {};
+  if (*status == 0 || *status == 1) return std::string();
   const std::string line = last_line(log);
   return fmt::format("prologue_benchmark ended with status {}{}{}", *status,
                      line.empty() ? "" : ": ", line);
@@ -157,7 +157,7 @@ Result<void> read_times(std::string_view json, BenchResults& results) {
   return {};
 }
 
-void measure_times(BenchResults& results, const TimeOptions& options) {
+Result<void> measure_times(BenchResults& results, const TimeOptions& options) {
   bool any = false;
   for (std::size_t l = 0; l < results.layouts.size(); ++l) {
     if (runs_natively(results.layouts[l].arch)) {
@@ -169,14 +169,20 @@ void measure_times(BenchResults& results, const TimeOptions& options) {
           fmt::format("{} code does not run here", arch_name(results.layouts[l].arch));
     }
   }
-  if (!any) return;
+  if (!any) return {};
   if (access(options.program.c_str(), X_OK) != 0) {
-    return explain_rest(results, "there is no prologue_benchmark beside the command");
+    explain_rest(results, "there is no prologue_benchmark beside the command");
+    return {};
   }
-  const std::string problem = run(results, options);
+  const auto problem = run(results, options);
+  if (!problem) return std::unexpected(problem.error());
   const auto read = read_times(read_file(options.scratch + "/times.json"), results);
-  if (!problem.empty()) return explain_rest(results, problem);
-  explain_rest(results, read ? "prologue_benchmark did not time it" : read.error().message);
+  if (!problem->empty()) {
+    explain_rest(results, *problem);
+  } else {
+    explain_rest(results, read ? "prologue_benchmark did not time it" : read.error().message);
+  }
+  return {};
 }
 
 std::string processor_name() {

@@ -167,21 +167,26 @@ Result<Prepared> prepare(BenchArguments& arguments, const Session& session) {
   return prepared;
 }
 
-void measure_times(BenchResults& results, const BenchArguments& arguments, const Session& session) {
+void say_no_times(BenchResults& results, const std::string& why) {
+  for (auto& cell : results.cells) cell.no_times = why;
+}
+
+Result<void> measure_times(BenchResults& results, const BenchArguments& arguments,
+                           const Session& session) {
   if (!arguments.wants_times()) {
-    for (auto& cell : results.cells) cell.no_times = "not asked for";
-    return;
+    say_no_times(results, "not asked for");
+    return {};
   }
   const Scratch scratch;
   if (scratch.path().empty()) {
-    for (auto& cell : results.cells) cell.no_times = "no room for temporary files";
-    return;
+    say_no_times(results, "no room for temporary files");
+    return {};
   }
-  bench::measure_times(results, {.program = session.benchmark_program,
-                                 .plugins = session.plugin_directory,
-                                 .repetitions = arguments.repetitions,
-                                 .seconds = arguments.seconds,
-                                 .scratch = scratch.path()});
+  return bench::measure_times(results, {.program = session.benchmark_program,
+                                        .plugins = session.plugin_directory,
+                                        .repetitions = arguments.repetitions,
+                                        .seconds = arguments.seconds,
+                                        .scratch = scratch.path()});
 }
 
 Result<void> write_pictures(const BenchResults& results, const std::string& directory) {
@@ -227,9 +232,9 @@ void print(const BenchResults& results, const Prepared& prepared, const Session&
   fmt::print("{}", text.empty() ? reports::bench_text(results) : text);
 }
 
-// Where the harness failed, a line each.
-std::vector<std::string> measure(Prepared& prepared, const BenchArguments& arguments,
-                                 const Session& session) {
+// Where the harness failed, a line each. An error: the times were interrupted.
+Result<std::vector<std::string>> measure(Prepared& prepared, const BenchArguments& arguments,
+                                         const Session& session) {
   std::vector<std::string> failures;
   BenchResults& results = prepared.results;
   if (arguments.wants_figures()) {
@@ -238,7 +243,8 @@ std::vector<std::string> measure(Prepared& prepared, const BenchArguments& argum
   } else {
     for (auto& cell : results.cells) cell.no_figures = "not asked for";
   }
-  measure_times(results, arguments, session);
+  const auto timed = measure_times(results, arguments, session);
+  if (!timed) return std::unexpected(timed.error());
   if (std::ranges::any_of(results.cells, [](const auto& cell) { return !cell.times.empty(); })) {
     results.processor = bench::processor_name();
   }
@@ -249,7 +255,11 @@ int run(BenchArguments arguments, const Session& session) {
   auto prepared = prepare(arguments, session);
   if (!prepared) return unusable(prepared.error().str());
   std::vector<std::string> failures;
-  if (arguments.from.empty()) failures = measure(*prepared, arguments, session);
+  if (arguments.from.empty()) {
+    auto measured = measure(*prepared, arguments, session);
+    if (!measured) return unusable(measured.error().str());
+    failures = std::move(*measured);
+  }
   const BenchResults& results = prepared->results;
   const auto written = write_files(results, arguments);
   if (!written) return unusable(written.error().str());

@@ -21,9 +21,9 @@ struct Session {
                                  // beside the command, and what was added to the cache
   std::string
       cache_directory;  // where `plumb jits add` puts plugins (jit_under_test/linux/trees/cache.h)
-  std::string source_directory;  // the checkout that the command was built from
-  std::string known_directory;   // case files with waivers: corpus/known
-  std::string target_directory;  // the libFuzzer targets: build/fuzz
+  std::string source_directory;   // the checkout that the command was built from
+  std::string known_directory;    // case files with waivers: corpus/known
+  std::string target_directory;   // the libFuzzer targets: build/fuzz
   std::string benchmark_program;  // what times native code: prologue_benchmark beside the command
   std::function<int()> action;
 };
