@@ -18,8 +18,8 @@
 
 namespace plumb::fuzz {
 
-// A signature that a run of inputs showed for the first time; cases_until_found are the inputs up to
-// that one.
+// A signature that a run of inputs showed for the first time; cases_until_found are the inputs up
+// to that one.
 struct NewFinding : Finding {
   std::size_t jit = 0;
   Depth depth = Depth::kFast;

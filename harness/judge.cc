@@ -148,9 +148,9 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
   }
   if ((execution.required_capabilities & ~info.capabilities) != 0) {
     oracle::Lack lack = oracle::lacking(value, info.capabilities);
-    return {without_comparison(Verdict::kNotApplicable, std::move(lack.phrase),
-                               std::move(lack.detail)),
-            Stage::kDefined};
+    return {
+        without_comparison(Verdict::kNotApplicable, std::move(lack.phrase), std::move(lack.detail)),
+        Stage::kDefined};
   }
   machine::Machine* machine = machine_for(info.arch);
   if (machine == nullptr) {

@@ -27,10 +27,10 @@ struct KillOptions {
 struct KillRow {
   const jit::reference::DefectInfo* defect = nullptr;
   std::string layout;
-  std::uint64_t cases = 0;     // judged
-  std::uint64_t ran = 0;       // of those
-  std::uint64_t needed = 0;    // until an expected invariant led; 0: none ever did
-  std::string caught_by;       // that invariant
+  std::uint64_t cases = 0;   // judged
+  std::uint64_t ran = 0;     // of those
+  std::uint64_t needed = 0;  // until an expected invariant led; 0: none ever did
+  std::string caught_by;     // that invariant
   struct Cell {
     std::uint64_t led = 0;   // cases whose finding it names
     std::uint64_t seen = 0;  // cases that it does not hold in

@@ -43,7 +43,8 @@ TEST(KillMatrix, EveryDefectIsCaughtByAnExpectedInvariant) {
   }
   // Every row of the table names a finding: none of them only ever stands behind another.
   for (const auto& invariant : invariants::invariant_table()) {
-    EXPECT_TRUE(leaders.contains(std::string(invariant.name))) << invariant.name << " leads nowhere";
+    EXPECT_TRUE(leaders.contains(std::string(invariant.name)))
+        << invariant.name << " leads nowhere";
   }
   EXPECT_GE(defects.size(), kLeastDefects);
   EXPECT_EQ(defects.size(), defect_table().size()) << "a defect fits no layout";

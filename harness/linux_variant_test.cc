@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <set>
 #include <cstring>
+#include <set>
 #include <string>
 #include <utility>
 
