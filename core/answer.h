@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string_view>
 
 namespace plumb {
@@ -15,10 +16,11 @@ enum class NotApplicableReason : std::uint8_t {
 
 // The phrase of not_applicable.inc: it lives as long as the program.
 [[nodiscard]] std::string_view reason_phrase(NotApplicableReason reason);
-inline constexpr std::size_t kNotApplicableReasons = 0
-#define PLUMB_NOT_APPLICABLE(name, phrase) +1
+inline constexpr std::string_view kNotApplicablePhrases[] = {
+#define PLUMB_NOT_APPLICABLE(name, phrase) phrase,
 #include "core/not_applicable.inc"
-    ;
+};
+inline constexpr std::size_t kNotApplicableReasons = std::size(kNotApplicablePhrases);
 
 // What one invariant says about one run, without the violation itself.
 struct RowAnswer {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <array>
-
 #include "core/answer.h"
 #include "core/event.h"
 #include "core/finding.h"
@@ -85,11 +83,7 @@ std::string_view verdict_name(Verdict verdict) {
 }
 
 std::string_view reason_phrase(NotApplicableReason reason) {
-  constexpr std::array kPhrases{
-#define PLUMB_NOT_APPLICABLE(name, phrase) std::string_view(phrase),
-#include "core/not_applicable.inc"
-  };
-  return kPhrases[static_cast<std::size_t>(reason)];
+  return kNotApplicablePhrases[static_cast<std::size_t>(reason)];
 }
 
 std::string Signature::str() const { return invariant + "." + family + "." + arch + "." + role; }

@@ -54,9 +54,9 @@ Placement placement(const Case& value, const Range& arena) {
   result.per_cpu = kPerCpuPage;
   result.stubs = {arena.address, kStubSize};
   result.routines = arena.address + kRoutinesOffset;
-  // The arena lies where it does in this process.
-  result.memory = {{arena, reinterpret_cast<std::uint8_t*>(
-                               arena.address)}};  // NOLINT(performance-no-int-to-ptr)
+  // The arena lies where it does in this process. NOLINTNEXTLINE(performance-no-int-to-ptr)
+  auto* const host = reinterpret_cast<std::uint8_t*>(arena.address);
+  result.memory = {{arena, host}};
   return result;
 }
 

@@ -35,6 +35,7 @@ bool had_its_chance(Verdict verdict) {
 // The waivers of the case itself, then the others.
 std::vector<NamedWaiver> waivers_for(const NamedCase& item, const CheckOptions& options) {
   std::vector<NamedWaiver> waivers;
+  waivers.reserve(item.value.waivers.size() + options.waivers.size());
   for (const Waiver& waiver : item.value.waivers) {
     waivers.push_back({.name = item.name, .waiver = waiver});
   }

@@ -81,8 +81,9 @@ std::uint64_t run_isolated(const IsolatedLoop<Value>& loop) {
        .accept =
            [&](std::uint64_t item, std::string_view bytes) {
              std::optional<Value> value = decode<Value>(bytes);
-             if (value) loop.on_result(item, *std::move(value));
-             return value.has_value();
+             if (!value) return false;
+             loop.on_result(item, *std::move(value));
+             return true;
            },
        .on_loss = loop.on_loss,
        .on_tick = loop.on_tick});

@@ -104,7 +104,7 @@ class CountWords {
 const char* misplaced(const View& view, std::size_t i, std::int32_t counted_behind) {
   const std::int32_t behind = view.run().accesses[i].event;
   if (behind == counted_behind) return "counts a second time";
-  const auto next = static_cast<std::size_t>(behind + 1);
+  const auto next = static_cast<std::size_t>(std::int64_t{behind} + 1);
   const auto& events = view.run().events;
   const auto& trace = view.execution().trace;
   if (next >= events.size() || events[next].kind != EventKind::kTailCallRefused) return nullptr;

@@ -37,7 +37,7 @@ extern "C" {
 /* Bytes between two helper stubs; helper number n lives at arena_base + n * PLUMB_STUB_STRIDE. */
 #define PLUMB_STUB_STRIDE 16
 #define PLUMB_STUB_COUNT 4096
-#define PLUMB_STUB_SIZE (PLUMB_STUB_STRIDE * PLUMB_STUB_COUNT)
+#define PLUMB_STUB_SIZE ((uint64_t)PLUMB_STUB_STRIDE * PLUMB_STUB_COUNT)
 
 #define PLUMB_PER_CPU_SIZE 4096
 

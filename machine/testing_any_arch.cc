@@ -7,8 +7,11 @@ namespace plumb::machine {
 namespace {
 
 std::vector<int> little_endian(std::uint64_t value, int size) {
-  std::vector<int> bytes;
-  for (int i = 0; i < size; ++i) bytes.push_back(static_cast<int>(value >> (8 * i) & 0xff));
+  std::vector<int> bytes(static_cast<std::size_t>(size));
+  for (int& byte : bytes) {
+    byte = static_cast<int>(value & 0xff);
+    value >>= 8;
+  }
   return bytes;
 }
 
@@ -101,7 +104,7 @@ void MachineAnyArch::store_above_entry(TestImage& t, int offset) const {
   t.slot(bpf_mov(0, 0));
   if (is_x86()) {
     t.bytes({0x48, 0x89, 0x85});  // mov [rbp + 8 + offset], rax
-    t.bytes(little_endian(static_cast<std::uint64_t>(8 + offset), 4));
+    t.bytes(little_endian(static_cast<std::uint64_t>(std::int64_t{offset} + 8), 4));
     return;
   }
   t.words({code_.store_result(static_cast<std::uint32_t>(offset) + code_.frame_size)});
