@@ -46,24 +46,28 @@ namespace {
 // A signal handler finds its data in no other way.
 thread_local CatcherState* current = nullptr;
 
-std::uint64_t& greg(mcontext_t& context, int number) {
-  return reinterpret_cast<std::uint64_t&>(context.gregs[number]);
+std::uint64_t read(const mcontext_t& context, int number) {
+  return static_cast<std::uint64_t>(context.gregs[number]);
+}
+void write(mcontext_t& context, int number, std::uint64_t value) {
+  context.gregs[number] = static_cast<greg_t>(value);
 }
 
 }  // namespace
 
 // True: the code goes on.
 bool CatcherState::note_step(mcontext_t& context) {
-  const std::uint64_t pc = greg(context, REG_RIP);
+  const std::uint64_t pc = read(context, REG_RIP);
   if (pc == plan.step_end) {
-    greg(context, REG_EFL) &= ~kTrapFlag;
+    write(context, REG_EFL, read(context, REG_EFL) & ~kTrapFlag);
     return true;
   }
   const bool is_noted =
       std::ranges::any_of(*plan.steps, [pc](const Range& range) { return range.contains(pc); });
   if (is_noted && steps.size() == steps.capacity()) return false;
   if (is_noted) steps.push_back(pc);
-  greg(context, REG_EFL) |= kTrapFlag;  // code that writes the flags does not end the steps
+  // Code that writes the flags does not end the steps.
+  write(context, REG_EFL, read(context, REG_EFL) | kTrapFlag);
   return true;
 }
 
@@ -71,13 +75,14 @@ void CatcherState::handle(int number, siginfo_t* info, mcontext_t& context) {
   const bool is_step = number == SIGTRAP && info->si_code == TRAP_TRACE;
   if (is_step && plan.steps != nullptr && note_step(context)) return;
   caught.number = number;
-  caught.pc = greg(context, REG_RIP);
+  caught.pc = read(context, REG_RIP);
   // SI_KERNEL: a general protection fault, which has no address.
   const bool has_address = (number == SIGSEGV || number == SIGBUS) && info->si_code != SI_KERNEL;
   caught.address = has_address ? reinterpret_cast<std::uint64_t>(info->si_addr) : 0;
-  greg(context, REG_RIP) = plan.give_up;
-  greg(context, REG_RSP) = *plan.sp;
-  greg(context, REG_EFL) &= ~(kTrapFlag | kDirectionFlag | kAlignmentCheckFlag);
+  write(context, REG_RIP, plan.give_up);
+  write(context, REG_RSP, *plan.sp);
+  constexpr std::uint64_t kCleared = kTrapFlag | kDirectionFlag | kAlignmentCheckFlag;
+  write(context, REG_EFL, read(context, REG_EFL) & ~kCleared);
 }
 
 namespace {
