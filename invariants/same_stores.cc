@@ -86,9 +86,10 @@ class Comparison {
         elsewhere_ = true;
         continue;
       }
+      if (store.by != StackStore::By::kFailedAtomic) return;
       const bool is_here = access != nullptr && store.event == access->event &&
                            store.at == view_.place_of(access->pc);
-      if (store.by != StackStore::By::kFailedAtomic || is_here) return;
+      if (is_here) return;
     }
   }
 

@@ -10,6 +10,9 @@ namespace {
 // offset to an address never wraps and the order of offsets is the order of addresses.
 constexpr std::int64_t kMaxPointerOffset = 1 << 29;
 
+// Most cases store to the stack less often.
+constexpr std::size_t kUsualStores = 32;
+
 bool uninitialised(const Value& value) { return value.kind == Value::Kind::kUninitialised; }
 
 // Addresses that only calls understand.
@@ -37,6 +40,7 @@ Interpreter::Interpreter(const Case& value, const Contract& contract, const Code
                          Execution& execution)
     : case_(value), contract_(contract), code_(code), execution_(execution), memory_(value) {
   frames_.reserve(kMaxCallDepth);
+  execution_.stack_stores.reserve(kUsualStores);
 }
 
 CodeDefect Interpreter::run(std::uint64_t fuel) {
