@@ -25,7 +25,7 @@ nav { margin: 16px 12px; line-height: 1.9; }
 a { color: var(--body-text); text-decoration: none; margin-right: 12px; white-space: nowrap; }
 a:hover { text-decoration: underline; }
 .chart { overflow-x: auto; }
-svg { display: block; }
+svg { display: block; max-width: 100%; min-width: 800px; height: auto; }
 )";
 
 bool has_times(const BenchResults& results) {
