@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -290,15 +289,12 @@ TEST(IsolateFrom, ClosedDescriptorsLoseTheVerdict) {
 TEST(IsolateFrom, AProcessThatLivesOnHoldsNothingUp) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);
-  const auto begin = std::chrono::steady_clock::now();
   const Log log = run_with([&] {
     if (fork() == 0) {
       close(ends[0]);
-      sleep(60);
-      _exit(0);
+      while (true) pause();  // who waits for it waits for ever
     }
   });
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
   EXPECT_TRUE(log.deaths.empty());
   EXPECT_EQ(log.results.size(), 5u);
   close(ends[1]);
@@ -309,12 +305,12 @@ TEST(IsolateFrom, AProcessThatLivesOnHoldsNothingUp) {
 }
 
 TEST(IsolateFrom, AProcessThatLivesOnBehindOneThatEnds) {
-  const auto begin = std::chrono::steady_clock::now();
   const Log log = run_with([] {
-    if (fork() == 0) sleep(60);
+    if (fork() == 0) {
+      while (true) pause();
+    }
     _exit(0);
   });
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
   expect_lost(log, {Death::Kind::kExit, 0});
 }
 

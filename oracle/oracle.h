@@ -21,7 +21,7 @@ struct Limits {
 // Of an undefined run, the trace and the counts up to undefined_at are there, result and memory are
 // not. Events, beyond what core/event.h says:
 // - kHelperCall holds only the arguments that the helper has, kCallback only R1 and R2: what
-//   stands in further registers is nobody's business. kCall holds all five.
+//   stands in further registers is not compared. kCall holds all five.
 // - target is 0 for kReturn, kTailCallRefused and kExit.
 // - the result of kExit is that of the Execution: under contract.result_bits. A main function that
 //   a tail call put in a subprogram's place returns all 64 bits to the subprogram's caller.
