@@ -12,9 +12,9 @@ const NativeFunction* Image::function_at(std::uint64_t address) const {
   return it == functions.end() ? nullptr : &*it;
 }
 
-std::uint8_t Image::r10_register(const NativeFunction* function) const {
-  const std::uint8_t usual = registers.bpf[10];
-  return function != nullptr ? function->r10_register.value_or(usual) : usual;
+NativeRegister Image::r10_register(const NativeFunction* function) const {
+  const NativeRegister usual = registers.bpf[10];
+  return function != nullptr ? function->r10_register.or_else(usual) : usual;
 }
 
 const NativeFunction* Image::find_function(int program, int function) const {

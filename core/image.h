@@ -27,14 +27,16 @@ struct NativeFunction {
   int function = 0;
   std::uint64_t address = 0;                     // where a call enters
   std::uint32_t size = 0;                        // bytes of code
-  std::optional<std::uint32_t> tail_call_entry;  // offset where a tail call lands
-  std::uint32_t stack_size = 0;                  // bytes of BPF stack in the frame, rounded
+  std::optional<std::uint32_t> tail_call_entry;  // offset where a tail call lands; nothing: never
+  bool tail_call_entry_unknown = false;          // tail calls land in it, nobody says where
+  // Bytes of BPF stack in the frame, rounded; nothing: unknown.
+  std::optional<std::uint32_t> stack_size = 0;
   bool tail_call_reachable = false;
   // Native register that holds R10 in this function, where it differs from Image::registers.
-  std::optional<std::uint8_t> r10_register = std::nullopt;
+  NativeRegister r10_register{};
   // Offset at which the code of each BPF slot begins, and one more: where the body ends. Before
   // insn_offsets[0] is the prologue; the epilogue stands at the exit instructions or behind the
-  // end.
+  // end. Empty: unknown.
   std::vector<std::uint32_t> insn_offsets;
 
   bool operator==(const NativeFunction&) const = default;
@@ -60,8 +62,11 @@ struct Image {
   LandingRule landing;
   Placement placement;      // of everything that the code refers to
   Range arena;              // code, prog arrays, program objects: all that load() made
-  std::uint64_t entry = 0;  // address of the main function of the case's entry program
+  std::uint64_t entry = 0;  // where the invocation enters the case's entry program
   std::vector<NativeFunction> functions;
+  // Where each program is entered, by its number: its main function, or code of its own that leads
+  // there (a thunk among the symbols). Empty: all at their main functions.
+  std::vector<std::uint64_t> program_entries;
   std::vector<Range> code;    // where load() wrote code
   std::vector<Range> arrays;  // guest object of each prog array
   std::vector<Symbol> symbols;
@@ -71,7 +76,7 @@ struct Image {
   [[nodiscard]] const NativeFunction* function_at(std::uint64_t address) const;
   [[nodiscard]] const NativeFunction* find_function(int program, int function) const;
   // Native register that holds R10 while the function runs (null: as in all others).
-  [[nodiscard]] std::uint8_t r10_register(const NativeFunction* function) const;
+  [[nodiscard]] NativeRegister r10_register(const NativeFunction* function) const;
 };
 
 // Slot of the BPF instruction whose code holds the offset: -1 in the prologue, insns.size() behind

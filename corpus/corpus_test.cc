@@ -66,7 +66,7 @@ const std::vector<Entry>& all_cases() {
 
 std::vector<Contract> contracts() {
   Contract consuming;
-  consuming.empty_slot_consumes_count = true;
+  consuming.empty_slot_consumes_count = Tristate::kYes;
   return {Contract{}, consuming};
 }
 
@@ -153,7 +153,8 @@ TEST(Corpus, IsWhatTheOracleSaysUnderEveryContract) {
     for (const Contract& contract : contracts()) {
       const std::optional<std::string> problem = disagreement(entry.value, contract);
       EXPECT_FALSE(problem.has_value())
-          << entry.path << (contract.empty_slot_consumes_count ? " (empty slots consume)" : "")
+          << entry.path
+          << (contract.empty_slot_consumes_count == Tristate::kYes ? " (empty slots consume)" : "")
           << ": " << *problem;
     }
   }

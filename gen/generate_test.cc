@@ -22,7 +22,7 @@ constexpr int kCasesPerShape = 1000;
 constexpr int kCoverageCases = 20'000;
 
 // Two contracts that the generator must not depend on.
-constexpr Contract kCountsEmptySlots{.empty_slot_consumes_count = true};
+constexpr Contract kCountsEmptySlots{.empty_slot_consumes_count = Tristate::kYes};
 
 std::string describe(std::uint64_t seed, const Case& value, const std::string& reason) {
   return fmt::format("seed {}: {}\n{}", seed, reason, print_case(value));

@@ -140,7 +140,7 @@ std::string code_of(const Case& value, jit::Jit& jit) {
     const Program& program = value.programs[static_cast<std::size_t>(native.program)];
     const Function& function = program.functions[static_cast<std::size_t>(native.function)];
     out += fmt::format("{}.{}, {} bytes of BPF stack\n", program.name, function.name,
-                       native.stack_size);
+                       native.stack_size.value_or(0));
     list(image, native, 0, native.insn_offsets.front(), out);
     for (std::size_t slot = 0; slot < function.insns.size(); ++slot) {
       if (!is_shown(function.insns[slot])) continue;

@@ -60,7 +60,7 @@ class Claims {
   bool is_private_elsewhere(const NativeFunction& native) const {
     const FrameLayout& claimed = frames_[static_cast<std::size_t>(native.program)]
                                         [static_cast<std::size_t>(native.function)];
-    return claimed.r10.has_value() == native.r10_register.has_value();
+    return claimed.r10.has_value() == native.r10_register.is_known();
   }
   std::uint64_t cfa(std::size_t a) const {
     while (trial_.run.activations[a].replaced >= 0) {
@@ -113,7 +113,7 @@ class Claims {
       const auto at = [base](int offset) {
         return base + static_cast<std::uint64_t>(std::int64_t{offset});
       };
-      EXPECT_EQ(event.registers[image_.registers.frame_pointer], at(claimed.frame_pointer))
+      EXPECT_EQ(event.registers[image_.registers.frame_pointer.number()], at(claimed.frame_pointer))
           << row_.name;
       const bool kept_r10 = activation.replaced >= 0 && is_reused();
       if (claimed.r10 && image_.functions.front().address != 0 && !kept_r10 &&
@@ -121,7 +121,7 @@ class Claims {
         EXPECT_EQ(activation.r10, at(*claimed.r10)) << row_.name;
       }
       // Around calls a private stack's register lies on the stack; a reused frame is the caller's.
-      const int pushed = native->r10_register ? 8 : 0;
+      const int pushed = native->r10_register.is_known() ? 8 : 0;
       if (!kept_r10) {
         EXPECT_EQ(event.sp, at(claimed.body_sp - pushed)) << row_.name;
       }
@@ -134,7 +134,7 @@ class Claims {
         return true;
       }
     }
-    return frame(activation).r10_register == image_.registers.frame_pointer &&
+    return frame(activation).r10_register == image_.registers.frame_pointer.number() &&
            row_.arch == Arch::kX86_64;
   }
 
@@ -180,7 +180,7 @@ TEST(ReferenceFrames, AllSoundLayoutsComeToTheSameResult) {
   int agreements = 0;
   for (std::uint64_t n = 0; n < kCases; ++n) {
     const Case value = gen::generate(nth_seed(12, n));
-    std::map<bool, std::vector<MachineRun>> runs;  // by contract
+    std::map<Tristate, std::vector<MachineRun>> runs;  // by contract
     for (const auto& jit : jits) {
       Trial trial = judge.examine(value, *jit, Depth::kFast);
       if (trial.stage != Stage::kCompared) continue;

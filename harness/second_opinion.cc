@@ -189,7 +189,8 @@ jit::Interpreter* find_interpreter(InterpreterList interpreters, std::string_vie
 std::unique_ptr<Execution> execution_for(const jit::InterpreterInfo& interpreter, const Case& value,
                                          const Contract& contract, const Execution& execution) {
   Contract own = contract;
-  own.empty_slot_consumes_count = interpreter.empty_slot_consumes_count;
+  own.empty_slot_consumes_count =
+      interpreter.empty_slot_consumes_count ? Tristate::kYes : Tristate::kNo;
   own.calls_keep_count = interpreter.calls_keep_count;
   if (own == contract || !refuses_empty_slot(execution)) return nullptr;
   return std::make_unique<Execution>(oracle::run(value, own));

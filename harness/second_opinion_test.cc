@@ -260,7 +260,7 @@ TEST_P(SecondOpinionTest, EachIsHeldAgainstTheOracleUnderItsOwnContract) {
   const Judgement judgement = judge.judge(value, jit(), Depth::kFull).judgement;
   EXPECT_EQ(judgement.verdict, Verdict::kConforms);
   EXPECT_EQ(judgement.opinion.status, Status::kAgrees);
-  const bool jit_counts = jit().info().contract.empty_slot_consumes_count;
+  const bool jit_counts = jit().info().contract.empty_slot_consumes_count == Tristate::kYes;
   EXPECT_EQ(oracle::run(value, jit().info().contract).result.bits, jit_counts ? 17U : 34U);
   EXPECT_EQ(real_->run(value).result, 17U);
 }

@@ -49,8 +49,8 @@ void StackLife::add_helper_reads(const Image& image) {
     for (std::size_t i = 0; i + 1 < helper->args.size(); ++i) {
       if (helper->args[i] != HelperArg::kReadMem) continue;
       uses_.push_back({.step = static_cast<std::size_t>(first - run_.steps.begin()),
-                       .address = event.registers[image.registers.bpf[i + 1]],
-                       .size = event.registers[image.registers.bpf[i + 2]],
+                       .address = event.registers[image.registers.bpf[i + 1].number()],
+                       .size = event.registers[image.registers.bpf[i + 2].number()],
                        .is_read = true});
     }
   }

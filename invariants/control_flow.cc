@@ -45,6 +45,7 @@ constexpr std::uint32_t kPacibsp = 0xd503237f;
 bool is_landing_pad(LandingPad pad, const Landing& landing) {
   const std::uint32_t word = landing.word;
   switch (pad) {
+    case LandingPad::kUnknown:
     case LandingPad::kNone:
       return true;
     case LandingPad::kEndbr64:

@@ -27,7 +27,7 @@ struct Damage {
 };
 
 std::uint8_t native(const BuiltRun& built, std::size_t number) {
-  return built.image.registers.bpf[number];
+  return built.image.registers.bpf[number].number();
 }
 
 void stop(BuiltRun& built, StopReason reason, std::uint64_t pc) {

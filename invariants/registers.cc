@@ -11,7 +11,7 @@ namespace {
 RegisterSet bpf_saved(const Image& image) {
   RegisterSet set = 0;
   for (int number = 6; number <= 9; ++number) {
-    set |= RegisterSet{1} << image.registers.bpf[static_cast<std::size_t>(number)];
+    set |= RegisterSet{1} << image.registers.bpf[static_cast<std::size_t>(number)].number();
   }
   return set;
 }
@@ -30,7 +30,7 @@ int first_changed(RegisterSet set, const RegisterFile& before, const RegisterFil
 // "native register 3 (R6)"
 std::string register_name(const View& view, int native) {
   for (std::size_t number = 0; number < view.image().registers.bpf.size(); ++number) {
-    if (view.image().registers.bpf[number] == native) {
+    if (view.image().registers.bpf[number].number() == native) {
       return fmt::format("native register {} (R{})", native, number);
     }
   }
@@ -39,7 +39,7 @@ std::string register_name(const View& view, int native) {
 
 int r10_register(const View& view, std::int64_t activation) {
   const Frame* frame = view.frame(activation);
-  return view.image().r10_register(frame != nullptr ? frame->native : nullptr);
+  return view.image().r10_register(frame != nullptr ? frame->native : nullptr).number();
 }
 
 bool is_callee_saved(const View& view, int native) {
@@ -126,7 +126,7 @@ Answer check_r10_stable(const View& view) {
     const auto native = static_cast<std::size_t>(r10_register(view, activation));
     const std::uint64_t r10 =
         events[i].registers[native] +
-        static_cast<std::uint64_t>(std::int64_t{view.image().registers.r10_bias});
+        static_cast<std::uint64_t>(std::int64_t{*view.image().registers.r10_bias});
     if (r10 == frame->r10) continue;
     return view.at_event("r10-stable", i, activation,
                          fmt::format("R10 has moved to {}", view.stack_name(r10, activation)));

@@ -96,7 +96,7 @@ class Comparison {
   // Has the frame a BPF frame pointer of its own kind, which nobody saw?
   [[nodiscard]] bool may_be_elsewhere(const Value& target) const {
     const Frame* const owner = view_.frame(target.index);
-    return owner != nullptr && owner->native != nullptr && owner->native->r10_register;
+    return owner != nullptr && owner->native != nullptr && owner->native->r10_register.is_known();
   }
 
   [[nodiscard]] Place place(const StackAccess& access, const StackStore& store) const {

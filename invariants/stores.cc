@@ -109,7 +109,8 @@ const char* misplaced(const View& view, std::size_t i, std::int32_t counted_behi
   const auto& trace = view.execution().trace;
   if (next >= events.size() || events[next].kind != EventKind::kTailCallRefused) return nullptr;
   if (next >= trace.size() || trace[next].kind != EventKind::kTailCallRefused) return nullptr;
-  if (!view.image().contract.empty_slot_consumes_count) return "counts and is refused";
+  if (view.image().contract.empty_slot_consumes_count != Tristate::kYes)
+    return "counts and is refused";
   switch (trace[next].reason) {
     case RefusalReason::kEmptySlot:
       return nullptr;

@@ -172,7 +172,7 @@ TEST(Stores, EachDamageIsNamedByTheInvariantItBreaks) {
 // An attempt at an empty slot counts where the contract says so.
 TEST(Stores, HoldWhenARefusedTailCallMayCount) {
   BuiltRun built = good_run();
-  built.image.contract.empty_slot_consumes_count = true;
+  built.image.contract.empty_slot_consumes_count = Tristate::kYes;
   StackAccess count = built.count(0);
   count.pc = built.image.functions[3].address + 0x20 + 0x10 + 3;  // of its tail call
   ++count.value;

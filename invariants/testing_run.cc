@@ -51,9 +51,10 @@ RunBuilder::RunBuilder(Arch arch) : outer_(built_layout(arch, true)), sp_(guest:
   built_.value = built_case();
   built_.image = built_image(built_.value, outer_);
   for (std::size_t i = 0; i < registers_.size(); ++i) registers_[i] = 0xdead'0000 + i;
-  registers_[outer_.registers.frame_pointer] = kPoisonFramePointer;
-  registers_[outer_.registers.bpf[0]] = 0;  // the count starts
-  registers_[outer_.registers.bpf[1]] = guest::context_address(built_.value.context.size());
+  registers_[outer_.registers.frame_pointer.number()] = kPoisonFramePointer;
+  registers_[outer_.registers.bpf[0].number()] = 0;  // the count starts
+  registers_[outer_.registers.bpf[1].number()] =
+      guest::context_address(built_.value.context.size());
   const std::uint64_t call_sp = sp_;
   sp_ -= outer_.call_pushes;
   memory_[sp_] = guest::kExitAddress;
@@ -176,28 +177,28 @@ void RunBuilder::prologue(bool by_tail_call) {
   const std::uint64_t r10 = arrival - frame.stack_below;
   for (const SavedWord& word : frame.saved) {
     if (by_tail_call && word.pc < frame.landing) continue;
-    sp_ = frame.sp_moves_first ? r10 - native().stack_size : arrival - word.sp_below;
+    sp_ = frame.sp_moves_first ? r10 - *native().stack_size : arrival - word.sp_below;
     save(native().address + word.pc, arrival - word.below, registers_[word.number], word.is_push());
     note_count_word(word.number);
   }
-  sp_ = r10 - native().stack_size;
+  sp_ = r10 - *native().stack_size;
   std::uint64_t pc = native().address + 20;
   for (const std::size_t number : frame.pushed_behind) {
     push(pc++, registers_[number]);
     note_count_word(number);
   }
-  registers_[frame.registers.frame_pointer] = arrival - frame.frame_pointer_below;
-  registers_[frame.registers.bpf[10]] = r10;
+  registers_[frame.registers.frame_pointer.number()] = arrival - frame.frame_pointer_below;
+  registers_[frame.registers.bpf[10].number()] = r10;
   const std::uint32_t activation = open_.back().activation;
   built_.run.activations[activation].r10 = r10;
   // The body uses what it saved.
-  registers_[frame.registers.bpf[6]] = 0x6000 + activation;
-  registers_[frame.registers.bpf[7]] = 0x7000 + activation;
+  registers_[frame.registers.bpf[6].number()] = 0x6000 + activation;
+  registers_[frame.registers.bpf[7].number()] = 0x7000 + activation;
 }
 
 // The first function saves the count, which comes in the register of R0.
 void RunBuilder::note_count_word(std::size_t saved) {
-  if (count_word_ == 0 && saved == outer_.registers.bpf[0]) {
+  if (count_word_ == 0 && saved == outer_.registers.bpf[0].number()) {
     count_word_ = built_.run.accesses.back().address;
   }
 }
@@ -226,7 +227,7 @@ MachineEvent& RunBuilder::record(EventKind kind, std::int32_t slot, std::int32_t
 
 void RunBuilder::record_chain(MachineEvent& event) {
   event.chain_begin = static_cast<std::uint32_t>(built_.run.frames.size());
-  std::uint64_t frame_pointer = registers_[outer_.registers.frame_pointer];
+  std::uint64_t frame_pointer = registers_[outer_.registers.frame_pointer.number()];
   while (frame_pointer != kPoisonFramePointer) {
     const std::uint64_t saved =
         memory_[frame_pointer + static_cast<std::uint64_t>(outer_.record_saved)];
@@ -263,8 +264,9 @@ void RunBuilder::store(std::int32_t slot, std::int64_t r10_offset) {
 void RunBuilder::call(std::int32_t slot, int function) {
   const std::uint64_t return_address = pc_of(slot) + outer_.call_size;
   // R1 = the caller's R10 - 8, a pointer; R2 = 42.
-  registers_[outer_.registers.bpf[1]] = built_.run.activations[open_.back().activation].r10 - 8;
-  registers_[outer_.registers.bpf[2]] = 42;
+  registers_[outer_.registers.bpf[1].number()] =
+      built_.run.activations[open_.back().activation].r10 - 8;
+  registers_[outer_.registers.bpf[2].number()] = 42;
   MachineEvent& event = record(EventKind::kCall, slot, function);
   event.pc = return_address;
   record_chain(event);
@@ -300,7 +302,7 @@ void RunBuilder::helper(std::int32_t slot, std::int32_t number) {
 void RunBuilder::into_helper(std::uint64_t return_address) {
   const std::uint64_t arrival = sp_ - outer_.call_pushes;
   const std::uint64_t frame_pointer = arrival - outer_.frame_pointer_below;
-  std::uint64_t& native_frame_pointer = registers_[outer_.registers.frame_pointer];
+  std::uint64_t& native_frame_pointer = registers_[outer_.registers.frame_pointer.number()];
   memory_[frame_pointer + static_cast<std::uint64_t>(outer_.record_saved)] = native_frame_pointer;
   memory_[frame_pointer + static_cast<std::uint64_t>(outer_.record_return)] = return_address;
   native_frame_pointer = frame_pointer;
@@ -339,7 +341,7 @@ void RunBuilder::leave() {
   const std::uint64_t result = 0x100 + frame.activation;
   registers_ = frame.saved;
   registers_[outer_.result] = result;
-  registers_[outer_.registers.bpf[0]] = result;
+  registers_[outer_.registers.bpf[0].number()] = result;
   sp_ = frame.call_sp;
   MachineEvent& event = record(EventKind::kReturn, frame.call_slot, 0);
   event.pc = return_address;
@@ -353,13 +355,13 @@ void RunBuilder::tail_call(std::int32_t slot, int program) {
   const BuiltLayout frame = layout();
   write_count(slot);
   const std::uint64_t arrival =
-      registers_[frame.registers.frame_pointer] + frame.frame_pointer_below;
+      registers_[frame.registers.frame_pointer.number()] + frame.frame_pointer_below;
   sp_ = arrival - frame.landing_below;
   for (const SavedWord& word : frame.saved) {
     if (word.pc >= frame.landing) registers_[word.number] = memory_[arrival - word.below];
   }
   for (const int number : {6, 7}) {
-    const std::size_t native = frame.registers.bpf[static_cast<std::size_t>(number)];
+    const std::size_t native = frame.registers.bpf[static_cast<std::size_t>(number)].number();
     registers_[native] = open_.back().saved[native];
   }
   record(EventKind::kTailCallTaken, slot, program);

@@ -109,13 +109,14 @@ void View::locate_stack(Frame& frame, std::uint64_t seen_r10) const {
     // A leaf shows no event in its body; where R10 is the frame pointer, it is known all the same.
     if (frame.r10 == 0 && frame.record != 0) {
       const std::int64_t offset = image().frame.frame_pointer_offset;
-      frame.r10 = frame.record + static_cast<std::uint64_t>(offset + map.r10_bias);
+      frame.r10 = frame.record + static_cast<std::uint64_t>(offset + *map.r10_bias);
     }
   } else if (frame.native != nullptr && !names_r10(bpf_function(*frame.native))) {
     frame.r10 = 0;
     frame.uses_r10 = false;
   }
-  frame.stack_low = frame.r10 - (frame.native != nullptr ? frame.native->stack_size : 0);
+  frame.stack_low =
+      frame.r10 - (frame.native != nullptr ? frame.native->stack_size.value_or(0) : 0);
 }
 
 void View::note_lowest(Frame& frame) const {
@@ -222,17 +223,18 @@ std::uint8_t View::result_register(std::size_t event) const {
   const std::int32_t call = run().events[event].call;
   const bool to_bpf =
       call >= 0 && run().events[static_cast<std::size_t>(call)].kind == EventKind::kCall;
-  return platform_.returns_in_r0 && to_bpf ? image().registers.bpf[0] : platform_.result_register;
+  return platform_.returns_in_r0 && to_bpf ? image().registers.bpf[0].number()
+                                           : platform_.result_register;
 }
 
 std::uint64_t View::bpf_register(const MachineEvent& event, int number) const {
   const RegisterMap& map = image().registers;
   if (number != kFramePointerRegister) {
-    return event.registers[map.bpf[static_cast<std::size_t>(number)]];
+    return event.registers[map.bpf[static_cast<std::size_t>(number)].number()];
   }
   const Frame* owner = frame(event.activation);
-  const std::uint8_t native = image().r10_register(owner != nullptr ? owner->native : nullptr);
-  return event.registers[native] + static_cast<std::uint64_t>(std::int64_t{map.r10_bias});
+  const NativeRegister native = image().r10_register(owner != nullptr ? owner->native : nullptr);
+  return event.registers[native.number()] + static_cast<std::uint64_t>(std::int64_t{*map.r10_bias});
 }
 
 std::string View::role(std::int64_t activation) const {

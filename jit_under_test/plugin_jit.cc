@@ -25,8 +25,6 @@ namespace {
 static_assert(static_cast<int>(Arch::kX86_64) == PLUMB_ARCH_X86_64);
 static_assert(static_cast<int>(Arch::kArm64) == PLUMB_ARCH_ARM64);
 static_assert(static_cast<int>(Arch::kRiscv64) == PLUMB_ARCH_RISCV64);
-static_assert(static_cast<int>(LandingPad::kEndbr64) == PLUMB_LANDING_PAD_ENDBR64);
-static_assert(static_cast<int>(LandingPad::kBti) == PLUMB_LANDING_PAD_BTI);
 static_assert(guest::kPage == PLUMB_PER_CPU_SIZE);
 
 // A plugin's state is one per process, so it can be open once: its entry is in the list meanwhile.
@@ -165,7 +163,8 @@ Result<JitInfo> read_info(const plumb_plugin_info* from) {
   info.origin = from->origin;
   info.arch = static_cast<Arch>(from->arch);
   info.capabilities = from->capabilities;
-  info.contract = {.empty_slot_consumes_count = c.empty_slot_consumes_count != 0,
+  info.contract = {.empty_slot_consumes_count =
+                       c.empty_slot_consumes_count != 0 ? Tristate::kYes : Tristate::kNo,
                    .calls_keep_count = false,
                    .call_alignment = c.call_alignment,
                    .result_bits = c.result_bits,
@@ -176,7 +175,7 @@ Result<JitInfo> read_info(const plumb_plugin_info* from) {
   info.registers.frame_pointer = c.frame_pointer;
   info.registers.r10_bias = c.r10_bias;
   if (c.struct_size > offsetof(plumb_contract, call_preamble)) {
-    info.landing = {.pad = static_cast<LandingPad>(c.landing_pad),
+    info.landing = {.pad = static_cast<LandingPad>(c.landing_pad + 1),
                     .call_preamble = c.call_preamble};
   }
   const std::size_t rules = offsetof(plumb_contract, verifier_rules);

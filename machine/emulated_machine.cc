@@ -158,8 +158,8 @@ RegisterFile EmulatedMachine::entry_registers(const Image& image) {
   for (std::size_t i = 0; i < static_cast<std::size_t>(facts.register_count); ++i) {
     registers[i] = entry_poison(i);
   }
-  registers[image.registers.bpf[1]] = image.placement.context;
-  registers[image.registers.frame_pointer] = kPoisonFramePointer;
+  registers[image.registers.bpf[1].number()] = image.placement.context;
+  registers[image.registers.frame_pointer.number()] = kPoisonFramePointer;
   registers[static_cast<std::size_t>(facts.stack_pointer)] =
       image.placement.stack.address + image.placement.stack.size - kRoomAboveEntry;
   if (facts.zero >= 0) registers[static_cast<std::size_t>(facts.zero)] = 0;

@@ -37,7 +37,8 @@ Memory memory_argument(GuestMemory& memory, std::uint64_t address, std::uint64_t
 MockOutcome HelperMock::call(Engine& engine, const HelperInfo& helper,
                              const RegisterFile& registers) {
   std::array<std::uint64_t, 5> args;
-  for (std::size_t i = 0; i < args.size(); ++i) args[i] = registers[image_->registers.bpf[i + 1]];
+  for (std::size_t i = 0; i < args.size(); ++i)
+    args[i] = registers[image_->registers.bpf[i + 1].number()];
   MockOutcome outcome;
   HelperCall call{
       .number = helper.number, .ordinal = calls_++, .scalars = {}, .read = {}, .write = {}};

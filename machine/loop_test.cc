@@ -58,11 +58,13 @@ TEST_P(MachineLoop, ScramblesEveryRegisterThatIsNoArgumentBeforeEachCallback) {
       const auto& bpf = t.image.registers.bpf;
       const std::uint64_t arguments[] = {index++, 99, 0, 0, 0};
       for (std::size_t i = 0; i < std::size(arguments); ++i) {
-        EXPECT_EQ(event.registers[bpf[i + 1]], arguments[i]);
+        EXPECT_EQ(event.registers[bpf[i + 1].number()], arguments[i]);
       }
       int unscrambled = 0;
       for (int i = 0; i < registers(); ++i) {
-        const bool is_argument = std::find(bpf.begin() + 1, bpf.begin() + 6, i) != bpf.begin() + 6;
+        const bool is_argument =
+            std::any_of(bpf.begin() + 1, bpf.begin() + 6,
+                        [i](NativeRegister native) { return native.number() == i; });
         if (is_argument || std::ranges::count(reserved(), i) != 0) continue;
         const std::uint64_t value = event.registers[static_cast<std::size_t>(i)];
         if (value != kScrambledRegister + static_cast<std::uint64_t>(i)) ++unscrambled;
@@ -151,7 +153,7 @@ TEST_P(MachineLoop, KeepsNothingOfACallbacksRegisters) {
   const MachineRun& r = run(t, kFastRun);
   ASSERT_EQ(r.events.back().kind, kExit);
   for (int number = 1; number <= 5; ++number) {
-    const std::uint8_t native = t.image.registers.bpf[static_cast<std::size_t>(number)];
+    const std::uint8_t native = t.image.registers.bpf[static_cast<std::size_t>(number)].number();
     if (GetParam() == Arch::kArm64 && native == 0) continue;  // x0 and a0 hold the result, too
     if (GetParam() == Arch::kRiscv64 && native == 10) continue;
     EXPECT_GT(r.exit_registers[native] >> 32, 0u) << number;

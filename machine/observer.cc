@@ -32,7 +32,7 @@ void Observer::begin(const Subject& subject, const NativeFunction& entry) {
                                .r10 = 0});
   run_->shadow.push_back({.return_address = image_->placement.exit, .sp = run_->entry_sp});
   // The kernel calls programs through pointers.
-  if (image_->landing.pad != LandingPad::kNone) add_landing(true, entry.address, -1);
+  if (image_->landing.wants_pad()) add_landing(true, entry.address, -1);
 }
 
 void Observer::on_block(std::uint64_t address, std::uint32_t size) {
@@ -119,7 +119,7 @@ void Observer::arrive_in_function(Role role, const Block& from, std::uint64_t ad
 
 // The event that the landing belongs to comes next.
 void Observer::note_landing(const Block& from, std::uint64_t address) {
-  if (image_->landing.pad == LandingPad::kNone) return;
+  if (!image_->landing.wants_pad()) return;
   // The return at the end of a retpoline looks for no pad.
   if (target_.reached_by_return(*engine_, memory_, from, address)) return;
   const Arrival arrival = target_.arrival(from, address);

@@ -62,7 +62,7 @@ void Observer::record_helper_writes(const Range& written, std::uint64_t sp) {
 
 void Observer::add_step(std::uint64_t pc) {
   const TargetFacts& facts = target_.facts();
-  const std::array<int, 3> numbers{facts.stack_pointer, image_->registers.frame_pointer,
+  const std::array<int, 3> numbers{facts.stack_pointer, image_->registers.frame_pointer.number(),
                                    std::max(facts.link, 0)};
   std::array<std::uint64_t, 3> values{};
   engine_->read(std::span(numbers).first(facts.link < 0 ? 2 : 3), values.data());
@@ -120,8 +120,8 @@ void Observer::note_r10(const RegisterFile& registers) {
   if (r10 != 0) return;
   const Activation& activation = run_->activations[current_];
   const NativeFunction* native = image_->find_function(activation.program, activation.function);
-  r10 = registers[image_->r10_register(native)] +
-        static_cast<std::uint64_t>(std::int64_t{image_->registers.r10_bias});
+  r10 = registers[image_->r10_register(native).number()] +
+        static_cast<std::uint64_t>(std::int64_t{*image_->registers.r10_bias});
 }
 
 MachineEvent& Observer::record(EventKind kind, const Place& at, std::int32_t target,
@@ -153,7 +153,7 @@ void Observer::walk_frames(MachineEvent& event) {
   const GuestStack stack(memory_);
   unwind::Cursor cursor{.pc = event.pc,
                         .sp = event.sp,
-                        .fp = event.registers[image_->registers.frame_pointer],
+                        .fp = event.registers[image_->registers.frame_pointer.number()],
                         .lr = 0};
   for (int i = 0; i < kMaxFrameRecords; ++i) {
     const unwind::Step step = unwind::step(cursor, stack, rows_);

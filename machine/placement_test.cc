@@ -81,7 +81,7 @@ TEST_P(MachinePlacement, ARunIsTheSameWhereverThingsLie) {
       EXPECT_EQ(r.caller_stack_changed, 0u);
       EXPECT_EQ(kinds(r), kinds(expected));
       EXPECT_EQ(r.entry_sp, 0x7100'0000'7c00 - call_pushes());
-      EXPECT_EQ(r.entry_registers[t.image.registers.bpf[1]], t.image.placement.context);
+      EXPECT_EQ(r.entry_registers[t.image.registers.bpf[1].number()], t.image.placement.context);
       EXPECT_EQ(r.events.back().pc, t.image.placement.exit);
       EXPECT_EQ(r.shadow.front().return_address, t.image.placement.exit);
       const std::uint64_t moved = r.entry_sp - expected.entry_sp;

@@ -211,7 +211,7 @@ TEST_P(MachineRecord, SaysWhatWasStored) {
       }
     }
     const std::uint64_t back = r.activations[1].return_address;
-    const std::uint64_t outer = r.events[0].registers[t.image.registers.frame_pointer];
+    const std::uint64_t outer = r.events[0].registers[t.image.registers.frame_pointer.number()];
     std::vector<std::uint64_t> expected;
     switch (GetParam()) {
       case Arch::kX86_64:  // push rbp; mov; call; push rbp

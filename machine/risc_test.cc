@@ -61,7 +61,7 @@ TEST_P(MachineRisc, EntersAsTheKernelDoesAndReturns) {
     EXPECT_EQ(r.result, 7u);
     EXPECT_EQ(r.exit_sp, r.entry_sp);
     EXPECT_EQ(r.entry_sp % 16, 0u);
-    EXPECT_EQ(at(r.entry_registers, t.image.registers.bpf[1]), guest::context_address(16));
+    EXPECT_EQ(at(r.entry_registers, t.image.registers.bpf[1].number()), guest::context_address(16));
     EXPECT_EQ(at(r.entry_registers, code_.link), guest::kExitAddress);
     EXPECT_EQ(at(r.entry_registers, code_.frame_pointer), kPoisonFramePointer);
     EXPECT_EQ(at(r.exit_registers, code_.preserved), at(r.entry_registers, code_.preserved));
@@ -229,10 +229,10 @@ TEST_P(MachineRisc, TheLoopHelperCallsBack) {
       ASSERT_EQ(kinds(r), (Kinds{kHelperCall, kCallback, kReturn, kCallback, kReturn, kExit}));
       EXPECT_EQ(r.result, 2u);
       const RegisterMap& map = t.image.registers;
-      EXPECT_EQ(at(r.events[1].registers, map.bpf[1]), 0u);
-      EXPECT_EQ(at(r.events[3].registers, map.bpf[1]), 1u);
-      EXPECT_EQ(at(r.events[3].registers, map.bpf[2]), 99u);
-      EXPECT_EQ(at(r.events[3].registers, map.bpf[5]), 0u);
+      EXPECT_EQ(at(r.events[1].registers, map.bpf[1].number()), 0u);
+      EXPECT_EQ(at(r.events[3].registers, map.bpf[1].number()), 1u);
+      EXPECT_EQ(at(r.events[3].registers, map.bpf[2].number()), 99u);
+      EXPECT_EQ(at(r.events[3].registers, map.bpf[5].number()), 0u);
       // The helper's own record, then main's.
       ASSERT_EQ(r.events[1].chain_size, 2u);
       EXPECT_EQ(r.frames[r.events[1].chain_begin].return_address, r.events[0].pc);

@@ -238,14 +238,15 @@ void Interpreter::tail_call() {
 }
 
 bool Interpreter::empty_slot_consumes_count() const {
-  if (!contract_.calls_keep_count) return contract_.empty_slot_consumes_count;
+  const bool consumes = contract_.empty_slot_consumes_count == Tristate::kYes;
+  if (!contract_.calls_keep_count) return consumes;
   const CodeFunction& function = code_.functions[frames_.back().function];
   const auto ops = std::span(code_.ops).subspan(function.first, function.size);
   const bool calls = std::ranges::any_of(ops, [](const Op& op) {
     return op.operation == Operation::kCallFunction ||
            (op.operation == Operation::kCallHelper && op.target != kTailCallHelper);
   });
-  return contract_.empty_slot_consumes_count && !calls;
+  return consumes && !calls;
 }
 
 void Interpreter::refuse_tail_call(RefusalReason reason) {

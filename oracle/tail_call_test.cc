@@ -10,7 +10,7 @@
 namespace plumb::oracle {
 namespace {
 
-constexpr Contract kConsuming{.empty_slot_consumes_count = true};
+constexpr Contract kConsuming{.empty_slot_consumes_count = Tristate::kYes};
 
 int count(const Execution& execution, RefusalReason reason) {
   return static_cast<int>(std::ranges::count(execution.trace, reason, &Event::reason));
@@ -96,7 +96,7 @@ TEST(TailCalls, AnEmptySlotCountsOnlyUnderAContractThatSaysSo) {
 
 // riscv64: a function that calls anything keeps the count where a refused attempt cannot reach it.
 TEST(TailCalls, AnEmptySlotCountsNothingWhereCallsKeepTheCount) {
-  constexpr Contract kKept{.empty_slot_consumes_count = true, .calls_keep_count = true};
+  constexpr Contract kKept{.empty_slot_consumes_count = Tristate::kYes, .calls_keep_count = true};
   EXPECT_EQ(run_text(empties_first(5), kKept).tail_calls, 28u);
 
   std::string calling = empties_first(5);

@@ -38,7 +38,7 @@ std::string bpf_text(const Explained& explained, const Program& program, const F
 std::string function_text(const Explained& explained, const Program& program,
                           const Function& function, const NativeFunction& native) {
   std::string text = fmt::format("Code of {}.{}: {} bytes, BPF stack {}{}\n", program.name,
-                                 function.name, native.size, native.stack_size,
+                                 function.name, native.size, native.stack_size.value_or(0),
                                  native.tail_call_reachable ? ", reaches a tail call" : "");
   int shown = -2;
   const auto insns = machine::disassemble(*explained.image, {native.address, native.size});

@@ -116,7 +116,7 @@ std::string frame_text(const Explained& explained, const invariants::View& view,
         record_box(drawn, frame.return_slot, "return address", is_pushed ? "" : ", not stored yet");
   }
   text += record_box(drawn, frame.record, "saved frame pointer", ", not stored yet");
-  const std::uint32_t stack = frame.native == nullptr ? 0 : frame.native->stack_size;
+  const std::uint32_t stack = frame.native == nullptr ? 0 : frame.native->stack_size.value_or(0);
   bool stack_drawn = stack == 0 || frame.r10 == 0;
   bool is_closed = false;  // the last line is a rule
   const auto draw_stack = [&] {

@@ -28,7 +28,8 @@ TEST(Contracts, EachFieldThatDiffersShowsInJsonAndInText) {
   };
   for (const Row& row : {
            Row{"empty_slot_consumes_count",
-               [](jit::JitInfo& j) { j.contract.empty_slot_consumes_count = true; }, "true", "yes"},
+               [](jit::JitInfo& j) { j.contract.empty_slot_consumes_count = Tristate::kYes; },
+               "true", "yes"},
            Row{"calls_keep_count", [](jit::JitInfo& j) { j.contract.calls_keep_count = true; },
                "true", "yes"},
            Row{"call_alignment", [](jit::JitInfo& j) { j.contract.call_alignment = 16; }, "16",

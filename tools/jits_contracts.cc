@@ -18,6 +18,8 @@ using Json = nlohmann::ordered_json;
 
 std::string_view landing_pad_name(LandingPad pad) {
   switch (pad) {
+    case LandingPad::kUnknown:
+      return "unknown";
     case LandingPad::kNone:
       return "none";
     case LandingPad::kEndbr64:
@@ -50,8 +52,8 @@ std::string register_name(Arch arch, unsigned number) {
 
 Json bpf_registers(const jit::JitInfo& info) {
   Json names = Json::array();
-  for (const std::uint8_t number : info.registers.bpf) {
-    names.push_back(register_name(info.arch, number));
+  for (const NativeRegister native : info.registers.bpf) {
+    names.push_back(register_name(info.arch, native.number()));
   }
   return names;
 }
@@ -65,7 +67,9 @@ struct Column {
 
 constexpr std::array kColumns{
     Column{"empty_slot_consumes_count", "empty slot", "an attempt at an empty slot counts",
-           [](const jit::JitInfo& info) { return Json(info.contract.empty_slot_consumes_count); }},
+           [](const jit::JitInfo& info) {
+             return Json(info.contract.empty_slot_consumes_count == Tristate::kYes);
+           }},
     Column{"calls_keep_count", "kept",
            "... but not in a function that also calls: it keeps the count in a register",
            [](const jit::JitInfo& info) { return Json(info.contract.calls_keep_count); }},
@@ -86,10 +90,10 @@ constexpr std::array kColumns{
            [](const jit::JitInfo& info) { return Json(info.landing.call_preamble); }},
     Column{"frame_pointer", "chain", "register that heads the chain of frame records",
            [](const jit::JitInfo& info) {
-             return Json(register_name(info.arch, info.registers.frame_pointer));
+             return Json(register_name(info.arch, info.registers.frame_pointer.number()));
            }},
     Column{"r10_bias", "bias", "R10 is its register plus that",
-           [](const jit::JitInfo& info) { return Json(info.registers.r10_bias); }},
+           [](const jit::JitInfo& info) { return Json(info.registers.r10_bias.value_or(0)); }},
     Column{"bpf_registers", "R0 ... R10", "registers that hold BPF's", bpf_registers},
 };
 

@@ -329,7 +329,8 @@ JitInfo make_info(std::string_view name, const LayoutRow& row, std::optional<Def
   info.origin = fmt::format("Plumbline, after {}", row.source);
   info.arch = row.arch;
   info.capabilities = capabilities(traits);
-  info.contract = {.empty_slot_consumes_count = traits.counter != Counter::kReference,
+  info.contract = {.empty_slot_consumes_count =
+                       traits.counter != Counter::kReference ? Tristate::kYes : Tristate::kNo,
                    .calls_keep_count = false,
                    .call_alignment = traits.alignment,
                    .result_bits = 64,

@@ -190,8 +190,8 @@ void MachineX86_64::prepare() {
   TrampolineData& data = trampoline_.data();
   const Placement& placement = image_->placement;
   for (std::size_t i = 0; i < kX86Registers; ++i) data.before[i] = entry_poison(i);
-  data.before[image_->registers.bpf[1]] = placement.context;
-  data.before[image_->registers.frame_pointer] = kPoisonFramePointer;
+  data.before[image_->registers.bpf[1].number()] = placement.context;
+  data.before[image_->registers.frame_pointer.number()] = kPoisonFramePointer;
   data.before[kRsp] = placement.stack.address + placement.stack.size - kRoomAboveEntry;
   data.flags_before = kPlainFlags;
   data.entry = image_->entry;
