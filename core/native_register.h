@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+
+#include "core/arch.h"
 
 namespace plumb {
 
@@ -33,5 +36,14 @@ class NativeRegister {
   static constexpr std::uint8_t kNone = 0xfe;
   std::uint8_t code_ = kUnknown;
 };
+
+// "rbx", "x29", "s1": in the words of the architecture's assembler; "unknown", "none"; a number that
+// the architecture does not have as it stands.
+[[nodiscard]] std::string register_name(Arch arch, NativeRegister native);
+
+// How many registers of that kind the architecture has, the stack pointer included.
+[[nodiscard]] constexpr std::uint8_t register_count(Arch arch) {
+  return arch == Arch::kX86_64 ? 16 : NativeRegister::kRegisters;
+}
 
 }  // namespace plumb

@@ -114,6 +114,7 @@ void add_jits_command(CLI::App& app, Session& session) {
     };
   });
   add_jits_add_commands(*command, session);
+  add_jits_test_command(*command, session);
 }
 
 }  // namespace plumb::tools

@@ -22,6 +22,9 @@ struct AddArguments {
 // jits add, jits remove.
 void add_jits_add_commands(CLI::App& jits, Session& session);
 
+// jits test.
+void add_jits_test_command(CLI::App& jits, Session& session);
+
 // jits add linux=PATH. The exit status.
 [[nodiscard]] int add_linux(const AddArguments& arguments, const std::string& path,
                             const Session& session);

@@ -30,30 +30,10 @@ std::string_view landing_pad_name(LandingPad pad) {
   return "none";
 }
 
-// Of the hardware number, in the words of the architecture's assembler.
-std::string register_name(Arch arch, unsigned number) {
-  static constexpr std::array<std::string_view, 16> kX86{"rax", "rcx", "rdx", "rbx", "rsp", "rbp",
-                                                         "rsi", "rdi", "r8",  "r9",  "r10", "r11",
-                                                         "r12", "r13", "r14", "r15"};
-  static constexpr std::array<std::string_view, 32> kRiscv{
-      "zero", "ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "fp", "s1", "a0",
-      "a1",   "a2", "a3", "a4", "a5",  "a6",  "a7", "s2", "s3", "s4", "s5",
-      "s6",   "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
-  switch (arch) {
-    case Arch::kX86_64:
-      return number < kX86.size() ? std::string(kX86[number]) : std::to_string(number);
-    case Arch::kArm64:
-      return number == 31 ? "sp" : fmt::format("x{}", number);
-    case Arch::kRiscv64:
-      return number < kRiscv.size() ? std::string(kRiscv[number]) : std::to_string(number);
-  }
-  return std::to_string(number);
-}
-
 Json bpf_registers(const jit::JitInfo& info) {
   Json names = Json::array();
   for (const NativeRegister native : info.registers.bpf) {
-    names.push_back(register_name(info.arch, native.number()));
+    names.push_back(register_name(info.arch, native));
   }
   return names;
 }
@@ -90,7 +70,7 @@ constexpr std::array kColumns{
            [](const jit::JitInfo& info) { return Json(info.landing.call_preamble); }},
     Column{"frame_pointer", "chain", "register that heads the chain of frame records",
            [](const jit::JitInfo& info) {
-             return Json(register_name(info.arch, info.registers.frame_pointer.number()));
+             return Json(register_name(info.arch, info.registers.frame_pointer));
            }},
     Column{"r10_bias", "bias", "R10 is its register plus that",
            [](const jit::JitInfo& info) { return Json(info.registers.r10_bias.value_or(0)); }},
