@@ -37,8 +37,8 @@ class NativeRegister {
   std::uint8_t code_ = kUnknown;
 };
 
-// "rbx", "x29", "s1": in the words of the architecture's assembler; "unknown", "none"; a number that
-// the architecture does not have as it stands.
+// "rbx", "x29", "s1": in the words of the architecture's assembler; "unknown", "none"; a number
+// that the architecture does not have as it stands.
 [[nodiscard]] std::string register_name(Arch arch, NativeRegister native);
 
 // How many registers of that kind the architecture has, the stack pointer included.

@@ -96,10 +96,8 @@ Held try_choices(const std::vector<DoctorField>& fields, std::span<const Case> c
          AmendedJit other(jit, fields[field].choices[choice].amendment);
          return rows_held(cases, steps, other, judge);
        },
-       .on_result =
-           [&](std::uint64_t item, std::uint64_t rows) {
-             held[items[item].first][items[item].second] = rows;
-           },
+       .on_result = [&](std::uint64_t item,
+                        std::uint64_t rows) { held[items[item].first][items[item].second] = rows; },
        .on_loss = [](std::uint64_t, const Loss&) {}});
   return held;
 }

@@ -13,8 +13,8 @@
 #include "harness/amended_jit.h"
 #include "jit_under_test/jit.h"
 
-// What is wrong in what a JIT says about itself: tiny cases, in the order of what they need, and the
-// settings that would explain what the first wrong one shows.
+// What is wrong in what a JIT says about itself: tiny cases, in the order of what they need, and
+// the settings that would explain what the first wrong one shows.
 namespace plumb::harness {
 
 struct DoctorCase {

@@ -77,7 +77,8 @@ constexpr std::array kCases{
         exit
 )"},
     DoctorCase{"calls-a-function",
-               "R1 to R5 of BPF calls, who saves R6 to R9, who moves R10, what calls push", R"(.case 1
+               "R1 to R5 of BPF calls, who saves R6 to R9, who moves R10, what calls push",
+               R"(.case 1
 .program entry
 .function main
         r6 = 6

@@ -56,8 +56,8 @@ DoctorField word(std::string name, const std::array<Named<Value>, N>& values, co
     if (other.value == declared) {
       field.declared = other.name;
     } else {
-      field.choices.push_back(choice(
-          std::string(other.name), [place, value = other.value](Info& i) { place(i) = value; }));
+      field.choices.push_back(choice(std::string(other.name),
+                                     [place, value = other.value](Info& i) { place(i) = value; }));
     }
   }
   return field;
@@ -67,18 +67,25 @@ DoctorField word(std::string name, const std::array<Named<Value>, N>& values, co
 
 using RegisterPlace = std::function<NativeRegister&(Info&)>;
 
-DoctorField native_register(std::string name, const Info& info, const RegisterPlace& place) {
+constexpr std::uint8_t stack_pointer(Arch arch) {
+  return arch == Arch::kX86_64 ? 4 : arch == Arch::kArm64 ? 31 : 2;
+}
+
+DoctorField native_register(std::string name, const Info& info, const RegisterPlace& place,
+                            bool may_be_none = false) {
   Info copy = info;
   const NativeRegister declared = place(copy);
   DoctorField field{
       .name = std::move(name), .declared = register_name(info.arch, declared), .choices = {}};
   const auto add = [&](NativeRegister other) {
     if (other == declared) return;
-    field.choices.push_back(choice(register_name(info.arch, other),
-                                   [place, other](Info& i) { place(i) = other; }));
+    field.choices.push_back(
+        choice(register_name(info.arch, other), [place, other](Info& i) { place(i) = other; }));
   };
-  for (std::uint8_t number = 0; number < register_count(info.arch); ++number) add(number);
-  add(NativeRegister::none());
+  for (std::uint8_t number = 0; number < register_count(info.arch); ++number) {
+    if (number != stack_pointer(info.arch)) add(number);
+  }
+  if (may_be_none) add(NativeRegister::none());
   add({});
   return field;
 }
@@ -118,17 +125,19 @@ DoctorField of_images(std::string name, std::function<void(NativeFunction&)> for
 std::vector<DoctorField> doctor_fields(const jit::JitInfo& info) {
   std::vector<DoctorField> fields;
   const auto add = [&](DoctorField field) { fields.push_back(std::move(field)); };
-  add(word("contract.result_bits", kBits, info,
-           +[](Info& i) -> int& { return i.contract.result_bits; }));
-  add(native_register("contract.entry_context", info, [](Info& i) -> NativeRegister& {
-    return i.registers.entry_context;
-  }));
-  add(word("contract.division_by_zero", kDivisions, info,
-           +[](Info& i) -> DivisionByZero& { return i.contract.division_by_zero; }));
+  add(word(
+      "contract.result_bits", kBits, info,
+      +[](Info& i) -> int& { return i.contract.result_bits; }));
+  add(native_register("contract.entry_context", info,
+                      [](Info& i) -> NativeRegister& { return i.registers.entry_context; }));
+  add(word(
+      "contract.division_by_zero", kDivisions, info,
+      +[](Info& i) -> DivisionByZero& { return i.contract.division_by_zero; }));
   add(bpf_register(info, 10));
   add(r10_bias(info));
-  add(word("contract.bpf_stack", kStacks, info,
-           +[](Info& i) -> BpfStack& { return i.contract.bpf_stack; }));
+  add(word(
+      "contract.bpf_stack", kStacks, info,
+      +[](Info& i) -> BpfStack& { return i.contract.bpf_stack; }));
   add(of_images("image.insn_offsets", [](NativeFunction& f) { f.insn_offsets.clear(); }));
   add(of_images("image.stack_size", [](NativeFunction& f) { f.stack_size.reset(); }));
   for (std::size_t i = 0; i < info.registers.helper_argument.size(); ++i) {
@@ -136,31 +145,36 @@ std::vector<DoctorField> doctor_fields(const jit::JitInfo& info) {
         "contract.helper_argument[" + std::to_string(i) + "]", info,
         [i](Info& of) -> NativeRegister& { return of.registers.helper_argument[i]; }));
   }
-  add(native_register("contract.helper_result", info, [](Info& i) -> NativeRegister& {
-    return i.registers.helper_result;
-  }));
-  add(word("contract.call_alignment", kAlignments, info,
-           +[](Info& i) -> int& { return i.contract.call_alignment; }));
-  add(native_register("contract.frame_pointer", info, [](Info& i) -> NativeRegister& {
-    return i.registers.frame_pointer;
-  }));
+  add(native_register("contract.helper_result", info,
+                      [](Info& i) -> NativeRegister& { return i.registers.helper_result; }));
+  add(word(
+      "contract.call_alignment", kAlignments, info,
+      +[](Info& i) -> int& { return i.contract.call_alignment; }));
+  add(native_register(
+      "contract.frame_pointer", info,
+      [](Info& i) -> NativeRegister& { return i.registers.frame_pointer; }, true));
   for (std::size_t i = 0; i <= 9; ++i) add(bpf_register(info, i));
-  add(word("contract.r6_r9_saved_by", kSides, info,
-           +[](Info& i) -> Side& { return i.contract.r6_r9_saved_by; }));
-  add(word("contract.r10_moved_by", kSides, info,
-           +[](Info& i) -> Side& { return i.contract.r10_moved_by; }));
-  add(word("contract.r10_only_where_used", kTristates, info,
-           +[](Info& i) -> Tristate& { return i.contract.r10_only_where_used; }));
-  add(word("contract.sp_at_calls", kSps, info,
-           +[](Info& i) -> SpAtCalls& { return i.contract.sp_at_calls; }));
-  add(word("contract.landing_pad", kPads, info,
-           +[](Info& i) -> LandingPad& { return i.landing.pad; }));
+  add(word(
+      "contract.r6_r9_saved_by", kSides, info,
+      +[](Info& i) -> Side& { return i.contract.r6_r9_saved_by; }));
+  add(word(
+      "contract.r10_moved_by", kSides, info,
+      +[](Info& i) -> Side& { return i.contract.r10_moved_by; }));
+  add(word(
+      "contract.r10_only_where_used", kTristates, info,
+      +[](Info& i) -> Tristate& { return i.contract.r10_only_where_used; }));
+  add(word(
+      "contract.sp_at_calls", kSps, info,
+      +[](Info& i) -> SpAtCalls& { return i.contract.sp_at_calls; }));
+  add(word(
+      "contract.landing_pad", kPads, info, +[](Info& i) -> LandingPad& { return i.landing.pad; }));
   add(of_images("image.tail_call_entry", [](NativeFunction& f) {
     f.tail_call_entry_unknown = f.tail_call_entry.has_value();
     f.tail_call_entry.reset();
   }));
-  add(word("contract.empty_slot_consumes_count", kTristates, info,
-           +[](Info& i) -> Tristate& { return i.contract.empty_slot_consumes_count; }));
+  add(word(
+      "contract.empty_slot_consumes_count", kTristates, info,
+      +[](Info& i) -> Tristate& { return i.contract.empty_slot_consumes_count; }));
   return fields;
 }
 

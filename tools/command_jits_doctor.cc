@@ -52,9 +52,9 @@ void print_text(const jit::JitInfo& info, const Diagnosis& diagnosis) {
   if (diagnosis.is_healthy()) {
     const auto judged = std::ranges::count(diagnosis.steps, Verdict::kConforms,
                                            [](const DoctorStep& s) { return s.judgement.verdict; });
-    fmt::print("Conforms in {} of {} cases{}.\n", judged, cases.size(),
-               static_cast<std::size_t>(judged) < cases.size() ? "; the others are not applicable"
-                                                               : "");
+    fmt::print(
+        "Conforms in {} of {} cases{}.\n", judged, cases.size(),
+        static_cast<std::size_t>(judged) < cases.size() ? "; the others are not applicable" : "");
     for (const DoctorExplanation& word : diagnosis.unsaid) {
       fmt::print("  {} is not said; this fits what was seen: {}\n", word.field, values_text(word));
     }
@@ -112,8 +112,8 @@ Json diagnosis_json(const jit::JitInfo& info, const Diagnosis& diagnosis) {
 int status_of(const Diagnosis& diagnosis) {
   if (diagnosis.is_healthy()) return kStatusConforms;
   const Verdict last = diagnosis.steps.back().judgement.verdict;
-  const bool nobody_judged = last == Verdict::kNotJudged || last == Verdict::kNotApplicable ||
-                             last == Verdict::kUndefined;
+  const bool nobody_judged =
+      last == Verdict::kNotJudged || last == Verdict::kNotApplicable || last == Verdict::kUndefined;
   return nobody_judged ? kStatusHarnessFailed : kStatusFinding;
 }
 
@@ -124,8 +124,9 @@ int examine(const std::string& name, const Session& session) {
   jit::Jit& jit = *jits->front();
   const Diagnosis diagnosis = harness::diagnose(jit);
   if (session.json) {
-    fmt::print("{}\n", diagnosis_json(jit.info(), diagnosis)
-                           .dump(2, ' ', false, Json::error_handler_t::replace));
+    fmt::print(
+        "{}\n",
+        diagnosis_json(jit.info(), diagnosis).dump(2, ' ', false, Json::error_handler_t::replace));
   } else {
     print_text(jit.info(), diagnosis);
   }
