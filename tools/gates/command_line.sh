@@ -39,6 +39,11 @@ expect 0 0 jits
 expect 0 0 jits --contracts
 grep -q '^JIT  *empty slot' "$scratch/out" || { echo "no table of contracts"; failed=1; }
 expect 0 0 jits --contracts --plugins "$scratch"
+expect 0 0 jits test linux-6.12-x86_64
+grep -q '^Conforms in 10 of 10 cases.$' "$scratch/out" || { echo "the doctor"; failed=1; }
+expect 1 0 jits test reference:x86_64-6.12+register-not-saved
+expect 2 1 jits test no-such-jit
+expect 2 1 jits test 'linux-6.12-*'
 expect 2 3 frobnicate
 expect 2 3 check
 expect 2 1 check no-such-file.bpf --jit all
