@@ -23,13 +23,14 @@ plumb_native_function claim(std::uint32_t program, std::uint32_t function, std::
   out.function = function;
   out.address = address;
   out.size = offsets.back() + 16;
-  out.tail_call_entry = std::numeric_limits<std::uint32_t>::max();
+  out.struct_size = sizeof(out);
+  out.tail_call_entry = PLUMB_OFFSET_NEVER;
   out.insn_offset_count = static_cast<std::uint32_t>(offsets.size());
   return out;
 }
 
-// Elements that are as long as the stride says; what the struct does not cover is rubbish. Those
-// that are no multiple of eight are not laid out: nobody may get so far.
+// Elements that lie as far apart as the stride says; what the struct does not cover is rubbish.
+// Those that are no multiple of eight are not laid out: nobody may get so far.
 template <typename T>
 std::vector<std::uint64_t> laid_out(const std::vector<T>& elements, std::uint32_t stride) {
   constexpr std::uint32_t kMost = 4096;
@@ -41,7 +42,6 @@ std::vector<std::uint64_t> laid_out(const std::vector<T>& elements, std::uint32_
   auto* const bytes = reinterpret_cast<std::uint8_t*>(words.data());
   for (std::size_t i = 0; i < elements.size(); ++i) {
     std::memcpy(bytes + i * real, &elements[i], std::min<std::size_t>(sizeof(T), real));
-    std::memcpy(bytes + i * real, &stride, sizeof stride);
   }
   return words;
 }
@@ -74,7 +74,7 @@ void lie_about_a_function(gen::ChoiceStream& choices, Claims& claims) {
   plumb_native_function& function = claims.functions[choices.below(claims.functions.size())];
   auto& offsets = claims.offsets[static_cast<std::size_t>(&function - claims.functions.data())];
   const auto number = [&] { return static_cast<std::uint32_t>(odd_number(choices)); };
-  switch (choices.below(11)) {
+  switch (choices.below(15)) {
     case 0:
       function.address = odd_number(choices);
       break;
@@ -103,7 +103,19 @@ void lie_about_a_function(gen::ChoiceStream& choices, Claims& claims) {
       function.address = claims.functions[choices.below(claims.functions.size())].address +
                          static_cast<std::uint64_t>(choices.range(-4, 4));
       break;
-    case 9: {
+    case 9:
+      function.stack_size = number();
+      break;
+    case 10:
+      function.struct_size = odd_stride(choices, sizeof(function));
+      break;
+    case 11:
+      function.tail_call_entry = PLUMB_OFFSET_UNKNOWN;
+      break;
+    case 12:
+      function.stack_size = PLUMB_SIZE_UNKNOWN;
+      break;
+    case 13: {
       const plumb_native_function twice = function;
       const auto same = offsets;
       claims.functions.push_back(twice);
@@ -117,9 +129,27 @@ void lie_about_a_function(gen::ChoiceStream& choices, Claims& claims) {
   }
 }
 
+void lie_about_a_program(gen::ChoiceStream& choices, Claims& claims) {
+  plumb_native_program& program = claims.programs[choices.below(claims.programs.size())];
+  switch (choices.below(4)) {
+    case 0:
+      program.entry = odd_number(choices);
+      break;
+    case 1:
+      program.program = static_cast<std::uint32_t>(odd_number(choices));
+      break;
+    case 2:
+      program.struct_size = odd_stride(choices, sizeof(program));
+      break;
+    default:
+      claims.programs.push_back(program);
+      break;
+  }
+}
+
 // About what lies in the plugin's memory.
 void lie_inside(gen::ChoiceStream& choices, Claims& claims) {
-  switch (choices.below(8)) {
+  switch (choices.below(13)) {
     case 0:
       claims.code[0].size = odd_number(choices);
       break;
@@ -141,6 +171,15 @@ void lie_inside(gen::ChoiceStream& choices, Claims& claims) {
     case 6:
       claims.symbol_stride = odd_stride(choices, sizeof(plumb_symbol));
       break;
+    case 7:
+      claims.symbols[0].kind = static_cast<std::uint32_t>(odd_number(choices));
+      break;
+    case 8:
+      claims.symbols[0].struct_size = odd_stride(choices, sizeof(plumb_symbol));
+      break;
+    case 9:
+      lie_about_a_program(choices, claims);
+      break;
     default:
       lie_about_a_function(choices, claims);
       break;
@@ -151,7 +190,7 @@ void lie_inside(gen::ChoiceStream& choices, Claims& claims) {
 void lie_outside(gen::ChoiceStream& choices, Claims& claims) {
   plumb_image& image = claims.image;
   auto* const functions = reinterpret_cast<plumb_native_function*>(claims.function_bytes.data());
-  switch (choices.below(10)) {
+  switch (choices.below(14)) {
     case 0:
       image.functions = nullptr;
       break;
@@ -181,6 +220,18 @@ void lie_outside(gen::ChoiceStream& choices, Claims& claims) {
     case 8:
       image.symbol_count = huge_count(choices);
       break;
+    case 9:
+      image.programs = nullptr;
+      break;
+    case 10:
+      image.program_count = huge_count(choices);
+      break;
+    case 11:
+      image.code_range_stride = odd_stride(choices, sizeof(plumb_range));
+      break;
+    case 12:
+      image.program_stride = odd_stride(choices, 0);
+      break;
     default:
       image.struct_size = static_cast<std::uint32_t>(choices.word());
       break;
@@ -207,12 +258,21 @@ Claims truthful(const Case& value) {
       address += claims.functions.back().size;
     }
   }
-  claims.code.push_back({begin, address - begin});
-  for (std::size_t i = 0; i < value.arrays.size(); ++i) claims.arrays.push_back({address, 64});
+  // Behind the functions: where each program is entered, and something else.
   plumb_symbol symbol{};
+  symbol.struct_size = sizeof(symbol);
+  symbol.kind = PLUMB_SYMBOL_THUNK;
   symbol.name = "symbol";
-  symbol.address = begin;
+  symbol.address = address;
+  symbol.size = kWord;
   claims.symbols = {symbol, symbol};
+  claims.symbols[1].kind = PLUMB_SYMBOL_DATA;
+  for (std::uint32_t p = 0; p < value.programs.size(); ++p) {
+    claims.programs.push_back(
+        {.struct_size = sizeof(plumb_native_program), .program = p, .entry = symbol.address});
+  }
+  claims.code.push_back({begin, address + kWord - begin});
+  for (std::size_t i = 0; i < value.arrays.size(); ++i) claims.arrays.push_back({address, 64});
   return claims;
 }
 
@@ -224,14 +284,22 @@ void hand_over(Claims& claims) {
   claims.symbol_bytes = laid_out(claims.symbols, claims.symbol_stride);
   plumb_image& image = claims.image;
   image.struct_size = sizeof(image);
+  const auto count = [](const auto& list) { return static_cast<std::uint32_t>(list.size()); };
+  image.function_count = count(claims.functions);
+  image.function_stride = claims.function_stride;
   image.functions = reinterpret_cast<plumb_native_function*>(claims.function_bytes.data());
-  image.function_count = static_cast<std::uint32_t>(claims.functions.size());
+  image.code_range_count = count(claims.code);
+  image.code_range_stride = sizeof(plumb_range);
   image.code_ranges = claims.code.data();
-  image.code_range_count = static_cast<std::uint32_t>(claims.code.size());
+  image.array_count = count(claims.arrays);
+  image.array_stride = sizeof(plumb_range);
   image.array_objects = claims.arrays.data();
-  image.array_count = static_cast<std::uint32_t>(claims.arrays.size());
+  image.symbol_count = count(claims.symbols);
+  image.symbol_stride = claims.symbol_stride;
   image.symbols = reinterpret_cast<plumb_symbol*>(claims.symbol_bytes.data());
-  image.symbol_count = static_cast<std::uint32_t>(claims.symbols.size());
+  image.program_count = count(claims.programs);
+  image.program_stride = sizeof(plumb_native_program);
+  image.programs = claims.programs.data();
 }
 
 void check_image(const Image& image, const Case& value) {
@@ -243,8 +311,11 @@ void check_image(const Image& image, const Case& value) {
       expect_inside(function->address, function->size);
       PLUMB_CHECK(function->address >= kClaimedArena.address + PLUMB_STUB_SIZE);
       PLUMB_CHECK(std::ranges::is_sorted(function->insn_offsets));
-      PLUMB_CHECK(function->insn_offsets.size() == value.programs[p].functions[f].insns.size() + 1);
-      PLUMB_CHECK(function->insn_offsets.back() <= function->size);
+      if (!function->insn_offsets.empty()) {  // known
+        PLUMB_CHECK(function->insn_offsets.size() ==
+                    value.programs[p].functions[f].insns.size() + 1);
+        PLUMB_CHECK(function->insn_offsets.back() <= function->size);
+      }
       PLUMB_CHECK(function->tail_call_entry.value_or(0) < function->size);
       code.push_back({function->address, function->size});
     }
@@ -254,7 +325,11 @@ void check_image(const Image& image, const Case& value) {
     PLUMB_CHECK(code[i - 1].address + code[i - 1].size <= code[i].address);
   }
   for (const Range& range : image.code) expect_inside(range.address, range.size);
-  PLUMB_CHECK(image.arrays.size() == value.arrays.size());
+  PLUMB_CHECK(image.arrays.empty() || image.arrays.size() == value.arrays.size());
+  PLUMB_CHECK(image.program_entries.empty() ||
+              image.program_entries.size() == value.programs.size());
+  for (const std::uint64_t entry : image.program_entries) expect_inside(entry, 1);
+  expect_inside(image.entry, 1);
   for (const Range& range : image.arrays) expect_inside(range.address, range.size);
   for (const Symbol& symbol : image.symbols) expect_inside(symbol.address, symbol.size);
 }

@@ -25,6 +25,7 @@ struct Claims {
   std::vector<plumb_range> code;
   std::vector<plumb_range> arrays;
   std::vector<plumb_symbol> symbols;
+  std::vector<plumb_native_program> programs;
   std::uint32_t function_stride = sizeof(plumb_native_function);
   std::uint32_t symbol_stride = sizeof(plumb_symbol);
   // The descriptions as they lie in the plugin's memory, one a stride.

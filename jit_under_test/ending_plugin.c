@@ -46,8 +46,12 @@ static int fits(const struct plumb_load_request* request) {
   uint32_t count = 0, p, f;
 
   for (p = 0; p < request->program_count; p++) {
-    for (f = 0; f < request->programs[p].function_count; f++, count++) {
-      if (request->programs[p].functions[f].insn_count > kMaxInsns) return 0;
+    const struct plumb_program* program =
+        PLUMB_AT(struct plumb_program, request->programs, request->program_stride, p);
+    for (f = 0; f < program->function_count; f++, count++) {
+      const struct plumb_function* function =
+          PLUMB_AT(struct plumb_function, program->functions, program->function_stride, f);
+      if (function->insn_count > kMaxInsns) return 0;
     }
   }
   return count <= kMaxFunctions;
@@ -73,16 +77,22 @@ static void ending_unload(struct plumb_image* image) {
   unload(image);
 }
 
-const struct plumb_plugin* plumb_plugin_entry(void) {
+const struct plumb_plugin* plumb_plugin_entry(uint32_t host_abi, uint32_t host_size) {
   static struct plumb_plugin ending;
   static struct plumb_plugin_info ending_info;
+  static struct plumb_contract ending_contract;
+
+  (void)host_abi;
+  (void)host_size;
+  ending_contract = contract;
+  ending_contract.landing_pad = PLUMB_LANDING_PAD_NONE; /* its code has none */
+  ending_contract.call_preamble = 0;
 
   ending_info = info;
   ending_info.name = "linux-6.12-x86_64"; /* so that the tests of that tree are run on it */
   ending_info.family = "ending";
   ending_info.capabilities = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAKE_UNVERIFIED;
-  ending_info.contract.landing_pad = 0; /* its code has none: it conforms where 0 is right */
-  ending_info.contract.call_preamble = 0;
+  ending_info.contract = &ending_contract;
   ending = plugin;
   ending.info = &ending_info;
   ending.load = ending_load;

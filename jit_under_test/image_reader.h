@@ -9,9 +9,8 @@
 
 namespace plumb::jit {
 
-// Copies what a plugin said about its image, checked: every function of the case is there once, its
-// code lies in the arena, instruction offsets increase and stay inside. Fails on a plugin that
-// lies.
+// Copies what a plugin said about its image, checked by the rules that plugin.h states ("An image:
+// what came out"). An error names the entry, the value and what it should be.
 [[nodiscard]] Result<Image> read_image(const plumb_image& from, const Case& value,
                                        const JitInfo& info, Range arena);
 

@@ -7,8 +7,8 @@
  *
  * A shared object, loaded with dlopen(RTLD_NOW | RTLD_LOCAL), that exports one function,
  * plumb_interpreter_entry(). Programs, prog arrays and regions come as in plugin.h, and the rules
- * for extending are the same: structs start with their size, fields are only added at the end, a
- * reader uses a field only when struct_size covers it.
+ * for growing are the same ("Growing without breaking"). Helpers have no stubs here: call_helper is
+ * called instead.
  *
  * Threads: one thread at a time per interpreter.
  */
@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define PLUMB_INTERPRETER_ABI 1
+#define PLUMB_INTERPRETER_ABI 2
 #define PLUMB_INTERPRETER_ENTRY "plumb_interpreter_entry"
 
 struct plumb_interpreter_info {
@@ -31,8 +31,8 @@ struct plumb_interpreter_info {
   const char* origin;    /* where its source came from, for people; no machine path */
   const char* jits;      /* glob of names: the JITs that come from the same source */
   uint64_t capabilities; /* or of enum plumb_capability */
-  /* Of the contract only: empty_slot_consumes_count, calls_keep_count. */
-  struct plumb_contract contract;
+  /* Of the contract only: empty_slot_consumes_count, calls_keep_count. Null: nothing is known. */
+  const struct plumb_contract* contract;
 };
 
 /* Calls the helper: with the arguments as they stand in R1 ... R5, pointers as addresses of this
@@ -64,7 +64,8 @@ struct plumb_interpreter {
              char* error, size_t error_size);
 };
 
-const struct plumb_interpreter* plumb_interpreter_entry(void);
+/* As plumb_plugin_entry(): the newest interpreter ABI of the host, and sizeof its table. */
+const struct plumb_interpreter* plumb_interpreter_entry(uint32_t host_abi, uint32_t host_size);
 
 #ifdef __cplusplus
 }

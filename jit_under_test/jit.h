@@ -23,6 +23,7 @@ struct JitInfo {
   RegisterMap registers;
   FrameRule frame;
   LandingRule landing;
+  std::string notice;  // one line for people who list JITs, or empty: built for an older ABI
 };
 
 // An image that stays loaded as long as this object lives. One per Jit at a time.

@@ -10,21 +10,18 @@
 #include <utility>
 #include <vector>
 
-#include "core/check.h"
 #include "core/guest.h"
 #include "jit_under_test/arena.h"
 #include "jit_under_test/image_reader.h"
 #include "jit_under_test/jit.h"
 #include "jit_under_test/library.h"
 #include "jit_under_test/plugin.h"
+#include "jit_under_test/plugin_table.h"
 #include "jit_under_test/request.h"
 
 namespace plumb::jit {
 namespace {
 
-static_assert(static_cast<int>(Arch::kX86_64) == PLUMB_ARCH_X86_64);
-static_assert(static_cast<int>(Arch::kArm64) == PLUMB_ARCH_ARM64);
-static_assert(static_cast<int>(Arch::kRiscv64) == PLUMB_ARCH_RISCV64);
 static_assert(guest::kPage == PLUMB_PER_CPU_SIZE);
 
 // A plugin's state is one per process, so it can be open once: its entry is in the list meanwhile.
@@ -64,29 +61,33 @@ Result<Arena> map_arena(Range wanted) {
 
 class PluginImage final : public LoadedImage {
  public:
-  PluginImage(const plumb_plugin& plugin, plumb_image raw) : plugin_(plugin), raw_(raw) {}
+  PluginImage(PluginTable& plugin, plumb_image raw) : plugin_(plugin), raw_(raw) {}
   PluginImage(const PluginImage&) = delete;
   PluginImage& operator=(const PluginImage&) = delete;
-  ~PluginImage() override { plugin_.unload(&raw_); }
+  ~PluginImage() override { plugin_.unload(raw_); }
 
   [[nodiscard]] const Image& image() const override { return image_; }
   void set(Image image) { image_ = std::move(image); }
   [[nodiscard]] const plumb_image& raw() const { return raw_; }
 
  private:
-  const plumb_plugin& plugin_;
+  PluginTable& plugin_;
   plumb_image raw_;
   Image image_;
 };
 
 class PluginJit final : public Jit {
  public:
-  PluginJit(Library library, OpenMark mark, const plumb_plugin& plugin, JitInfo info, Arena arena)
+  PluginJit(Library library, OpenMark mark, std::unique_ptr<PluginTable> plugin, JitInfo info,
+            Arena arena)
       : library_(std::move(library)),
         mark_(std::move(mark)),
-        plugin_(plugin),
+        plugin_(std::move(plugin)),
         info_(std::move(info)),
         arena_(std::move(arena)) {}
+  PluginJit(const PluginJit&) = delete;
+  PluginJit& operator=(const PluginJit&) = delete;
+  ~PluginJit() override { plugin_->close(); }
 
   [[nodiscard]] const JitInfo& info() const override { return info_; }
   [[nodiscard]] LoadOutcome load(const Case& value) override;
@@ -94,7 +95,7 @@ class PluginJit final : public Jit {
  private:
   Library library_;
   OpenMark mark_;
-  const plumb_plugin& plugin_;
+  std::unique_ptr<PluginTable> plugin_;
   JitInfo info_;
   Arena arena_;
   RequestBuilder request_;
@@ -113,15 +114,33 @@ LoadOutcome::Status outcome_status(int status) {
   }
 }
 
+// Room for an image, and what shows that a plugin took more than it was given.
+struct ImageRoom {
+  plumb_image image{};
+  std::array<std::uint64_t, 64> behind{};
+
+  [[nodiscard]] bool was_kept() const {
+    return image.struct_size <= sizeof(image) &&
+           std::ranges::all_of(behind, [](std::uint64_t word) { return word == 0; });
+  }
+};
+
 LoadOutcome PluginJit::load(const Case& value) {
   std::array<char, 512> error{};
-  plumb_image raw{};
+  ImageRoom room;
+  plumb_image& raw = room.image;
   raw.struct_size = sizeof(raw);
-  const int status = plugin_.load(&request_.build(value), &raw, error.data(), error.size());
+  const plumb_load_request& request = request_.build(value, arena_.range().address);
+  const int status = plugin_->load(request, raw, error);
   error.back() = '\0';
   LoadOutcome outcome{.status = outcome_status(status), .reason = error.data(), .image = nullptr};
   if (status != PLUMB_LOADED) return outcome;
-  auto loaded = std::make_unique<PluginImage>(plugin_, raw);
+  if (!room.was_kept()) {
+    return {.status = LoadOutcome::Status::kBroken,
+            .reason = "the plugin wrote more of the image than its struct_size gave it room for",
+            .image = nullptr};
+  }
+  auto loaded = std::make_unique<PluginImage>(*plugin_, raw);
   Result<Image> image = read_image(loaded->raw(), value, info_, arena_.range());
   if (!image) {
     return {.status = LoadOutcome::Status::kBroken,
@@ -133,91 +152,35 @@ LoadOutcome PluginJit::load(const Case& value) {
   return outcome;
 }
 
-// The fields that every plugin has; what was appended later is read only where it is covered.
-constexpr std::size_t kContractOfVersion1 =
-    offsetof(plumb_contract, r10_bias) + sizeof(plumb_contract::r10_bias);
-
-Result<JitInfo> read_info(const plumb_plugin_info* from) {
-  if (from == nullptr ||
-      from->struct_size < offsetof(plumb_plugin_info, contract) + kContractOfVersion1 ||
-      from->contract.struct_size < kContractOfVersion1) {
-    return fail("its description is too short for ABI version 1");
-  }
-  if (from->name == nullptr || from->family == nullptr || from->version == nullptr ||
-      from->origin == nullptr) {
-    return fail("its description lacks a name");
-  }
-  if (from->arch < PLUMB_ARCH_X86_64 || from->arch > PLUMB_ARCH_RISCV64) {
-    return fail(fmt::format("unknown architecture {}", from->arch));
-  }
-  const plumb_contract& c = from->contract;
-  if (std::ranges::any_of(c.bpf_register, [](auto r) { return r >= 32; }) ||
-      c.frame_pointer >= 32 || (c.result_bits != 32 && c.result_bits != 64) ||
-      c.call_alignment == 0 || c.frame_rounding == 0 || c.landing_pad > PLUMB_LANDING_PAD_BTI) {
-    return fail("its contract is out of range");
-  }
-  JitInfo info;
-  info.name = from->name;
-  info.family = from->family;
-  info.version = from->version;
-  info.origin = from->origin;
-  info.arch = static_cast<Arch>(from->arch);
-  info.capabilities = from->capabilities;
-  info.contract = {.empty_slot_consumes_count =
-                       c.empty_slot_consumes_count != 0 ? Tristate::kYes : Tristate::kNo,
-                   .calls_keep_count = false,
-                   .call_alignment = c.call_alignment,
-                   .result_bits = c.result_bits,
-                   .frame_rounding = c.frame_rounding};
-  const std::size_t kept = offsetof(plumb_contract, calls_keep_count);
-  if (c.struct_size > kept) info.contract.calls_keep_count = c.calls_keep_count != 0;
-  std::ranges::copy(c.bpf_register, info.registers.bpf.begin());
-  info.registers.frame_pointer = c.frame_pointer;
-  info.registers.r10_bias = c.r10_bias;
-  if (c.struct_size > offsetof(plumb_contract, call_preamble)) {
-    info.landing = {.pad = static_cast<LandingPad>(c.landing_pad + 1),
-                    .call_preamble = c.call_preamble};
-  }
-  const std::size_t rules = offsetof(plumb_contract, verifier_rules);
-  const unsigned lets = c.struct_size > rules ? c.verifier_rules : 0u;
-  info.contract.chain_rounding = (lets & PLUMB_VERIFIER_ROUNDS_TO_16) != 0 ? 16 : 32;
-  info.contract.tail_call_in_callback = (lets & PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK) != 0;
-  return info;
-}
-
 Result<std::unique_ptr<Jit>> open_library(Library library) {
   void* symbol = dlsym(library.get(), PLUMB_PLUGIN_ENTRY);
   if (symbol == nullptr) return fail("no plugin: it does not export " PLUMB_PLUGIN_ENTRY "()");
-  const plumb_plugin* plugin = reinterpret_cast<decltype(&plumb_plugin_entry)>(symbol)();
-  if (plugin == nullptr || plugin->struct_size < sizeof(plumb_plugin)) {
-    return fail("its plugin table is too short");
-  }
-  if (plugin->abi != PLUMB_PLUGIN_ABI) {
-    return fail(fmt::format("it speaks plugin ABI {}, this build speaks {}", plugin->abi,
-                            PLUMB_PLUGIN_ABI));
-  }
-  if (plugin->open == nullptr || plugin->load == nullptr || plugin->unload == nullptr) {
-    return fail("its plugin table lacks open, load or unload");
-  }
-  Result<JitInfo> info = read_info(plugin->info);
+  // A plugin of ABI 1 takes no arguments; in the calling conventions that there are it does not
+  // notice them.
+  const plumb_plugin* plugin = reinterpret_cast<decltype(&plumb_plugin_entry)>(symbol)(
+      PLUMB_PLUGIN_ABI, sizeof(plumb_plugin));
+  Result<std::unique_ptr<PluginTable>> table = read_table(plugin);
+  if (!table) return std::unexpected(table.error());
+  Result<JitInfo> info = (*table)->info();
   if (!info) return std::unexpected(info.error());
   std::optional<OpenMark> mark = OpenMark::set(plugin);
   if (!mark) return fail("it is open already");
-  if (plugin->info->arena_size <= PLUMB_STUB_SIZE) {
+  const Range wanted = (*table)->wanted_arena();
+  if (wanted.size <= PLUMB_STUB_SIZE) {
     return fail("its arena has no room for the helper stubs");
   }
-  Result<Arena> arena = map_arena({plugin->info->arena_base, plugin->info->arena_size});
+  Result<Arena> arena = map_arena(wanted);
   if (!arena) return std::unexpected(arena.error());
   std::array<char, 512> error{};
-  if (plugin->open(arena->range().address, arena->range().size, error.data(), error.size()) != 0) {
+  if ((*table)->open(arena->range(), error) != 0) {
     error.back() = '\0';
     return fail(fmt::format("it cannot start: {}", error.data()));
   }
   // open() may have found out what the JIT cannot do.
-  info = read_info(plugin->info);
+  info = (*table)->info();
   if (!info) return std::unexpected(info.error());
-  return std::make_unique<PluginJit>(std::move(library), std::move(*mark), *plugin,
-                                     std::move(*info), std::move(*arena));
+  return std::make_unique<PluginJit>(std::move(library), std::move(*mark), *std::move(table),
+                                     *std::move(info), *std::move(arena));
 }
 
 }  // namespace

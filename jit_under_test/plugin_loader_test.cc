@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/case_text.h"
 #include "jit_under_test/jit.h"
@@ -40,36 +42,59 @@ TEST(PluginLoader, LoadsAnHonestPlugin) {
 }
 
 TEST(PluginLoader, ReadsLandingPadsAndThunks) {
-  for (const char* name : {"LIE_NONE", "OLD_SYMBOLS"}) {
+  for (const char* name : {"LIE_NONE", "NOTHING_KNOWN"}) {
     auto jit = open_plugin(testing_plugin(name));
     ASSERT_TRUE(jit.has_value()) << jit.error().str();
     const LoadOutcome outcome = (*jit)->load(two_functions());
     ASSERT_EQ(outcome.status, LoadOutcome::Status::kLoaded) << outcome.reason;
     const Image& image = outcome.image->image();
-    EXPECT_EQ(image.landing, (LandingRule{.pad = LandingPad::kEndbr64, .call_preamble = 16}));
+    const bool says = std::string_view(name) == "LIE_NONE";
+    EXPECT_EQ(image.landing, says ? (LandingRule{.pad = LandingPad::kEndbr64, .call_preamble = 16})
+                                  : (LandingRule{.pad = LandingPad::kUnknown}));
     ASSERT_EQ(image.symbols.size(), 2u);
-    const bool has_size = std::string_view(name) == "LIE_NONE";
-    const std::uint64_t first = image.arena.address + 2032;
+    const std::uint64_t first = image.functions[0].address + 2048;
     for (std::size_t i = 0; i < 2; ++i) {
-      const Symbol expected{.name = "thunk",
-                            .address = first + 32 * i,
-                            .is_thunk = true,
-                            .size = has_size ? 24u : 0u};
+      const Symbol expected{
+          .name = "thunk", .address = first + 32 * i, .is_thunk = true, .size = says ? 24u : 0u};
       EXPECT_EQ(image.symbols[i], expected) << name;
     }
   }
 }
 
-// A plugin that says nothing about its verifier gets what every verifier lets through.
+// What a plugin does not say is unknown, never what Linux has.
+TEST(PluginLoader, WhatAPluginDoesNotSayIsUnknown) {
+  const auto jit = open_plugin(testing_plugin("NOTHING_KNOWN"));
+  ASSERT_TRUE(jit.has_value()) << jit.error().str();
+  const JitInfo& info = (*jit)->info();
+  const Contract nothing{.empty_slot_consumes_count = Tristate::kUnknown,
+                         .calls_keep_count = false,
+                         .call_alignment = 0,
+                         .sp_at_calls = SpAtCalls::kUnknown,
+                         .result_bits = 0,
+                         .frame_rounding = 1,
+                         .bpf_stack = BpfStack::kUnknown,
+                         .division_by_zero = DivisionByZero::kUnknown,
+                         .r6_r9_saved_by = Side::kUnknown,
+                         .r10_moved_by = Side::kUnknown,
+                         .r10_only_where_used = Tristate::kUnknown,
+                         .chain_rounding = kEveryVerifier.chain_rounding,
+                         .tail_call_in_callback = false};
+  EXPECT_EQ(info.contract, nothing);
+  EXPECT_EQ(info.registers, RegisterMap{.r10_bias = std::nullopt});
+  const LoadOutcome outcome = (*jit)->load(two_functions());
+  ASSERT_EQ(outcome.status, LoadOutcome::Status::kLoaded) << outcome.reason;
+  for (const NativeFunction& function : outcome.image->image().functions) {
+    EXPECT_TRUE(function.insn_offsets.empty());
+    EXPECT_EQ(function.stack_size, std::nullopt);
+    EXPECT_EQ(function.tail_call_entry, std::nullopt);
+    EXPECT_TRUE(function.tail_call_entry_unknown);
+  }
+}
+
 TEST(PluginLoader, ReadsWhatTheVerifierLetsThrough) {
   const auto says = open_plugin(testing_plugin("LIE_NONE"));
   ASSERT_TRUE(says.has_value()) << says.error().str();
-  EXPECT_EQ((*says)->info().contract.chain_rounding, 16);
-  EXPECT_TRUE((*says)->info().contract.tail_call_in_callback);
-  const auto silent = open_plugin(testing_plugin("OLD_SYMBOLS"));
-  ASSERT_TRUE(silent.has_value()) << silent.error().str();
-  EXPECT_EQ((*silent)->info().contract.chain_rounding, kEveryVerifier.chain_rounding);
-  EXPECT_FALSE((*silent)->info().contract.tail_call_in_callback);
+  EXPECT_EQ((*says)->info().contract, Contract{});
 }
 
 TEST(PluginLoader, GivesTheArenaBackWhenTheJitIsClosed) {
@@ -98,15 +123,18 @@ TEST_P(RefusedPlugin, IsNamedWithTheReason) {
 
 INSTANTIATE_TEST_SUITE_P(Lies, RefusedPlugin,
                          testing::Values(Refusal{"LIE_ABI", "ABI 99"},
-                                         Refusal{"LIE_SHORT_TABLE", "too short"},
-                                         Refusal{"LIE_NO_NAME", "lacks a name"},
-                                         Refusal{"LIE_ARCH", "unknown architecture 9"},
+                                         Refusal{"LIE_SERVES_OTHERS", "host of plugin ABI 2"},
+                                         Refusal{"LIE_SHORT_TABLE", "plugin.struct_size is 8: "},
+                                         Refusal{"LIE_NO_NAME", "info.name is null"},
+                                         Refusal{"LIE_FAMILY", "info.family is '../testing': "},
+                                         Refusal{"LIE_ARCH", "info.arch is 9: from 1 to 3"},
                                          Refusal{"LIE_ARENA_HIGH", "below 2 GiB"},
                                          Refusal{"LIE_ARENA_SMALL", "no room for the helper"},
                                          Refusal{"LIE_CANNOT_OPEN", "no luck today"},
                                          Refusal{"LIE_NO_LOAD", "lacks open, load or unload"},
-                                         Refusal{"LIE_CONTRACT", "contract is out of range"},
-                                         Refusal{"LIE_LANDING_PAD", "contract is out of range"}),
+                                         Refusal{"LIE_CONTRACT", "contract.result_bits is 48: "},
+                                         Refusal{"LIE_LANDING_PAD",
+                                                 "contract.landing_pad is 4: from 0 to 3"}),
                          [](const auto& row) { return std::string(row.param.lie); });
 
 class LyingImage : public testing::TestWithParam<Refusal> {};
@@ -120,17 +148,18 @@ TEST_P(LyingImage, IsBrokenWithTheReason) {
   EXPECT_THAT(outcome.reason, HasSubstr(GetParam().message));
 }
 
-INSTANTIATE_TEST_SUITE_P(Lies, LyingImage,
-                         testing::Values(Refusal{"LIE_OUTSIDE", "outside the arena"},
-                                         Refusal{"LIE_OFFSETS", "instruction offsets"},
-                                         Refusal{"LIE_COUNT", "1 functions compiled, 2 asked"},
-                                         Refusal{"LIE_NO_FUNCTIONS", "no list of functions"},
-                                         Refusal{"LIE_TWICE", "is there twice"},
-                                         Refusal{"LIE_SYMBOL_OUTSIDE", "a symbol lies outside"},
-                                         Refusal{"LIE_SYMBOL_SHORT", "a symbol is too short"},
-                                         Refusal{"LIE_SYMBOL_NAMELESS", "has no name"},
-                                         Refusal{"LIE_STATUS", ""}),
-                         [](const auto& row) { return std::string(row.param.lie); });
+INSTANTIATE_TEST_SUITE_P(
+    Lies, LyingImage,
+    testing::Values(Refusal{"LIE_OUTSIDE", "outside the arena"},
+                    Refusal{"LIE_OFFSETS", "functions[0].insn_offsets[1] is 0: "},
+                    Refusal{"LIE_COUNT", "1 functions compiled, 2 asked"},
+                    Refusal{"LIE_NO_FUNCTIONS", "functions is null"},
+                    Refusal{"LIE_TWICE", "is there twice"},
+                    Refusal{"LIE_SYMBOL_OUTSIDE", "symbols[0] lies outside"},
+                    Refusal{"LIE_SYMBOL_SHORT", "symbols[0].struct_size is 4: "},
+                    Refusal{"LIE_SYMBOL_NAMELESS", "symbols[0] has no name"},
+                    Refusal{"LIE_TOO_MUCH", "more of the image than"}, Refusal{"LIE_STATUS", ""}),
+    [](const auto& row) { return std::string(row.param.lie); });
 
 TEST(PluginLoader, PassesOnARefusal) {
   auto jit = open_plugin(testing_plugin("LIE_REFUSED"));

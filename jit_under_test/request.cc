@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "jit_under_test/request.h"
 
+#include <algorithm>
 #include <type_traits>
 
 #include "core/capability.h"
 #include "core/guest.h"
+#include "core/helper_model.h"
+#include "core/insn.h"
 #include "core/opcode.h"
 
 namespace plumb::jit {
@@ -23,6 +26,15 @@ static_assert(capability_bit(Capability::kThrow) == PLUMB_CAN_THROW);
 static_assert(capability_bit(Capability::kTrampoline) == PLUMB_CAN_TRAMPOLINE);
 static_assert(capability_bit(Capability::kPoke) == PLUMB_CAN_POKE);
 static_assert(capability_bit(Capability::kUnverified) == PLUMB_CAN_TAKE_UNVERIFIED);
+static_assert(static_cast<int>(HelperArg::kNone) == PLUMB_TYPE_NONE);
+static_assert(static_cast<int>(HelperArg::kAny) == PLUMB_TYPE_SCALAR);
+static_assert(static_cast<int>(HelperArg::kAnything) == PLUMB_TYPE_ANYTHING);
+static_assert(static_cast<int>(HelperArg::kContext) == PLUMB_TYPE_CONTEXT);
+static_assert(static_cast<int>(HelperArg::kArray) == PLUMB_TYPE_PROG_ARRAY);
+static_assert(static_cast<int>(HelperArg::kReadMem) == PLUMB_TYPE_READ_MEMORY);
+static_assert(static_cast<int>(HelperArg::kWriteMem) == PLUMB_TYPE_WRITE_MEMORY);
+static_assert(static_cast<int>(HelperArg::kSize) == PLUMB_TYPE_SIZE);
+static_assert(static_cast<int>(HelperArg::kFunction) == PLUMB_TYPE_FUNCTION);
 
 plumb_insn encode(const Insn& insn) {
   return {.opcode = insn.opcode,
@@ -79,36 +91,65 @@ void RequestBuilder::add_programs(const Case& value) {
   plumb_function* functions = functions_.data();
   for (const Program& program : value.programs) {
     programs_.push_back({.struct_size = sizeof(plumb_program),
-                         .function_count = static_cast<std::uint32_t>(program.functions.size()),
+                         .reserved = 0,
                          .name = program.name.c_str(),
+                         .function_count = static_cast<std::uint32_t>(program.functions.size()),
+                         .function_stride = sizeof(plumb_function),
                          .functions = functions});
     mark_callbacks(program, functions);
     functions += program.functions.size();
   }
 }
 
-const plumb_load_request& RequestBuilder::build(const Case& value) {
+void RequestBuilder::add_helpers(std::uint64_t stubs) {
+  for (const HelperInfo& helper : helper_table()) {
+    plumb_helper& out = helpers_.emplace_back();
+    out.struct_size = sizeof(plumb_helper);
+    out.number = helper.number;
+    out.name = helper.name.data();  // of a string literal, so that it ends in a zero
+    const bool has_stub = stubs != 0 && helper.number != kTailCallHelper;
+    out.stub =
+        has_stub ? stubs + guest::kStubStride * static_cast<std::uint64_t>(helper.number) : 0;
+    out.result = PLUMB_TYPE_SCALAR;
+    std::ranges::transform(helper.args, out.argument,
+                           [](HelperArg type) { return static_cast<std::uint8_t>(type); });
+  }
+}
+
+const plumb_load_request& RequestBuilder::build(const Case& value, std::uint64_t stubs) {
   insns_.clear();
   functions_.clear();
   programs_.clear();
   arrays_.clear();
-  regions_.clear();
+  region_addresses_.clear();
+  region_sizes_.clear();
+  helpers_.clear();
   add_programs(value);
+  add_helpers(stubs);
   for (const ProgArray& array : value.arrays) {
     arrays_.push_back({.struct_size = sizeof(plumb_prog_array),
                        .slot_count = static_cast<std::uint32_t>(array.slots.size()),
                        .slots = array.slots.data()});
   }
   for (std::size_t i = 0; i < value.regions.size(); ++i) {
-    regions_.push_back(guest::region_address(i, value.regions[i].bytes.size()));
+    region_sizes_.push_back(value.regions[i].bytes.size());
+    region_addresses_.push_back(guest::region_address(i, region_sizes_.back()));
   }
   request_ = {.struct_size = sizeof(plumb_load_request),
+              .entry_program = static_cast<std::uint32_t>(value.enter),
               .program_count = static_cast<std::uint32_t>(programs_.size()),
+              .program_stride = sizeof(plumb_program),
               .programs = programs_.data(),
               .array_count = static_cast<std::uint32_t>(arrays_.size()),
-              .region_count = static_cast<std::uint32_t>(regions_.size()),
+              .array_stride = sizeof(plumb_prog_array),
               .arrays = arrays_.data(),
-              .region_addresses = regions_.data()};
+              .helper_count = static_cast<std::uint32_t>(helpers_.size()),
+              .helper_stride = sizeof(plumb_helper),
+              .helpers = helpers_.data(),
+              .region_count = static_cast<std::uint32_t>(region_addresses_.size()),
+              .context_size = static_cast<std::uint32_t>(value.context.size()),
+              .region_addresses = region_addresses_.data(),
+              .region_sizes = region_sizes_.data()};
   return request_;
 }
 

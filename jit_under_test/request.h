@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "core/case.h"
@@ -12,16 +13,20 @@ namespace plumb::jit {
 // into them and into the case, so it is valid until either changes.
 class RequestBuilder {
  public:
-  [[nodiscard]] const plumb_load_request& build(const Case& value);
+  // stubs: guest address of the helper stubs; 0: there are none, as for interpreters.
+  [[nodiscard]] const plumb_load_request& build(const Case& value, std::uint64_t stubs);
 
  private:
   void add_programs(const Case& value);
+  void add_helpers(std::uint64_t stubs);
 
   std::vector<plumb_insn> insns_;
   std::vector<plumb_function> functions_;
   std::vector<plumb_program> programs_;
   std::vector<plumb_prog_array> arrays_;
-  std::vector<std::uint64_t> regions_;
+  std::vector<std::uint64_t> region_addresses_;
+  std::vector<std::uint64_t> region_sizes_;
+  std::vector<plumb_helper> helpers_;
   plumb_load_request request_{};
 };
 

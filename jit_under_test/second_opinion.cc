@@ -6,7 +6,6 @@
 #include <fnmatch.h>
 
 #include <algorithm>
-#include <cstddef>
 #include <filesystem>
 #include <span>
 #include <system_error>
@@ -14,8 +13,10 @@
 
 #include "core/check.h"
 #include "core/helper_model.h"
+#include "jit_under_test/contract_reader.h"
 #include "jit_under_test/interpreter.h"
 #include "jit_under_test/library.h"
+#include "jit_under_test/plugin_struct.h"
 #include "jit_under_test/request.h"
 
 namespace plumb::jit {
@@ -116,7 +117,7 @@ class PluginInterpreter final : public Interpreter {
 
  private:
   Library library_;
-  const plumb_interpreter& table_;
+  plumb_interpreter table_;
   InterpreterInfo info_;
   RequestBuilder request_;
 };
@@ -130,7 +131,7 @@ Interpretation PluginInterpreter::run(const Case& value) {
   }
   out.context_address = context.address();
   out.array_addresses.resize(value.arrays.size());
-  plumb_load_request request = request_.build(value);
+  plumb_load_request request = request_.build(value, 0);
   request.region_addresses = out.region_addresses.data();
   plumb_interpretation invocation{.struct_size = sizeof(plumb_interpretation),
                                   .program = static_cast<std::uint32_t>(value.enter),
@@ -154,23 +155,29 @@ Interpretation PluginInterpreter::run(const Case& value) {
 }
 
 Result<InterpreterInfo> read_info(const plumb_interpreter_info* from) {
-  const std::size_t needed =
-      offsetof(plumb_interpreter_info, contract) + offsetof(plumb_contract, calls_keep_count) + 1;
-  if (from == nullptr || from->struct_size < needed) {
-    return fail("its description is too short for ABI version 1");
-  }
-  if (from->name == nullptr || from->version == nullptr || from->origin == nullptr ||
-      from->jits == nullptr) {
+  const Result<plumb_interpreter_info> said = take_struct(from, "info");
+  if (!said) return std::unexpected(said.error());
+  if (said->name == nullptr || said->version == nullptr || said->origin == nullptr ||
+      said->jits == nullptr) {
     return fail("its description lacks a name");
   }
+  JitInfo contract;
+  if (auto read = read_contract(said->contract, contract); !read) {
+    return std::unexpected(read.error());
+  }
+  if (contract.contract.empty_slot_consumes_count == Tristate::kUnknown) {
+    return fail(
+        "its contract leaves empty_slot_consumes_count or calls_keep_count unknown: an interpreter "
+        "has to say");
+  }
   InterpreterInfo info;
-  info.name = from->name;
-  info.version = from->version;
-  info.origin = from->origin;
-  info.jits = split(from->jits, ',');
-  info.capabilities = from->capabilities;
-  info.empty_slot_consumes_count = from->contract.empty_slot_consumes_count != 0;
-  info.calls_keep_count = from->contract.calls_keep_count != 0;
+  info.name = said->name;
+  info.version = said->version;
+  info.origin = said->origin;
+  info.jits = split(said->jits, ',');
+  info.capabilities = said->capabilities;
+  info.empty_slot_consumes_count = contract.contract.empty_slot_consumes_count == Tristate::kYes;
+  info.calls_keep_count = contract.contract.calls_keep_count;
   return info;
 }
 
@@ -179,14 +186,24 @@ Result<std::unique_ptr<Interpreter>> open_library(Library library) {
   if (symbol == nullptr) {
     return fail("no interpreter: it does not export " PLUMB_INTERPRETER_ENTRY "()");
   }
-  const plumb_interpreter* table = reinterpret_cast<decltype(&plumb_interpreter_entry)>(symbol)();
-  if (table == nullptr || table->struct_size < sizeof(plumb_interpreter)) {
-    return fail("its table is too short");
+  const plumb_interpreter* exported = reinterpret_cast<decltype(&plumb_interpreter_entry)>(symbol)(
+      PLUMB_INTERPRETER_ABI, sizeof(plumb_interpreter));
+  if (exported == nullptr) {
+    return fail(fmt::format("it cannot serve a host of interpreter ABI {}", PLUMB_INTERPRETER_ABI));
   }
-  if (table->abi != PLUMB_INTERPRETER_ABI) {
-    return fail(fmt::format("it speaks interpreter ABI {}, this build speaks {}", table->abi,
+  const auto abi = copy_of<plumb_interpreter>(exported, PLUMB_UP_TO(plumb_interpreter, abi)).abi;
+  if (abi < PLUMB_INTERPRETER_ABI) {
+    return fail(
+        fmt::format("it was built for interpreter ABI {}, this build speaks {}: `plumb jits add "
+                    "--force` it again from its source",
+                    abi, PLUMB_INTERPRETER_ABI));
+  }
+  if (abi != PLUMB_INTERPRETER_ABI) {
+    return fail(fmt::format("it speaks interpreter ABI {}, this build speaks {}", abi,
                             PLUMB_INTERPRETER_ABI));
   }
+  const Result<plumb_interpreter> table = take_struct(exported, "interpreter");
+  if (!table) return std::unexpected(table.error());
   if (table->run == nullptr) return fail("its table lacks run");
   Result<InterpreterInfo> info = read_info(table->info);
   if (!info) return std::unexpected(info.error());

@@ -79,6 +79,7 @@ static int load(const struct plumb_load_request* request, struct plumb_image* im
   const uint64_t address = arena + PLUMB_STUB_SIZE;
   struct buffer to = {(uint8_t*)(uintptr_t)address, 0};
 
+  /* The first element lies where the array begins, whatever the stride. */
   if (request->program_count != 1 || request->programs[0].function_count != 1 ||
       request->programs[0].functions[0].insn_count != kInsns) {
     snprintf(error, error_size, "it has another form");
@@ -98,20 +99,43 @@ static int load(const struct plumb_load_request* request, struct plumb_image* im
   function.struct_size = sizeof(function);
   function.size = to.size;
   function.address = address;
-  function.tail_call_entry = UINT32_MAX;
+  function.tail_call_entry = PLUMB_OFFSET_NEVER;
   function.stack_size = kStackSize;
   function.insn_offset_count = kInsns + 1;
   function.insn_offsets = offsets;
   code.address = address;
   code.size = 4096;
   image->function_count = 1;
+  image->function_stride = sizeof(function);
   image->functions = &function;
   image->code_range_count = 1;
+  image->code_range_stride = sizeof(code);
   image->code_ranges = &code;
   return PLUMB_LOADED;
 }
 
 static void unload(struct plumb_image* image) { (void)image; }
+
+static const struct plumb_contract contract = {
+    .struct_size = sizeof(struct plumb_contract),
+    .bpf_register = {PLUMB_REGISTER(0), PLUMB_REGISTER(7), PLUMB_REGISTER(6), PLUMB_REGISTER(2),
+                     PLUMB_REGISTER(1), PLUMB_REGISTER(8), PLUMB_REGISTER(3), PLUMB_REGISTER(13),
+                     PLUMB_REGISTER(14), PLUMB_REGISTER(15), PLUMB_REGISTER(5)},
+    .frame_pointer = PLUMB_REGISTER(5),
+    .r10_bias_known = PLUMB_YES,
+    .r10_moved_by = PLUMB_CALLEE,
+    .r10_only_where_used = PLUMB_YES,
+    .r6_r9_saved_by = PLUMB_CALLEE,
+    .call_alignment = 8,
+    .sp_at_calls = PLUMB_SP_CONSTANT,
+    .result_bits = 64,
+    .bpf_stack = PLUMB_STACK_IN_FRAME,
+    .frame_rounding = 8,
+    .division_by_zero = PLUMB_DIVISION_RFC,
+    .empty_slot_consumes_count = PLUMB_NO,
+    .calls_keep_count = PLUMB_NO,
+    .landing_pad = PLUMB_LANDING_PAD_NONE,
+};
 
 static const struct plumb_plugin_info info = {
     .struct_size = sizeof(info),
@@ -123,13 +147,7 @@ static const struct plumb_plugin_info info = {
     .capabilities = 0,
     .arena_base = 0x34000000u,
     .arena_size = 1u << 20,
-    .contract = {.struct_size = sizeof(struct plumb_contract),
-                 .call_alignment = 8,
-                 .result_bits = 64,
-                 .frame_rounding = 8,
-                 .bpf_register = {0, 7, 6, 2, 1, 8, 3, 13, 14, 15, 5},
-                 .frame_pointer = 5,
-                 .r10_bias = 0},
+    .contract = &contract,
 };
 
 static const struct plumb_plugin plugin = {
@@ -141,4 +159,7 @@ static const struct plumb_plugin plugin = {
     .unload = unload,
 };
 
-const struct plumb_plugin* plumb_plugin_entry(void) { return &plugin; }
+const struct plumb_plugin* plumb_plugin_entry(uint32_t host_abi, uint32_t host_size) {
+  (void)host_size;
+  return host_abi >= PLUMB_PLUGIN_ABI ? &plugin : NULL;
+}

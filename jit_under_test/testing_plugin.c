@@ -26,11 +26,14 @@ enum {
   LIE_STATUS, /* a status that does not exist */
   LIE_LANDING_PAD,
   LIE_SYMBOL_OUTSIDE, /* a thunk outside the arena */
-  LIE_SYMBOL_SHORT,   /* symbols of four bytes each */
+  LIE_SYMBOL_SHORT,   /* symbols that end before their address */
   LIE_SYMBOL_NAMELESS,
-  LIE_NO_FUNCTIONS, /* a count without a list */
-  LIE_ARENA_SMALL,  /* less than the stubs take */
-  OLD_SYMBOLS /* no lie: symbols without a size, nothing about the verifier: as it was before */
+  LIE_NO_FUNCTIONS,  /* a count without a list */
+  LIE_ARENA_SMALL,   /* less than the stubs take */
+  LIE_FAMILY,        /* a name that leads out of a directory */
+  LIE_SERVES_OTHERS, /* no table for this host */
+  LIE_TOO_MUCH,      /* writes more of the image than there is room for */
+  NOTHING_KNOWN      /* no lie: short structs, no contract, no instruction offsets */
 };
 
 #ifndef PLUMB_TESTING_LIE
@@ -71,28 +74,35 @@ static void compile(const struct plumb_function* from, uint32_t program, uint32_
   to->function = PLUMB_TESTING_LIE == LIE_TWICE ? 0 : index;
   to->size = 16;
   to->address = address;
-  to->tail_call_entry = UINT32_MAX;
+  to->tail_call_entry = PLUMB_OFFSET_NEVER;
+  if (PLUMB_TESTING_LIE == NOTHING_KNOWN) {
+    to->struct_size = offsetof(struct plumb_native_function, tail_call_reachable);
+    to->tail_call_entry = PLUMB_OFFSET_UNKNOWN;
+    to->stack_size = PLUMB_SIZE_UNKNOWN;
+    return;
+  }
   to->insn_offset_count = from->insn_count + 1;
   to->insn_offsets = offsets[slot];
 }
 
-/* Two thunks behind the code. The first version of struct plumb_symbol ended before the size. */
+/* Two thunks behind the code. */
 static void describe_symbols(struct plumb_image* image) {
   static struct plumb_symbol symbols[2];
-  static const size_t old_size = offsetof(struct plumb_symbol, size);
-  struct plumb_symbol symbol = {.struct_size = sizeof(symbol),
-                                .kind = PLUMB_SYMBOL_THUNK,
-                                .name = PLUMB_TESTING_LIE == LIE_SYMBOL_NAMELESS ? NULL : "thunk",
-                                .size = 24};
-  size_t stride = sizeof(symbol), i;
+  uint32_t i;
 
-  if (PLUMB_TESTING_LIE == OLD_SYMBOLS) symbol.struct_size = (uint32_t)(stride = old_size);
-  if (PLUMB_TESTING_LIE == LIE_SYMBOL_SHORT) symbol.struct_size = 4;
   for (i = 0; i < 2; i++) {
-    symbol.address = arena + (PLUMB_TESTING_LIE == LIE_SYMBOL_OUTSIDE ? 0 : 2048) - 16 + 32 * i;
-    memcpy((char*)symbols + i * stride, &symbol, stride);
+    symbols[i].struct_size = sizeof(symbols[i]);
+    if (PLUMB_TESTING_LIE == NOTHING_KNOWN)
+      symbols[i].struct_size = offsetof(struct plumb_symbol, size);
+    if (PLUMB_TESTING_LIE == LIE_SYMBOL_SHORT) symbols[i].struct_size = 4;
+    symbols[i].kind = PLUMB_SYMBOL_THUNK;
+    symbols[i].name = PLUMB_TESTING_LIE == LIE_SYMBOL_NAMELESS ? NULL : "thunk";
+    symbols[i].address = arena + PLUMB_STUB_SIZE + 2048 + 32 * i;
+    if (PLUMB_TESTING_LIE == LIE_SYMBOL_OUTSIDE) symbols[i].address = arena - 16 + 32 * i;
+    symbols[i].size = 24;
   }
   image->symbols = symbols;
+  image->symbol_stride = sizeof(symbols[0]);
   image->symbol_count = 2;
 }
 
@@ -106,55 +116,77 @@ static int load(const struct plumb_load_request* request, struct plumb_image* im
   }
   if (PLUMB_TESTING_LIE == LIE_STATUS) return 77;
   for (p = 0; p < request->program_count; p++) {
-    for (f = 0; f < request->programs[p].function_count; f++) {
-      compile(&request->programs[p].functions[f], p, f, count++);
+    const struct plumb_program* program =
+        PLUMB_AT(struct plumb_program, request->programs, request->program_stride, p);
+    for (f = 0; f < program->function_count; f++) {
+      compile(PLUMB_AT(struct plumb_function, program->functions, program->function_stride, f), p,
+              f, count++);
     }
   }
   code.address = arena + PLUMB_STUB_SIZE;
   code.size = 4096;
   image->function_count = PLUMB_TESTING_LIE == LIE_COUNT ? count - 1 : count;
+  image->function_stride = sizeof(functions[0]);
   image->functions = PLUMB_TESTING_LIE == LIE_NO_FUNCTIONS ? NULL : functions;
   image->code_range_count = 1;
+  image->code_range_stride = sizeof(code);
   image->code_ranges = &code;
   describe_symbols(image);
+  if (PLUMB_TESTING_LIE == LIE_TOO_MUCH) memset((char*)image + image->struct_size, 7, 8);
   return PLUMB_LOADED;
 }
 
 static void unload(struct plumb_image* image) { (void)image; }
 
+static const struct plumb_contract contract = {
+    .struct_size = sizeof(struct plumb_contract),
+    .bpf_register = {PLUMB_REGISTER(0), PLUMB_REGISTER(7), PLUMB_REGISTER(6), PLUMB_REGISTER(2),
+                     PLUMB_REGISTER(1), PLUMB_REGISTER(8), PLUMB_REGISTER(3), PLUMB_REGISTER(13),
+                     PLUMB_REGISTER(14), PLUMB_REGISTER(15), PLUMB_REGISTER(5)},
+    .frame_pointer = PLUMB_REGISTER(5),
+    .r10_bias_known = PLUMB_YES,
+    .r10_moved_by = PLUMB_CALLEE,
+    .r10_only_where_used = PLUMB_YES,
+    .r6_r9_saved_by = PLUMB_CALLEE,
+    .call_alignment = 8,
+    .sp_at_calls = PLUMB_SP_CONSTANT,
+    .result_bits = PLUMB_TESTING_LIE == LIE_CONTRACT ? 48 : 64,
+    .bpf_stack = PLUMB_STACK_IN_FRAME,
+    .frame_rounding = 8,
+    .division_by_zero = PLUMB_DIVISION_RFC,
+    .empty_slot_consumes_count = PLUMB_NO,
+    .calls_keep_count = PLUMB_NO,
+    .landing_pad = PLUMB_TESTING_LIE == LIE_LANDING_PAD ? 4 : PLUMB_LANDING_PAD_ENDBR64,
+    .call_preamble = 16,
+    .verifier_rules = PLUMB_VERIFIER_ROUNDS_TO_16 | PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK,
+};
+
 static const struct plumb_plugin_info info = {
     .struct_size = sizeof(info),
     .arch = PLUMB_TESTING_LIE == LIE_ARCH ? 9 : PLUMB_ARCH_X86_64,
     .name = PLUMB_TESTING_LIE == LIE_NO_NAME ? NULL : "testing-1-x86_64",
-    .family = "testing",
+    .family = PLUMB_TESTING_LIE == LIE_FAMILY ? "../testing" : "testing",
     .version = "1",
     .origin = "a test",
     .capabilities = PLUMB_CAN_CALL_SUBPROGRAMS,
     .arena_base = PLUMB_TESTING_LIE == LIE_ARENA_HIGH ? 0x100000000u : 0x30000000u,
     .arena_size = PLUMB_TESTING_LIE == LIE_ARENA_SMALL ? 4096 : 1u << 20,
-    .contract = {.struct_size = sizeof(struct plumb_contract),
-                 .call_alignment = 8,
-                 .result_bits = PLUMB_TESTING_LIE == LIE_CONTRACT ? 48 : 64,
-                 .frame_rounding = 8,
-                 .bpf_register = {0, 7, 6, 2, 1, 8, 3, 13, 14, 15, 5},
-                 .frame_pointer = 5,
-                 .r10_bias = 0,
-                 .landing_pad = PLUMB_TESTING_LIE == LIE_LANDING_PAD ? 3 : 1,
-                 .call_preamble = 16,
-                 .verifier_rules =
-                     PLUMB_TESTING_LIE == OLD_SYMBOLS
-                         ? 0 /* as before there was such a field */
-                         : PLUMB_VERIFIER_ROUNDS_TO_16 | PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK},
+    .contract = PLUMB_TESTING_LIE == NOTHING_KNOWN ? NULL : &contract,
 };
 
 static const struct plumb_plugin plugin = {
-    .struct_size = PLUMB_TESTING_LIE == LIE_SHORT_TABLE ? 8 : sizeof(plugin),
+    .struct_size = PLUMB_TESTING_LIE == LIE_SHORT_TABLE ? 8
+                   : PLUMB_TESTING_LIE == NOTHING_KNOWN ? offsetof(struct plumb_plugin, update_slot)
+                                                        : sizeof(plugin),
     .abi = PLUMB_TESTING_LIE == LIE_ABI ? 99 : PLUMB_PLUGIN_ABI,
     .info = &info,
     .open = open_arena,
     .load = PLUMB_TESTING_LIE == LIE_NO_LOAD ? NULL : load,
     .unload = unload,
-    .update_slot = NULL,
 };
 
-const struct plumb_plugin* plumb_plugin_entry(void) { return &plugin; }
+const struct plumb_plugin* plumb_plugin_entry(uint32_t host_abi, uint32_t host_size) {
+  (void)host_size;
+  if (PLUMB_TESTING_LIE == LIE_SERVES_OTHERS) return NULL;
+  return host_abi >= PLUMB_PLUGIN_ABI ? &plugin : NULL;
+}

@@ -65,18 +65,18 @@ TEST_P(LinuxRiscv64, SaysWhatItIs) {
   EXPECT_STREQ(info.name, GetParam());
   EXPECT_STREQ(info.family, "linux");
   EXPECT_EQ(info.arch, static_cast<uint32_t>(PLUMB_ARCH_RISCV64));
-  EXPECT_EQ(info.contract.empty_slot_consumes_count, 1);
-  EXPECT_EQ(info.contract.calls_keep_count, 1);
-  EXPECT_EQ(info.contract.call_alignment, 16);
-  EXPECT_EQ(info.contract.result_bits, 32);
-  EXPECT_EQ(info.contract.frame_rounding, 16);
+  EXPECT_EQ(info.contract->empty_slot_consumes_count, PLUMB_YES);
+  EXPECT_EQ(info.contract->calls_keep_count, PLUMB_YES);
+  EXPECT_EQ(info.contract->call_alignment, 16);
+  EXPECT_EQ(info.contract->result_bits, 32);
+  EXPECT_EQ(info.contract->frame_rounding, 16);
   // From the text of the tree's verifier.c.
-  EXPECT_EQ(info.contract.verifier_rules,
+  EXPECT_EQ(info.contract->verifier_rules,
             PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK | (is_new() ? PLUMB_VERIFIER_ROUNDS_TO_16 : 0));
-  EXPECT_EQ(info.contract.frame_pointer, 8);
-  EXPECT_EQ(info.contract.r10_bias, 0);
-  const Bytes registers(info.contract.bpf_register, info.contract.bpf_register + 11);
-  EXPECT_EQ(registers, (Bytes{15, 10, 11, 12, 13, 14, 9, 18, 19, 20, 21}));
+  EXPECT_EQ(info.contract->frame_pointer, PLUMB_REGISTER(8));
+  EXPECT_EQ(info.contract->r10_bias, 0);
+  EXPECT_EQ(info.contract->r10_bias_known, PLUMB_YES);
+  EXPECT_EQ(registers_of(*info.contract), (Bytes{15, 10, 11, 12, 13, 14, 9, 18, 19, 20, 21}));
   const uint64_t both = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL | PLUMB_CAN_CALL_BACK |
                         PLUMB_CAN_ATOMICS | PLUMB_CAN_TAKE_UNVERIFIED;
   EXPECT_EQ(info.capabilities, is_new() ? both | PLUMB_CAN_V4 : both);
@@ -223,9 +223,9 @@ TEST_P(LinuxRiscv64, SlotUpdateWritesTheSlotAndNothingElse) {
   ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
   const Bytes before = loaded.code();
   const plumb_range& array = loaded.image.array_objects[0];
-  plumb_patch_step steps[4];
+  Steps steps(4);
   char error[128] = "";
-  ASSERT_EQ(api_->update_slot(&loaded.image, 0, 1, 0, 1, steps, 4, error, sizeof(error)), 1)
+  ASSERT_EQ(api_->update_slot(&loaded.image, 0, 1, 0, 1, &steps.list, error, sizeof(error)), 1)
       << error;
   EXPECT_EQ(steps[0].size, 8u);
   EXPECT_EQ(steps[0].address, array.address + array.size - 8);

@@ -18,15 +18,16 @@ TEST_P(LinuxPlugin, SaysWhatItIs) {
   EXPECT_STREQ(info.family, "linux");
   EXPECT_EQ(std::string(info.version).rfind(is_new() ? "6.12." : "6.1.", 0), 0u) << info.version;
   EXPECT_EQ(info.arch, static_cast<uint32_t>(PLUMB_ARCH_X86_64));
-  EXPECT_EQ(info.contract.empty_slot_consumes_count, is_new() ? 0 : 1);
-  EXPECT_EQ(info.contract.call_alignment, 8);
-  EXPECT_EQ(info.contract.result_bits, 64);
-  EXPECT_EQ(info.contract.frame_rounding, 8);
+  EXPECT_EQ(info.contract->empty_slot_consumes_count, is_new() ? PLUMB_NO : PLUMB_YES);
+  EXPECT_EQ(info.contract->call_alignment, 8);
+  EXPECT_EQ(info.contract->result_bits, 64);
+  EXPECT_EQ(info.contract->frame_rounding, 8);
   // From the text of the tree's verifier.c.
-  EXPECT_EQ(info.contract.verifier_rules,
+  EXPECT_EQ(info.contract->verifier_rules,
             PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK | (is_new() ? PLUMB_VERIFIER_ROUNDS_TO_16 : 0));
-  EXPECT_EQ(info.contract.frame_pointer, 5);
-  EXPECT_EQ(info.contract.r10_bias, 0);
+  EXPECT_EQ(info.contract->frame_pointer, PLUMB_REGISTER(5));
+  EXPECT_EQ(info.contract->r10_bias, 0);
+  EXPECT_EQ(info.contract->r10_bias_known, PLUMB_YES);
   const uint64_t both = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL |
                         PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM | PLUMB_CAN_CALL_BACK |
                         PLUMB_CAN_ATOMICS | PLUMB_CAN_POKE | PLUMB_CAN_TAKE_UNVERIFIED;

@@ -188,9 +188,9 @@ TEST_P(LinuxPokeRobustness, BugInsideTheJitIsAnErrorWithItsPlace) {
   auto* target = reinterpret_cast<uint8_t*>(f.address + f.insn_offsets[4] - 5);
   const Bytes saved(target, target + 5);
   target[0] = 0x90;
-  plumb_patch_step steps[8];
+  Steps steps(8);
   char error[256] = "";
-  EXPECT_EQ(api_->update_slot(&loaded.image, 0, 0, 0, 1, steps, 8, error, sizeof(error)), -1);
+  EXPECT_EQ(api_->update_slot(&loaded.image, 0, 0, 0, 1, &steps.list, error, sizeof(error)), -1);
   EXPECT_EQ(std::string(error).rfind("BUG_ON(ret < 0) at bpf_jit_comp.c:", 0), 0u) << error;
   std::copy(saved.begin(), saved.end(), target);
 }

@@ -78,9 +78,9 @@ TEST_P(LinuxTailCall, CallersLoadedBeforeAndAfterTheTargetAreBothPatched) {
     EXPECT_EQ(jump_target(site.target), target.address + target.tail_call_entry);
   }
   // Later updates reach both, and find what they expect.
-  plumb_patch_step steps[16];
+  Steps steps(16);
   char error[128] = "";
-  ASSERT_EQ(api_->update_slot(&loaded.image, 0, 0, -1, 1, steps, 16, error, sizeof(error)), 7)
+  ASSERT_EQ(api_->update_slot(&loaded.image, 0, 0, -1, 1, &steps.list, error, sizeof(error)), 7)
       << error;
   for (const uint32_t program : {0u, 2u}) {
     SCOPED_TRACE(program);
@@ -207,10 +207,11 @@ TEST_P(LinuxTailCall, UpdatesPokeInTheSafeOrder) {
   Loaded loaded(api_, request);
   ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
   const Site site = find_site(loaded, 0);
-  plumb_patch_step steps[8];
+  Steps steps(8);
   char error[128] = "";
   auto update = [&](int32_t program, int apply) {
-    return api_->update_slot(&loaded.image, 0, 0, program, apply, steps, 8, error, sizeof(error));
+    return api_->update_slot(&loaded.image, 0, 0, program, apply, &steps.list, error,
+                             sizeof(error));
   };
   const auto* slot_page = &loaded.image.array_objects[0];
 
@@ -222,8 +223,10 @@ TEST_P(LinuxTailCall, UpdatesPokeInTheSafeOrder) {
   EXPECT_EQ(steps[0].size, 8u);
   EXPECT_GE(steps[0].address, slot_page->address);
   EXPECT_LT(steps[0].address, slot_page->address + slot_page->size);
+  EXPECT_EQ(steps[0].kind, static_cast<uint32_t>(PLUMB_PATCH_SLOT));
   EXPECT_EQ(steps[1].address, site.target);
   EXPECT_EQ(steps[1].size, 5u);
+  EXPECT_EQ(steps[1].kind, static_cast<uint32_t>(PLUMB_PATCH_INT3));
   EXPECT_EQ(std::memcmp(steps[1].expected, kNop5.data(), 5), 0);
   EXPECT_EQ(steps[1].replacement[0], 0xe9);
   EXPECT_EQ(steps[2].address, site.bypass);
@@ -240,13 +243,14 @@ TEST_P(LinuxTailCall, UpdatesPokeInTheSafeOrder) {
   ASSERT_EQ(update(-1, 1), 4) << error;
   EXPECT_EQ(steps[1].address, site.bypass);
   EXPECT_EQ(steps[2].size, 0u);
+  EXPECT_EQ(steps[2].kind, static_cast<uint32_t>(PLUMB_PATCH_GRACE_PERIOD));
   EXPECT_EQ(steps[3].address, site.target);
   EXPECT_EQ(std::memcmp(steps[3].replacement, kNop5.data(), 5), 0);
   EXPECT_EQ(loaded.code(), before);
 
   // Remove again: nothing to do, nothing to wait for.
   EXPECT_EQ(update(-1, 1), 0) << error;
-  EXPECT_EQ(api_->update_slot(&loaded.image, 0, 1, 0, 1, steps, 8, error, sizeof(error)), -1);
+  EXPECT_EQ(api_->update_slot(&loaded.image, 0, 1, 0, 1, &steps.list, error, sizeof(error)), -1);
 }
 
 }  // namespace

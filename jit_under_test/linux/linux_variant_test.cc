@@ -16,42 +16,42 @@ struct Known {
 };
 constexpr Known kVariants[] = {
     {"linux-6.12-x86_64:ibt", PLUMB_LANDING_PAD_ENDBR64, 0, false},
-    {"linux-6.12-x86_64:retpoline", 0, 0, true},
-    {"linux-6.12-x86_64:lfence", 0, 0, false},
-    {"linux-6.12-x86_64:rethunk", 0, 0, true},
-    {"linux-6.12-x86_64:call-depth", 0, 0, true},
-    {"linux-6.12-x86_64:its", 0, 0, true},
-    {"linux-6.12-x86_64:kcfi", 0, 0, false},
-    {"linux-6.12-x86_64:call-padding", 0, 0, false},
+    {"linux-6.12-x86_64:retpoline", PLUMB_LANDING_PAD_NONE, 0, true},
+    {"linux-6.12-x86_64:lfence", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.12-x86_64:rethunk", PLUMB_LANDING_PAD_NONE, 0, true},
+    {"linux-6.12-x86_64:call-depth", PLUMB_LANDING_PAD_NONE, 0, true},
+    {"linux-6.12-x86_64:its", PLUMB_LANDING_PAD_NONE, 0, true},
+    {"linux-6.12-x86_64:kcfi", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.12-x86_64:call-padding", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.12-x86_64:fineibt", PLUMB_LANDING_PAD_ENDBR64, 16, false},
-    {"linux-6.12-x86_64:bmi2", 0, 0, false},
-    {"linux-6.12-x86_64:blinding", 0, 0, false},
-    {"linux-6.12-x86_64:exceptions", 0, 0, false},
-    {"linux-6.12-x86_64:arena", 0, 0, false},
+    {"linux-6.12-x86_64:bmi2", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.12-x86_64:blinding", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.12-x86_64:exceptions", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.12-x86_64:arena", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.1-x86_64:ibt", PLUMB_LANDING_PAD_ENDBR64, 0, false},
-    {"linux-6.1-x86_64:retpoline", 0, 0, true},
-    {"linux-6.1-x86_64:lfence", 0, 0, false},
-    {"linux-6.1-x86_64:rethunk", 0, 0, true},
-    {"linux-6.1-x86_64:its", 0, 0, true},
-    {"linux-6.1-x86_64:blinding", 0, 0, false},
+    {"linux-6.1-x86_64:retpoline", PLUMB_LANDING_PAD_NONE, 0, true},
+    {"linux-6.1-x86_64:lfence", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.1-x86_64:rethunk", PLUMB_LANDING_PAD_NONE, 0, true},
+    {"linux-6.1-x86_64:its", PLUMB_LANDING_PAD_NONE, 0, true},
+    {"linux-6.1-x86_64:blinding", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.12-arm64:bti", PLUMB_LANDING_PAD_BTI, 0, false},
-    {"linux-6.12-arm64:pac", 0, 0, false},
+    {"linux-6.12-arm64:pac", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.12-arm64:bti+pac", PLUMB_LANDING_PAD_BTI, 0, false},
-    {"linux-6.12-arm64:lse", 0, 0, false},
-    {"linux-6.12-arm64:blinding", 0, 0, false},
-    {"linux-6.12-arm64:exceptions", 0, 0, false},
-    {"linux-6.12-arm64:arena", 0, 0, false},
+    {"linux-6.12-arm64:lse", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.12-arm64:blinding", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.12-arm64:exceptions", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.12-arm64:arena", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.1-arm64:bti", PLUMB_LANDING_PAD_BTI, 0, false},
-    {"linux-6.1-arm64:pac", 0, 0, false},
+    {"linux-6.1-arm64:pac", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.1-arm64:bti+pac", PLUMB_LANDING_PAD_BTI, 0, false},
-    {"linux-6.1-arm64:lse", 0, 0, false},
-    {"linux-6.1-arm64:blinding", 0, 0, false},
-    {"linux-6.12-riscv64:rvc", 0, 0, false},
-    {"linux-6.12-riscv64:kcfi", 0, 0, false},
-    {"linux-6.12-riscv64:arena", 0, 0, false},
-    {"linux-6.12-riscv64:blinding", 0, 0, false},
-    {"linux-6.1-riscv64:rvc", 0, 0, false},
-    {"linux-6.1-riscv64:blinding", 0, 0, false},
+    {"linux-6.1-arm64:lse", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.1-arm64:blinding", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.12-riscv64:rvc", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.12-riscv64:kcfi", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.12-riscv64:arena", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.12-riscv64:blinding", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.1-riscv64:rvc", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.1-riscv64:blinding", PLUMB_LANDING_PAD_NONE, 0, false},
 };
 
 // A variant is its plain JIT in everything that cases and the oracle see.
@@ -66,13 +66,13 @@ TEST(LinuxVariants, SayWhatTheyAre) {
     EXPECT_STREQ(info.version, plain.version);
     EXPECT_EQ(info.arch, plain.arch);
     EXPECT_EQ(info.capabilities, plain.capabilities);
-    EXPECT_EQ(info.contract.landing_pad, known.landing_pad);
-    EXPECT_EQ(info.contract.call_preamble, known.call_preamble);
-    plumb_contract contract = info.contract;
-    contract.landing_pad = plain.contract.landing_pad;
-    contract.call_preamble = plain.contract.call_preamble;
-    EXPECT_EQ(std::memcmp(&contract, &plain.contract, sizeof(contract)), 0);
-    EXPECT_EQ(plain.contract.landing_pad, PLUMB_LANDING_PAD_NONE);
+    EXPECT_EQ(info.contract->landing_pad, known.landing_pad);
+    EXPECT_EQ(info.contract->call_preamble, known.call_preamble);
+    plumb_contract contract = *info.contract;
+    contract.landing_pad = plain.contract->landing_pad;
+    contract.call_preamble = plain.contract->call_preamble;
+    EXPECT_EQ(std::memcmp(&contract, plain.contract, sizeof(contract)), 0);
+    EXPECT_EQ(plain.contract->landing_pad, PLUMB_LANDING_PAD_NONE);
   }
 }
 

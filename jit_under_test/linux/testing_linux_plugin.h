@@ -81,18 +81,20 @@ class Request {
       functions_.push_back(std::move(functions));
     }
     for (const auto& functions : functions_)
-      programs_.push_back(
-          {sizeof(plumb_program), static_cast<uint32_t>(functions.size()), "p", functions.data()});
+      programs_.push_back({sizeof(plumb_program), 0, "p", static_cast<uint32_t>(functions.size()),
+                           sizeof(plumb_function), functions.data()});
     for (const auto& slots : spec_.arrays)
       arrays_.push_back(
           {sizeof(plumb_prog_array), static_cast<uint32_t>(slots.size()), slots.data()});
-    request_ = {sizeof(request_),
-                static_cast<uint32_t>(programs_.size()),
-                programs_.data(),
-                static_cast<uint32_t>(arrays_.size()),
-                static_cast<uint32_t>(spec_.regions.size()),
-                arrays_.data(),
-                spec_.regions.data()};
+    request_.struct_size = sizeof(request_);
+    request_.program_count = static_cast<uint32_t>(programs_.size());
+    request_.program_stride = sizeof(plumb_program);
+    request_.programs = programs_.data();
+    request_.array_count = static_cast<uint32_t>(arrays_.size());
+    request_.array_stride = sizeof(plumb_prog_array);
+    request_.arrays = arrays_.data();
+    request_.region_count = static_cast<uint32_t>(spec_.regions.size());
+    request_.region_addresses = spec_.regions.data();
   }
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
@@ -104,7 +106,7 @@ class Request {
   std::vector<std::vector<plumb_function>> functions_;
   std::vector<plumb_program> programs_;
   std::vector<plumb_prog_array> arrays_;
-  plumb_load_request request_;
+  plumb_load_request request_{};
 };
 
 inline CaseSpec one_function(Code code, uint32_t stack_depth = 0) {
@@ -135,10 +137,10 @@ inline Plugin open_plugin(const std::string& name) {
   const std::string path = std::string(PLUMB_PLUGIN_DIR) + "/" + name + ".so";
   void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) return {nullptr, dlerror(), 0};
-  using Entry = const plumb_plugin* (*)();
-  const auto entry = reinterpret_cast<Entry>(dlsym(handle, PLUMB_PLUGIN_ENTRY));
+  const auto entry =
+      reinterpret_cast<decltype(&plumb_plugin_entry)>(dlsym(handle, PLUMB_PLUGIN_ENTRY));
   if (entry == nullptr) return {nullptr, "no entry", 0};
-  plugin.api = entry();
+  plugin.api = entry(PLUMB_PLUGIN_ABI, sizeof(plumb_plugin));
   const plumb_plugin_info& info = *plugin.api->info;
   plugin.arena = info.arena_base;
   while (!map_arena(plugin.arena, info.arena_size)) {
@@ -182,11 +184,19 @@ inline const Plugin& variant(const std::string& name) {
 
 using Bytes = std::vector<uint8_t>;
 
+// Hardware numbers of the registers that hold R0 ... R10.
+inline Bytes registers_of(const plumb_contract& contract) {
+  Bytes numbers;
+  for (const uint8_t code : contract.bpf_register) numbers.push_back(code - PLUMB_REGISTER(0));
+  return numbers;
+}
+
 // A loaded case; unloads itself.
 class Loaded {
  public:
   Loaded(const plumb_plugin* api, const Request& request) : api_(api) {
     char error[256] = "";
+    image.struct_size = sizeof(image);
     status = api->load(request.get(), &image, error, sizeof(error));
     message = error;
   }
@@ -214,6 +224,17 @@ class Loaded {
 
  private:
   const plumb_plugin* api_;
+};
+
+// Room for the steps of one update.
+struct Steps {
+  explicit Steps(uint32_t capacity) : steps(capacity) {
+    list = {sizeof(list), capacity, sizeof(plumb_patch_step), 0, steps.data()};
+  }
+  const plumb_patch_step& operator[](size_t i) const { return steps[i]; }
+
+  std::vector<plumb_patch_step> steps;
+  plumb_patch_list list{};
 };
 
 inline int32_t read32(const uint8_t* p) {

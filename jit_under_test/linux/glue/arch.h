@@ -12,10 +12,10 @@ struct plumb_arch_facts {
   u32 arch; /* enum plumb_arch */
   const char* name;
   u8 call_alignment, result_bits, frame_rounding;
-  u8 bpf_register[11];
+  u8 bpf_register[11]; /* hardware numbers */
   u8 frame_pointer;
   s32 r10_bias;
-  u8 empty_slot_consumes_count, calls_keep_count;
+  u8 empty_slot_consumes_count, calls_keep_count; /* 0 or 1 */
   u8 has_poke;          /* direct tail calls: constant map, constant key */
   u32 tail_call_offset; /* where a tail call lands, from bpf_func on */
   u8 landing_pad;       /* enum plumb_landing_pad */

@@ -232,7 +232,7 @@ static int check_function(struct check* c) {
 
 static int check_arrays(const struct plumb_load_request* request, struct plumb_message* message) {
   for (u32 a = 0; a < request->array_count; a++) {
-    const struct plumb_prog_array* array = &request->arrays[a];
+    const struct plumb_prog_array* array = plumb_array_at(request, a);
     if (array->slot_count == 0 || array->slot_count > kMaxArraySlots) {
       plumb_say(message, "prog array %u: has no slots, or too many", a);
       return PLUMB_BROKEN;
@@ -257,14 +257,14 @@ int plumb_check_request(const struct plumb_load_request* request, u64 capabiliti
     return PLUMB_BROKEN;
   }
   for (u32 p = 0; p < request->program_count; p++) {
-    c.program = &request->programs[p];
+    c.program = plumb_program_at(request, p);
     c.program_index = p;
     if (c.program->function_count == 0 || c.program->function_count > kMaxSubprograms) {
       plumb_say(message, "program %u: no functions, or more than 256", p);
       return PLUMB_BROKEN;
     }
     for (u32 f = 0; f < c.program->function_count; f++) {
-      c.function = &c.program->functions[f];
+      c.function = plumb_function_at(c.program, f);
       c.function_index = f;
       status = check_function(&c);
       if (status != PLUMB_LOADED) return status;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct plumb_patch_step;
+struct plumb_patch_list;
 
 /* ---- arena.c: guest-visible memory, in pages, first fit. Same history, same addresses. ---- */
 void plumb_arena_init(uint64_t begin, uint64_t size);
@@ -42,10 +42,11 @@ void plumb_random_restart(void);
 
 /* ---- text.c: writes to code that may be running ---- */
 
-/* From here on, text pokes and grace periods go to steps; the memory changes only if apply. */
-void plumb_text_record(struct plumb_patch_step* steps, uint32_t capacity, int apply);
-/* A write that is not the JIT's but belongs to the same update. */
+/* From here on, text pokes and grace periods go to the list; the memory changes only if apply. */
+void plumb_text_record(struct plumb_patch_list* list, int apply);
 void plumb_text_write(void* to, const void* from, size_t size);
+/* A write that is not the JIT's but belongs to the same update: to a prog array's slot. */
+void plumb_slot_write(void* to, const void* from, size_t size);
 /* Ends recording: how many steps there were, also those beyond capacity. */
 uint32_t plumb_text_record_end(void);
 

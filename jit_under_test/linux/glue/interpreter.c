@@ -48,13 +48,14 @@ static u32* measure(struct work* work) {
   const struct plumb_program* program = work->program;
   u32 slots = 0, f;
   u32 *maps, *next;
-  for (f = 0; f < program->function_count; f++) slots += program->functions[f].insn_count + 1;
+  for (f = 0; f < program->function_count; f++)
+    slots += plumb_function_at(program, f)->insn_count + 1;
   next = maps = kmalloc(slots * sizeof(*maps), GFP_KERNEL);
   work->begin[0] = 0;
   for (f = 0; f < program->function_count; f++) {
     work->rewritten[f].first = next;
-    next += program->functions[f].insn_count + 1;
-    plumb_rewrite_measure(&program->functions[f], &work->rewritten[f]);
+    next += plumb_function_at(program, f)->insn_count + 1;
+    plumb_rewrite_measure(plumb_function_at(program, f), &work->rewritten[f]);
     work->begin[f + 1] = work->begin[f] + work->rewritten[f].len;
   }
   return maps;
@@ -80,7 +81,7 @@ static int link_call(const struct work* work, struct bpf_insn* insn, u32 at) {
     return PLUMB_NOT_APPLICABLE;
   }
   insn->imm = (s32)distance;
-  bpf_patch_call_args(insn, work->program->functions[callee].stack_depth);
+  bpf_patch_call_args(insn, plumb_function_at(work->program, callee)->stack_depth);
   return PLUMB_LOADED;
 }
 
@@ -101,8 +102,9 @@ static int link_program(const struct work* work, struct bpf_insn* insns) {
 /* A tail call keeps the frame that it finds, so every frame that may see one is as deep as can be
  * (do_misc_fixups() of the verifier). */
 static u32 stack_depth(const struct plumb_program* program) {
-  return plumb_has_tail_call(&program->functions[0]) ? kDeepestStack
-                                                     : program->functions[0].stack_depth;
+  return plumb_has_tail_call(plumb_function_at(program, 0))
+             ? kDeepestStack
+             : plumb_function_at(program, 0)->stack_depth;
 }
 
 static int load_program(struct work* work, struct bpf_prog** loaded) {
@@ -120,8 +122,8 @@ static int load_program(struct work* work, struct bpf_prog** loaded) {
   prog->len = work->begin[count];
   prog->aux->stack_depth = stack_depth(work->program);
   for (u32 f = 0; f < count && status == PLUMB_LOADED; f++) {
-    if (plumb_rewrite(&work->program->functions[f], &work->rewritten[f], work->names, prog, NULL,
-                      prog->insnsi + work->begin[f], work->message))
+    if (plumb_rewrite(plumb_function_at(work->program, f), &work->rewritten[f], work->names, prog,
+                      NULL, prog->insnsi + work->begin[f], work->message))
       status = PLUMB_NOT_APPLICABLE;
   }
   if (status == PLUMB_LOADED) status = link_program(work, prog->insnsi);
@@ -141,7 +143,7 @@ struct session {
 
 static int load_arrays(struct session* s) {
   for (u32 a = 0; a < s->request->array_count; a++) {
-    s->arrays[a] = plumb_array_create(s->request->arrays[a].slot_count);
+    s->arrays[a] = plumb_array_create(plumb_array_at(s->request, a)->slot_count);
     if (!s->arrays[a]) {
       plumb_say(s->message, "out of memory for prog arrays");
       return PLUMB_BROKEN;
@@ -153,8 +155,8 @@ static int load_arrays(struct session* s) {
 
 static void fill_slots(const struct session* s) {
   for (u32 a = 0; a < s->request->array_count; a++)
-    for (u32 slot = 0; slot < s->request->arrays[a].slot_count; slot++) {
-      const s32 p = s->request->arrays[a].slots[slot];
+    for (u32 slot = 0; slot < plumb_array_at(s->request, a)->slot_count; slot++) {
+      const s32 p = plumb_array_at(s->request, a)->slots[slot];
       if (p >= 0) plumb_array_update(s->arrays[a], slot, s->programs[p], NULL, 0);
     }
 }
@@ -171,7 +173,7 @@ static void run_body(void* argument) {
   work.names = &names;
   work.message = s->message;
   for (u32 p = 0; p < request->program_count && s->status == PLUMB_LOADED; p++) {
-    work.program = &request->programs[p];
+    work.program = plumb_program_at(request, p);
     s->status = load_program(&work, &s->programs[p]);
   }
   if (s->status != PLUMB_LOADED) return;
@@ -181,7 +183,11 @@ static void run_body(void* argument) {
 
 /* ---- The entry ---- */
 
-static struct plumb_interpreter_info info = {.struct_size = sizeof(info)};
+/* The count is raised before the slot is read, wherever that is. */
+static const struct plumb_contract contract = {.struct_size = sizeof(contract),
+                                               .empty_slot_consumes_count = PLUMB_YES,
+                                               .calls_keep_count = PLUMB_NO};
+static struct plumb_interpreter_info info = {.struct_size = sizeof(info), .contract = &contract};
 
 /* Where programs and prog arrays lie: what vmalloc() gives. */
 static char memory[8 << 20] __attribute__((aligned(PAGE_SIZE)));
@@ -222,7 +228,9 @@ static const struct plumb_interpreter interpreter = {
 };
 
 __attribute__((visibility("default"))) const struct plumb_interpreter* plumb_interpreter_entry(
-    void) {
+    uint32_t host_abi, uint32_t host_size) {
+  (void)host_size;
+  if (host_abi < PLUMB_INTERPRETER_ABI) return NULL;
   if (!info.name) {
     info.name = plumb_variant.name;
     info.version = plumb_variant.version;
@@ -230,9 +238,6 @@ __attribute__((visibility("default"))) const struct plumb_interpreter* plumb_int
     info.jits = PLUMB_INTERPRETER_JITS;
     info.capabilities = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL | PLUMB_CAN_ATOMICS;
     if (PLUMB_TREE_VERSION_4) info.capabilities |= PLUMB_CAN_V4;
-    info.contract.struct_size = sizeof(info.contract);
-    /* The count is raised before the slot is read. */
-    info.contract.empty_slot_consumes_count = 1;
     plumb_arena_init((unsigned long)memory, sizeof(memory));
   }
   return &interpreter;

@@ -12,6 +12,20 @@
 
 #include "glue/arch.h"
 
+/* ---- The request's arrays: the host's elements may be longer than ours ---- */
+static inline const struct plumb_program* plumb_program_at(const struct plumb_load_request* request,
+                                                           u32 p) {
+  return PLUMB_AT(struct plumb_program, request->programs, request->program_stride, p);
+}
+static inline const struct plumb_function* plumb_function_at(const struct plumb_program* program,
+                                                             u32 f) {
+  return PLUMB_AT(struct plumb_function, program->functions, program->function_stride, f);
+}
+static inline const struct plumb_prog_array* plumb_array_at(
+    const struct plumb_load_request* request, u32 a) {
+  return PLUMB_AT(struct plumb_prog_array, request->arrays, request->array_stride, a);
+}
+
 /* ---- core.c (shim/common) ---- */
 void plumb_core_init(void);
 void plumb_core_reset(void);
@@ -28,7 +42,8 @@ void plumb_arena_reset(void);
 size_t plumb_arena_pages_used(void);
 void plumb_random_restart(void);
 void plumb_text_write(void* to, const void* from, size_t size);
-void plumb_text_record(struct plumb_patch_step* steps, u32 capacity, int apply);
+void plumb_slot_write(void* to, const void* from, size_t size);
+void plumb_text_record(struct plumb_patch_list* list, int apply);
 u32 plumb_text_record_end(void);
 
 /* ---- One line about what went wrong ---- */

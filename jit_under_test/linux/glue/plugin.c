@@ -12,9 +12,11 @@ struct image {
   struct plumb_range *code_ranges, *array_objects;
 };
 
+static struct plumb_contract contract;
 static struct plumb_plugin_info info = {
     .struct_size = sizeof(info),
     .family = "linux",
+    .contract = &contract,
 };
 
 static u32 live_images;
@@ -43,10 +45,10 @@ static u32 count_functions(const struct plumb_load_request* request, u32* slots)
   u32 functions = 0;
   *slots = 0;
   for (u32 p = 0; p < request->program_count; p++) {
-    const struct plumb_program* program = &request->programs[p];
+    const struct plumb_program* program = plumb_program_at(request, p);
     functions += program->function_count;
     for (u32 f = 0; f < program->function_count; f++)
-      *slots += program->functions[f].insn_count + 1;
+      *slots += plumb_function_at(program, f)->insn_count + 1;
   }
   return functions;
 }
@@ -71,10 +73,10 @@ static struct image* create_image(const struct plumb_load_request* request, u32*
   image->array_objects = image->code_ranges + *functions + 1; /* one for the thunks */
   offsets = (u32*)(image->array_objects + request->array_count);
   for (u32 p = 0; p < request->program_count; p++) {
-    for (u32 f = 0; f < request->programs[p].function_count; f++) {
+    for (u32 f = 0; f < plumb_program_at(request, p)->function_count; f++) {
       image->natives[next].program = p;
       image->natives[next++].insn_offsets = offsets;
-      offsets += request->programs[p].functions[f].insn_count + 1;
+      offsets += plumb_function_at(plumb_program_at(request, p), f)->insn_count + 1;
     }
   }
   return image;
@@ -82,11 +84,11 @@ static struct image* create_image(const struct plumb_load_request* request, u32*
 
 static int create_arrays(const struct plumb_load_request* request, struct image* image) {
   for (u32 a = 0; a < request->array_count; a++) {
-    struct bpf_array* array = plumb_array_create(request->arrays[a].slot_count);
+    struct bpf_array* array = plumb_array_create(plumb_array_at(request, a)->slot_count);
     if (!array) return -1;
     image->arrays[image->array_count++] = array;
     image->array_objects[a].address = (unsigned long)array;
-    image->array_objects[a].size = plumb_array_size(request->arrays[a].slot_count);
+    image->array_objects[a].size = plumb_array_size(plumb_array_at(request, a)->slot_count);
   }
   return 0;
 }
@@ -97,8 +99,8 @@ static int create_arrays(const struct plumb_load_request* request, struct image*
  * finds the slot filled, and patches itself (bpf_tail_call_direct_fixup() of x86). */
 static void fill_slots(const struct plumb_load_request* request, struct image* image, u32 program) {
   for (u32 a = 0; a < request->array_count; a++) {
-    for (u32 s = 0; s < request->arrays[a].slot_count; s++) {
-      if (request->arrays[a].slots[s] == (s32)program)
+    for (u32 s = 0; s < plumb_array_at(request, a)->slot_count; s++) {
+      if (plumb_array_at(request, a)->slots[s] == (s32)program)
         plumb_array_update(image->arrays[a], s, image->programs[program].main, image->programs,
                            program + 1);
     }
@@ -133,6 +135,7 @@ static u32 find_code_ranges(const struct image* image, u32 functions) {
 static void describe_thunks(struct plumb_image* out, struct plumb_range* code_ranges) {
   const struct plumb_symbol* last;
   out->symbol_count = plumb_arch_thunks(&out->symbols);
+  out->symbol_stride = sizeof(*out->symbols);
   if (out->symbol_count == 0) return;
   last = &out->symbols[out->symbol_count - 1];
   code_ranges[out->code_range_count].address = out->symbols[0].address;
@@ -140,17 +143,19 @@ static void describe_thunks(struct plumb_image* out, struct plumb_range* code_ra
 }
 
 static void describe_image(struct load* load, u32 functions) {
-  struct plumb_image* out = load->out;
-  memset(out, 0, sizeof(*out));
-  out->struct_size = sizeof(*out);
-  out->function_count = functions;
-  out->functions = load->image->natives;
-  out->code_range_count = find_code_ranges(load->image, functions);
-  out->code_ranges = load->image->code_ranges;
-  describe_thunks(out, load->image->code_ranges);
-  out->array_count = load->image->array_count;
-  out->array_objects = load->image->array_objects;
-  out->handle = load->image;
+  struct plumb_image out = {.struct_size = PLUMB_BEGIN(struct plumb_image, load->out)};
+  out.handle = load->image;
+  out.function_count = functions;
+  out.function_stride = sizeof(*out.functions);
+  out.functions = load->image->natives;
+  out.code_range_count = find_code_ranges(load->image, functions);
+  out.code_range_stride = sizeof(*out.code_ranges);
+  out.code_ranges = load->image->code_ranges;
+  describe_thunks(&out, load->image->code_ranges);
+  out.array_count = load->image->array_count;
+  out.array_stride = sizeof(*out.array_objects);
+  out.array_objects = load->image->array_objects;
+  memcpy(load->out, &out, out.struct_size);
 }
 
 static void load_body(void* argument) {
@@ -166,10 +171,10 @@ static void load_body(void* argument) {
     return;
   }
   for (u32 p = 0; p < request->program_count; p++) {
-    load->status = plumb_program_load(&request->programs[p], &names, &image->programs[p],
+    load->status = plumb_program_load(plumb_program_at(request, p), &names, &image->programs[p],
                                       &image->natives[first], load->message);
     if (load->status != PLUMB_LOADED) return;
-    first += request->programs[p].function_count;
+    first += plumb_program_at(request, p)->function_count;
     fill_slots(request, image, p);
   }
   describe_image(load, functions);
@@ -235,7 +240,7 @@ static void plugin_unload(struct plumb_image* out) {
     snprintf(stale_failure, sizeof(stale_failure), "%s", plumb_failure_text());
     forget_everything();
   }
-  memset(out, 0, sizeof(*out));
+  out->handle = NULL;
 }
 
 /* ---- update_slot ---- */
@@ -255,8 +260,7 @@ static void update_body(void* argument) {
 }
 
 static int plugin_update_slot(struct plumb_image* out, u32 array, u32 slot, s32 program, int apply,
-                              struct plumb_patch_step* steps, u32 capacity, char* error,
-                              size_t error_size) {
+                              struct plumb_patch_list* list, char* error, size_t error_size) {
   struct plumb_message message = {error, error_size};
   struct update update = {out->handle, array, slot, program};
   struct image* image = out->handle;
@@ -268,14 +272,14 @@ static int plugin_update_slot(struct plumb_image* out, u32 array, u32 slot, s32 
     return -1;
   }
   plumb_failure_clear();
-  plumb_text_record(steps, capacity, apply);
+  plumb_text_record(list, apply);
   status = plumb_guarded(update_body, &update);
   count = plumb_text_record_end();
   if (status || plumb_failure_is_warning()) {
     (void)report_failure(&message);
     return -1;
   }
-  return (int)min(count, capacity);
+  return (int)min(count, list->capacity);
 }
 
 /* ---- open ---- */
@@ -291,12 +295,16 @@ static bool can_compile(u8 opcode, u8 registers, s16 offset, s32 immediate) {
                                           .name = "probe",
                                           .insns = insns,
                                           .insn_count = ARRAY_SIZE(insns)};
-  const struct plumb_program program = {
-      .struct_size = sizeof(program), .function_count = 1, .functions = &function};
-  const struct plumb_load_request request = {
-      .struct_size = sizeof(request), .program_count = 1, .programs = &program};
+  const struct plumb_program program = {.struct_size = sizeof(program),
+                                        .function_count = 1,
+                                        .function_stride = sizeof(function),
+                                        .functions = &function};
+  const struct plumb_load_request request = {.struct_size = sizeof(request),
+                                             .program_count = 1,
+                                             .program_stride = sizeof(program),
+                                             .programs = &program};
   struct plumb_message message = {NULL, 0};
-  struct plumb_image image;
+  struct plumb_image image = {.struct_size = sizeof(image)};
   if (load_checked(&request, &image, &message) != PLUMB_LOADED) return false;
   plugin_unload(&image);
   return true;
@@ -340,23 +348,36 @@ static int plugin_open(u64 arena_base, u64 arena_size, char* error, size_t error
   return 0;
 }
 
-static void fill_contract(struct plumb_contract* contract) {
-  contract->struct_size = sizeof(*contract);
-  contract->empty_slot_consumes_count = plumb_arch_facts.empty_slot_consumes_count;
-  contract->call_alignment = plumb_arch_facts.call_alignment;
-  contract->result_bits = plumb_arch_facts.result_bits;
-  contract->frame_rounding = plumb_arch_facts.frame_rounding;
-  memcpy(contract->bpf_register, plumb_arch_facts.bpf_register, sizeof(contract->bpf_register));
-  contract->frame_pointer = plumb_arch_facts.frame_pointer;
-  contract->r10_bias = plumb_arch_facts.r10_bias;
-  contract->calls_keep_count = plumb_arch_facts.calls_keep_count;
-  contract->landing_pad = plumb_arch_facts.landing_pad;
+static u8 answer(bool yes) { return yes ? PLUMB_YES : PLUMB_NO; }
+
+static void fill_contract(void) {
+  contract.struct_size = sizeof(contract);
+  for (u32 r = 0; r < ARRAY_SIZE(contract.bpf_register); r++)
+    contract.bpf_register[r] = PLUMB_REGISTER(plumb_arch_facts.bpf_register[r]);
+  contract.frame_pointer = PLUMB_REGISTER(plumb_arch_facts.frame_pointer);
+  contract.r10_bias = plumb_arch_facts.r10_bias;
+  contract.r10_bias_known = PLUMB_YES;
+  /* Prologue and epilogue save R6-R9 and make R10, or leave it out; the stack pointer moves in them
+   * alone, and the BPF stack is part of the frame. */
+  contract.r10_moved_by = PLUMB_CALLEE;
+  contract.r10_only_where_used = PLUMB_YES;
+  contract.r6_r9_saved_by = PLUMB_CALLEE;
+  contract.sp_at_calls = PLUMB_SP_CONSTANT;
+  contract.bpf_stack = PLUMB_STACK_IN_FRAME;
+  contract.call_alignment = plumb_arch_facts.call_alignment;
+  contract.result_bits = plumb_arch_facts.result_bits;
+  contract.frame_rounding = plumb_arch_facts.frame_rounding;
+  /* rewrite.c does what the verifier does to divisions. */
+  contract.division_by_zero = PLUMB_DIVISION_RFC;
+  contract.empty_slot_consumes_count = answer(plumb_arch_facts.empty_slot_consumes_count);
+  contract.calls_keep_count = answer(plumb_arch_facts.calls_keep_count);
+  contract.landing_pad = plumb_arch_facts.landing_pad;
   /* With kCFI the pad is behind the hash, with FineIBT the hash is checked behind the pad. */
   if (plumb_variant.switches & PLUMB_SWITCH_FINEIBT)
-    contract->call_preamble = (u8)plumb_arch_preamble();
-  if (PLUMB_TREE_CHAIN_ROUNDS_TO_16) contract->verifier_rules |= PLUMB_VERIFIER_ROUNDS_TO_16;
+    contract.call_preamble = (u8)plumb_arch_preamble();
+  if (PLUMB_TREE_CHAIN_ROUNDS_TO_16) contract.verifier_rules |= PLUMB_VERIFIER_ROUNDS_TO_16;
   if (!PLUMB_TREE_NO_TAIL_CALL_IN_CALLBACK)
-    contract->verifier_rules |= PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK;
+    contract.verifier_rules |= PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK;
 }
 
 static const struct plumb_plugin plugin = {
@@ -369,7 +390,10 @@ static const struct plumb_plugin plugin = {
     .update_slot = plugin_update_slot,
 };
 
-__attribute__((visibility("default"))) const struct plumb_plugin* plumb_plugin_entry(void) {
+__attribute__((visibility("default"))) const struct plumb_plugin* plumb_plugin_entry(
+    uint32_t host_abi, uint32_t host_size) {
+  (void)host_size;
+  if (host_abi < PLUMB_PLUGIN_ABI) return NULL;
   if (info.capabilities == 0) {
     info.name = plumb_variant.name;
     info.version = plumb_variant.version;
@@ -378,7 +402,7 @@ __attribute__((visibility("default"))) const struct plumb_plugin* plumb_plugin_e
     info.arena_size = plumb_variant.arena_size;
     info.arch = plumb_arch_facts.arch;
     info.capabilities = static_capabilities();
-    fill_contract(&info.contract);
+    fill_contract();
   }
   return &plugin;
 }

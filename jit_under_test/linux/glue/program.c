@@ -53,10 +53,11 @@ static struct bpf_prog* allocate(u32 len) {
 }
 
 static u32 stack_depth(const struct work* work, u32 f) {
-  const u32 depth = work->program->functions[f].stack_depth;
-  if (work->program->functions[f].flags & PLUMB_FUNCTION_AS_IT_STANDS) return depth;
+  const u32 depth = plumb_function_at(work->program, f)->stack_depth;
+  if (plumb_function_at(work->program, f)->flags & PLUMB_FUNCTION_AS_IT_STANDS) return depth;
   /* A tail call that reuses the frame needs frames of one size; see do_misc_fixups(). */
-  if (plumb_has_tail_call(&work->program->functions[f]) && !bpf_jit_supports_subprog_tailcalls())
+  if (plumb_has_tail_call(plumb_function_at(work->program, f)) &&
+      !bpf_jit_supports_subprog_tailcalls())
     return MAX_BPF_STACK;
   return depth;
 }
@@ -82,7 +83,7 @@ static bool blinding_requested(void) { return plumb_variant.switches & PLUMB_SWI
 /* Sets up prog as function f; main is where poke descriptors are collected. */
 static int prepare(struct work* work, u32 f, struct bpf_prog* prog, struct bpf_prog* main,
                    struct bpf_line_info** lines) {
-  const struct plumb_function* function = &work->program->functions[f];
+  const struct plumb_function* function = plumb_function_at(work->program, f);
   prog->type = BPF_PROG_TYPE_SCHED_CLS;
   prog->len = work->rewritten[f].len;
   prog->jit_requested = 1;
@@ -106,7 +107,7 @@ static int refused(struct work* work, u32 f) {
 
 static void set_fill(struct work* work, u32 f, struct plumb_native_function* natives) {
   fill.offsets = (u32*)natives[f].insn_offsets;
-  fill.count = work->program->functions[f].insn_count;
+  fill.count = plumb_function_at(work->program, f)->insn_count;
 }
 
 static int load_single(struct work* work, struct plumb_native_function* natives) {
@@ -118,9 +119,10 @@ static int load_single(struct work* work, struct plumb_native_function* natives)
   loaded->func = &loaded->main;
   if (prepare(work, 0, prog, prog, &lines)) return PLUMB_NOT_APPLICABLE;
   /* bpf_check() says so of the program, jit_subprogs() does not repeat it to functions. */
-  prog->aux->verifier_zext = work->program->functions[0].flags & PLUMB_FUNCTION_AS_IT_STANDS
-                                 ? work->program->functions[0].flags & PLUMB_FUNCTION_ZERO_EXTENDED
-                                 : bpf_jit_needs_zext();
+  prog->aux->verifier_zext =
+      plumb_function_at(work->program, 0)->flags & PLUMB_FUNCTION_AS_IT_STANDS
+          ? plumb_function_at(work->program, 0)->flags & PLUMB_FUNCTION_ZERO_EXTENDED
+          : bpf_jit_needs_zext();
   set_fill(work, 0, natives);
   loaded->main = plumb_jit(prog);
   return loaded->main->jited ? PLUMB_LOADED : refused(work, 0);
@@ -220,7 +222,7 @@ static void describe(struct work* work, struct plumb_native_function* natives) {
     native->tail_call_entry = f == 0 ? plumb_arch_facts.tail_call_offset : UINT32_MAX;
     native->stack_size = plumb_arch_stack_size(prog->aux->stack_depth);
     native->tail_call_reachable = work->reachable[f];
-    native->insn_offset_count = work->program->functions[f].insn_count + 1;
+    native->insn_offset_count = plumb_function_at(work->program, f)->insn_count + 1;
   }
 }
 
@@ -229,7 +231,7 @@ static int measure(struct work* work) {
   const u32 count = program->function_count;
   u32 slots = 0;
   u32* first;
-  for (u32 f = 0; f < count; f++) slots += program->functions[f].insn_count + 1;
+  for (u32 f = 0; f < count; f++) slots += plumb_function_at(program, f)->insn_count + 1;
   /* One block for all: the maps, and the rewritten functions in front of them. */
   work->rewritten =
       kmalloc(count * sizeof(*work->rewritten) + slots * sizeof(*first) + count, GFP_KERNEL);
@@ -238,8 +240,8 @@ static int measure(struct work* work) {
   work->reachable = (bool*)(first + slots);
   for (u32 f = 0; f < count; f++) {
     work->rewritten[f].first = first;
-    first += program->functions[f].insn_count + 1;
-    plumb_rewrite_measure(&program->functions[f], &work->rewritten[f]);
+    first += plumb_function_at(program, f)->insn_count + 1;
+    plumb_rewrite_measure(plumb_function_at(program, f), &work->rewritten[f]);
   }
   if (plumb_tail_call_reachable(program, work->reachable) == 0) return PLUMB_LOADED;
   plumb_say(work->message, "the call stack is deeper than 8 frames");

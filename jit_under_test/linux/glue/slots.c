@@ -52,6 +52,6 @@ void plumb_array_update(struct bpf_array* array, u32 slot, struct bpf_prog* prog
                         const struct plumb_loaded_program* loaded, u32 loaded_count) {
   struct bpf_prog* old = array->ptrs[slot];
   void* value = program;
-  if (old != program) plumb_text_write(&array->ptrs[slot], &value, sizeof(value));
+  if (old != program) plumb_slot_write(&array->ptrs[slot], &value, sizeof(value));
   for (u32 p = 0; p < loaded_count; p++) run_pokes(array, slot, old, program, loaded[p].main->aux);
 }

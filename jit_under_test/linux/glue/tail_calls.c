@@ -37,10 +37,10 @@ int plumb_tail_call_reachable(const struct plumb_program* program, bool* reachab
   u32 frame = 0, function = 0, slot = 0, visits = 0;
   bool seen = false, has_tail_call[kMaxFunctions];
   for (u32 f = 0; f < program->function_count; f++)
-    reachable[f] = has_tail_call[f] = plumb_has_tail_call(&program->functions[f]);
+    reachable[f] = has_tail_call[f] = plumb_has_tail_call(plumb_function_at(program, f));
   if (program->function_count == 1) return 0;
   for (;;) {
-    const struct plumb_function* f = &program->functions[function];
+    const struct plumb_function* f = plumb_function_at(program, function);
     while (slot < f->insn_count && !refers_to_function(insns_of(f) + slot)) slot++;
     if (slot < f->insn_count) {
       if (frame + 1 >= kMaxFrames || ++visits > kMaxVisits) return -1;

@@ -49,6 +49,7 @@ const struct plumb_arch_facts plumb_arch_facts = {
     .empty_slot_consumes_count = 1,
     .calls_keep_count = kCallsKeepCount,
     .tail_call_offset = kTailCallOffset,
+    .landing_pad = PLUMB_LANDING_PAD_NONE,
 };
 
 u32 plumb_arch_open(u64 arena_base, u64 free_base) {
