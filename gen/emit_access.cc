@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Statements that reach memory in less plain ways: atomics, variable offsets, spilled pointers.
+#include <algorithm>
 #include <vector>
 
 #include "core/check.h"
@@ -47,7 +48,8 @@ void make_comparison_hold(Emitter& e, const Address& at, int width) {
 
 void emit_atomic(Emitter& e) {
   const std::vector<Opcode>& rows = atomic_rows();
-  const OpcodeInfo& info = opcode_info(rows[e.choices.below(rows.size())]);
+  if (std::ranges::none_of(rows, [&e](Opcode form) { return takes(e, form); })) return emit_alu(e);
+  const OpcodeInfo& info = pick_form(e, rows);
   const bool exchanges = info.operation == Operation::kCmpxchg;
   // R0 is also what cmpxchg writes: it must not be what holds the loop counter or the address.
   if (exchanges && (e.locked & bit(0)) != 0) return;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/capability.h"
 #include "gen/builder.h"
 #include "gen/choices.h"
 #include "gen/plan.h"
@@ -47,6 +48,16 @@ class Hold {
   Emitter& e_;
   RegisterSet before_;
 };
+
+// ---- what the JIT takes ----
+[[nodiscard]] inline bool takes(const Emitter& e, std::uint64_t needs) {
+  return (needs & ~e.plan.capabilities) == 0;
+}
+[[nodiscard]] inline bool takes(const Emitter& e, Opcode form) {
+  return takes(e, needed_by(opcode_info(form)));
+}
+// One of the forms that it takes; there must be one.
+[[nodiscard]] const OpcodeInfo& pick_form(Emitter& e, const std::vector<Opcode>& forms);
 
 // ---- registers ----
 [[nodiscard]] RegisterSet scalars(const Emitter& e);

@@ -80,7 +80,7 @@ const struct plumb_plugin* plumb_plugin_entry(void) {
   ending_info = info;
   ending_info.name = "linux-6.12-x86_64"; /* so that the tests of that tree are run on it */
   ending_info.family = "ending";
-  ending_info.capabilities = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAKE_UNVERIFIED;
+  ending_info.capabilities |= PLUMB_CAN_TAKE_UNVERIFIED;
   ending_info.contract.landing_pad = 0; /* its code has none: it conforms where 0 is right */
   ending_info.contract.call_preamble = 0;
   ending = plugin;

@@ -49,12 +49,17 @@ enum plumb_capability {
   PLUMB_CAN_TAIL_CALL = 1u << 1,
   PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM = 1u << 2, /* in a program that also has bpf-to-bpf calls */
   PLUMB_CAN_CALL_BACK = 1u << 3,               /* a helper calls a BPF function (bpf_loop) */
-  PLUMB_CAN_ATOMICS = 1u << 4,                 /* fetch, xchg, cmpxchg, and/or/xor */
+  PLUMB_CAN_ATOMICS = 1u << 4,                 /* all but plain add: fetch, xchg, and/or/xor ... */
   PLUMB_CAN_V4 = 1u << 5,                      /* sdiv, smod, movsx, ldsx, bswap, gotol */
   PLUMB_CAN_THROW = 1u << 6,                   /* bpf_throw and exception callbacks */
   PLUMB_CAN_TRAMPOLINE = 1u << 7,              /* fentry, fexit, modify-return */
   PLUMB_CAN_POKE = 1u << 8,                    /* update_slot yields the ordered text pokes */
-  PLUMB_CAN_TAKE_UNVERIFIED = 1u << 9          /* PLUMB_FUNCTION_AS_IT_STANDS */
+  PLUMB_CAN_TAKE_UNVERIFIED = 1u << 9,         /* PLUMB_FUNCTION_AS_IT_STANDS */
+  PLUMB_CAN_JUMP_BACK = 1u << 10,              /* jumps whose target is not behind them */
+  PLUMB_CAN_ATOMIC_ADD = 1u << 11,             /* atomic add without fetch, 32 and 64 bits */
+  PLUMB_CAN_LEGACY_PACKET_ACCESS = 1u << 12,   /* LD_ABS, LD_IND; no generated case has them */
+  PLUMB_CAN_JUMP32 = 1u << 13,                 /* class JMP32: conditions on 32 bits, gotol */
+  PLUMB_CAN_DIVMUL = 1u << 14                  /* groups divmul32 and divmul64 of RFC 9669 */
 };
 
 /* Legitimate differences between JITs; the meaning of each field is in core/contract.h. */

@@ -12,6 +12,7 @@
 
 #include "core/check.h"
 #include "core/guest.h"
+#include "jit_under_test/abi_1.h"
 #include "jit_under_test/arena.h"
 #include "jit_under_test/image_reader.h"
 #include "jit_under_test/jit.h"
@@ -201,6 +202,7 @@ Result<std::unique_ptr<Jit>> open_library(Library library) {
   }
   Result<JitInfo> info = read_info(plugin->info);
   if (!info) return std::unexpected(info.error());
+  if (plugin->abi == 1) info->capabilities |= kTakenByAbi1;
   std::optional<OpenMark> mark = OpenMark::set(plugin);
   if (!mark) return fail("it is open already");
   if (plugin->info->arena_size <= PLUMB_STUB_SIZE) {

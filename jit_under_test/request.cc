@@ -23,6 +23,11 @@ static_assert(capability_bit(Capability::kThrow) == PLUMB_CAN_THROW);
 static_assert(capability_bit(Capability::kTrampoline) == PLUMB_CAN_TRAMPOLINE);
 static_assert(capability_bit(Capability::kPoke) == PLUMB_CAN_POKE);
 static_assert(capability_bit(Capability::kUnverified) == PLUMB_CAN_TAKE_UNVERIFIED);
+static_assert(capability_bit(Capability::kJumpBack) == PLUMB_CAN_JUMP_BACK);
+static_assert(capability_bit(Capability::kAtomicAdd) == PLUMB_CAN_ATOMIC_ADD);
+static_assert(capability_bit(Capability::kLegacyPacketAccess) == PLUMB_CAN_LEGACY_PACKET_ACCESS);
+static_assert(capability_bit(Capability::kJump32) == PLUMB_CAN_JUMP32);
+static_assert(capability_bit(Capability::kDivmul) == PLUMB_CAN_DIVMUL);
 
 plumb_insn encode(const Insn& insn) {
   return {.opcode = insn.opcode,

@@ -14,6 +14,7 @@
 
 #include "core/check.h"
 #include "core/helper_model.h"
+#include "jit_under_test/abi_1.h"
 #include "jit_under_test/interpreter.h"
 #include "jit_under_test/library.h"
 #include "jit_under_test/request.h"
@@ -190,6 +191,7 @@ Result<std::unique_ptr<Interpreter>> open_library(Library library) {
   if (table->run == nullptr) return fail("its table lacks run");
   Result<InterpreterInfo> info = read_info(table->info);
   if (!info) return std::unexpected(info.error());
+  if (table->abi == 1) info->capabilities |= kTakenByAbi1;
   return std::make_unique<PluginInterpreter>(std::move(library), *table, std::move(*info));
 }
 
