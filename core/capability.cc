@@ -44,6 +44,7 @@ std::uint64_t needed_by(const OpcodeInfo& info) {
   need(info.version >= 4, Capability::kV4);
   need((info.code & kClassMask) == kClassJump32, Capability::kJump32);
   need(info.group == Group::kDivmul32 || info.group == Group::kDivmul64, Capability::kDivmul);
+  need(info.operation == Operation::kArsh && info.width == 32, Capability::kArsh32);
   need(info.group == Group::kPacket, Capability::kLegacyPacketAccess);
   need(plain_add, Capability::kAtomicAdd);
   need(is_atomic(info.operation) && !plain_add, Capability::kAtomics);

@@ -72,7 +72,11 @@ void emit_indexed(Emitter& e) {
   const int base = scratch(e);
   const Hold hold_base(e, base);
   const int elements = e.choices.pick({1, 2, 2, 4});
-  (void)point_at_buffer(e, base, 8 * elements);
+  if (takes(e, Capability::kIndexStack)) {
+    (void)point_at_buffer(e, base, 8 * elements);
+  } else {
+    point_at_region(e, base, 8 * elements);
+  }
   bounded_scalar(e, index, elements - 1);
   e.code.add_bounded(base, index, 8 * (elements - 1));
   const int size = e.choices.pick({1, 2, 4, 8});

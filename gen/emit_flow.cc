@@ -142,7 +142,7 @@ void emit_leave(Emitter& e) {
 void emit_loop(Emitter& e) {
   Loop loop{.counter = draw_counter(e)};
   if (e.loops >= kMaxLoops || (loop.counter.reg < 0 && loop.counter.frame == 0)) return emit_alu(e);
-  if (!takes(e, capability_bit(Capability::kJumpBack))) return emit_alu(e);
+  if (!takes(e, Capability::kJumpBack)) return emit_alu(e);
   loop.counts_up = e.choices.chance(40);
   loop.tests_first = e.choices.chance(30);
   const int times = e.choices.pick({1, 2, 2, 3, 3, 4, 5, 7, 10});

@@ -242,9 +242,8 @@ void fold_all(Emitter& e) {
     if (times_three) e.code.emit(Opcode::kMul64Imm, 0, 0, 0, 3);
   }
   const int depth = e.code.surroundings().stack_depth;
-  const State& state = e.code.state();
-  if (depth > 0 && state.readable(-depth, 1)) fold_frame(e, -depth, Opcode::kLoad8);
-  if (depth >= 8 && state.readable(-8, 8) && e.choices.chance(60)) {
+  if (depth > 0 && is_readable(e, -depth, 1)) fold_frame(e, -depth, Opcode::kLoad8);
+  if (depth >= 8 && is_readable(e, -8, 8) && e.choices.chance(60)) {
     fold_frame(e, -8, Opcode::kLoad64);
   }
 }

@@ -46,7 +46,9 @@ inline constexpr std::uint64_t kObeyedCapabilities =
     capability_bit(Capability::kTailCallInSubprogram) | capability_bit(Capability::kCallBack) |
     capability_bit(Capability::kAtomics) | capability_bit(Capability::kV4) |
     capability_bit(Capability::kJumpBack) | capability_bit(Capability::kAtomicAdd) |
-    capability_bit(Capability::kJump32) | capability_bit(Capability::kDivmul);
+    capability_bit(Capability::kJump32) | capability_bit(Capability::kDivmul) |
+    capability_bit(Capability::kArsh32) | capability_bit(Capability::kReachBelow) |
+    capability_bit(Capability::kMixStackSizes) | capability_bit(Capability::kIndexStack);
 
 // A case from choices: every decision reads the next bytes, and when they run out a generator
 // seeded from all of them goes on, so that any input gives a whole case. Same bytes and

@@ -9,7 +9,6 @@ namespace plumb::jit {
 
 // What a plugin or an interpreter of ABI 1 takes without saying so: these capabilities had no name
 // then, and every JIT got such cases.
-inline constexpr std::uint64_t kTakenByAbi1 =
-    PLUMB_CAN_JUMP_BACK | PLUMB_CAN_ATOMIC_ADD | PLUMB_CAN_JUMP32 | PLUMB_CAN_DIVMUL;
+inline constexpr std::uint64_t kTakenByAbi1 = PLUMB_CAN_TAKE_BASE;
 
 }  // namespace plumb::jit

@@ -28,6 +28,10 @@ static_assert(capability_bit(Capability::kAtomicAdd) == PLUMB_CAN_ATOMIC_ADD);
 static_assert(capability_bit(Capability::kLegacyPacketAccess) == PLUMB_CAN_LEGACY_PACKET_ACCESS);
 static_assert(capability_bit(Capability::kJump32) == PLUMB_CAN_JUMP32);
 static_assert(capability_bit(Capability::kDivmul) == PLUMB_CAN_DIVMUL);
+static_assert(capability_bit(Capability::kArsh32) == PLUMB_CAN_ARSH32);
+static_assert(capability_bit(Capability::kReachBelow) == PLUMB_CAN_REACH_BELOW);
+static_assert(capability_bit(Capability::kMixStackSizes) == PLUMB_CAN_MIX_STACK_SIZES);
+static_assert(capability_bit(Capability::kIndexStack) == PLUMB_CAN_INDEX_STACK);
 
 plumb_insn encode(const Insn& insn) {
   return {.opcode = insn.opcode,

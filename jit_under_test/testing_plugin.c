@@ -129,8 +129,7 @@ static const struct plumb_plugin_info info = {
     .family = "testing",
     .version = "1",
     .origin = "a test",
-    .capabilities = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_JUMP_BACK | PLUMB_CAN_ATOMIC_ADD |
-                    PLUMB_CAN_JUMP32 | PLUMB_CAN_DIVMUL,
+    .capabilities = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAKE_BASE,
     .arena_base = PLUMB_TESTING_LIE == LIE_ARENA_HIGH ? 0x100000000u : 0x30000000u,
     .arena_size = PLUMB_TESTING_LIE == LIE_ARENA_SMALL ? 4096 : 1u << 20,
     .contract = {.struct_size = sizeof(struct plumb_contract),

@@ -23,8 +23,7 @@ namespace plumb_linux_test {
 // What the JITs of all trees and architectures take.
 inline constexpr uint64_t kTakenByAll = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL |
                                         PLUMB_CAN_CALL_BACK | PLUMB_CAN_ATOMICS |
-                                        PLUMB_CAN_TAKE_UNVERIFIED | PLUMB_CAN_JUMP_BACK |
-                                        PLUMB_CAN_ATOMIC_ADD | PLUMB_CAN_JUMP32 | PLUMB_CAN_DIVMUL;
+                                        PLUMB_CAN_TAKE_UNVERIFIED | PLUMB_CAN_TAKE_BASE;
 
 // ---- Instructions (RFC 9669) ----
 
