@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "core/rng.h"
@@ -49,10 +50,13 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
   const bool is_text = size > 5 && std::memcmp(data, ".case", 5) == 0;
   const bool wants_bytes = rng.below(100) < (is_text ? kBytesPercent : kStayEntropyPercent);
   if (wants_bytes && !lacks_something()) return LLVMFuzzerMutate(data, size, max_size);
-  // A new case, far from the old one, is in either.
-  const std::size_t kept = wants_bytes ? 0 : size;
+  // Other bytes, and a new case out of them, is what changed bytes come to.
+  const std::uint64_t seed_of_change = rng.next();
+  const std::uint64_t other = rng.next();
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(&other);
   const auto text = plumb::harness::mutate_input(
-      {data, kept}, {.max_size = max_size, .capabilities = capabilities()}, rng.next());
+      wants_bytes ? std::span(bytes, sizeof(other)) : std::span<const std::uint8_t>(data, size),
+      {.max_size = max_size, .capabilities = capabilities()}, seed_of_change);
   return text ? put(*text, data) : LLVMFuzzerMutate(data, size, max_size);
 }
 

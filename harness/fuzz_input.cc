@@ -75,7 +75,6 @@ Case generated_case(gen::ChoiceStream& choices, const InputLimits& limits) {
 // Cases from files may hold what no verifier accepts; the mutations need one that does.
 Case mutable_case(std::span<const std::uint8_t> bytes, gen::ChoiceStream& choices,
                   const InputLimits& limits) {
-  if (bytes.empty()) return generated_case(choices, limits);
   FuzzInput input = read_input(bytes);
   return check_for(limits)(input.value) ? std::move(input.value) : generated_case(choices, limits);
 }

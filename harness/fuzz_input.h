@@ -28,7 +28,6 @@ struct InputLimits {
 };
 
 // Another input like it: the case changed by a few structural mutations, or crossed with a new one.
-// No bytes are like any case.
 // What the oracle does not define is tried again. Nothing when no attempt keeps to the limits.
 [[nodiscard]] std::optional<std::string> mutate_input(std::span<const std::uint8_t> bytes,
                                                       const InputLimits& limits,
