@@ -7,7 +7,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <bit>
 #include <bitset>
+#include <fstream>
+#include <iterator>
 #include <string>
 
 #include "core/case_text.h"
@@ -234,6 +237,15 @@ TEST(Capabilities, StackIsReadAsItWasStored) {
   const FrameLoads kept = frame_loads(without({Capability::kMixStackSizes}));
   EXPECT_GT(kept.all, 1000);
   EXPECT_EQ(kept.wider, 0);
+}
+
+TEST(Capabilities, EachHasItsRowInTheDocs) {
+  std::ifstream file("docs/adding-a-jit.md");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  for (const auto& [capability, name] : kCapabilities) {
+    const int bit = std::countr_zero(capability_bit(capability));
+    EXPECT_NE(text.find(fmt::format("\n| {} | `{}` | ", bit, name)), std::string::npos) << name;
+  }
 }
 
 TEST(Capabilities, HaveNamesThatAreReadBack) {
