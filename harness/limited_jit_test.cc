@@ -33,9 +33,7 @@ class LimitedJit final : public jit::Jit {
     info_.name = std::move(name);
   }
   [[nodiscard]] const jit::JitInfo& info() const override { return info_; }
-  [[nodiscard]] jit::LoadOutcome load(const Case& value) override {
-    return jit_->load(value);
-  }
+  [[nodiscard]] jit::LoadOutcome load(const Case& value) override { return jit_->load(value); }
 
  private:
   std::unique_ptr<jit::Jit> jit_;
