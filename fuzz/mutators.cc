@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "core/rng.h"
+#include "gen/generate.h"
 #include "harness/fuzz_input.h"
 
 // Of libFuzzer: its own changes of bytes.
@@ -28,6 +30,9 @@ std::uint64_t& capabilities() {
   return of_the_target;
 }
 
+// Bytes drive the generator without a look at what the JITs lack (harness/fuzz_input.h).
+bool lacks_something() { return (plumb::gen::kObeyedCapabilities & ~capabilities()) != 0; }
+
 std::size_t put(const std::string& text, std::uint8_t* out) {
   std::memcpy(out, text.data(), text.size());
   return text.size();
@@ -43,11 +48,15 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
                                                std::size_t max_size, unsigned int seed) {
   plumb::Rng rng(seed);
   const bool is_text = size > 5 && std::memcmp(data, ".case", 5) == 0;
-  if (rng.below(100) < (is_text ? kBytesPercent : kStayEntropyPercent)) {
-    return LLVMFuzzerMutate(data, size, max_size);
-  }
+  const bool wants_bytes = rng.below(100) < (is_text ? kBytesPercent : kStayEntropyPercent);
+  if (wants_bytes && !lacks_something()) return LLVMFuzzerMutate(data, size, max_size);
+  // Other bytes, and a new case out of them, is what changed bytes come to.
+  const std::uint64_t seed_of_change = rng.next();
+  const std::uint64_t other = rng.next();
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(&other);
   const auto text = plumb::harness::mutate_input(
-      {data, size}, {.max_size = max_size, .capabilities = capabilities()}, rng.next());
+      wants_bytes ? std::span(bytes, sizeof(other)) : std::span<const std::uint8_t>(data, size),
+      {.max_size = max_size, .capabilities = capabilities()}, seed_of_change);
   return text ? put(*text, data) : LLVMFuzzerMutate(data, size, max_size);
 }
 

@@ -124,11 +124,11 @@ void Builder::apply_store(const OpcodeInfo& info, int dst, int src, int offset) 
   const int at = base.offset + offset;
   if (!stores_pointer) {
     if (base.span == 0) state_.write_frame(at, size);
+    if (base.span != 0) state_.store_somewhere(at, base.span, size);
     return;
   }
   PLUMB_CHECK(size == 8 && base.span == 0 && state_.at(src).kind != ValueKind::kDead);
-  for (int i = 0; i < 8; ++i) state_.initialised.reset(frame_bit(at + i));
-  state_.spills[frame_bit(at) / 8] = state_.at(src);
+  state_.spill(at, state_.at(src));
 }
 
 void Builder::apply_atomic(const OpcodeInfo& info, int dst, int src, int offset) {
@@ -139,6 +139,9 @@ void Builder::apply_atomic(const OpcodeInfo& info, int dst, int src, int offset)
   PLUMB_CHECK(base.kind != ValueKind::kStack || state_.readable(base.offset + offset, size));
   PLUMB_CHECK(state_.at(src).is_scalar());
   if (info.operation == Operation::kCmpxchg) PLUMB_CHECK(state_.at(0).is_scalar());
+  if (base.kind == ValueKind::kStack) {
+    state_.store_somewhere(base.offset + offset, base.span, size);
+  }
 }
 
 void Builder::append_wide(Opcode id, int dst, std::int32_t low, std::int32_t high) {
@@ -221,6 +224,7 @@ void Builder::place(Label& label) {
 LoopHead Builder::loop_head(std::uint32_t forget) {
   PLUMB_CHECK(reachable_);
   state_.kill(forget);
+  state_.widths.fill(0);
   return {.slot = insns_.size(), .state = state_};
 }
 

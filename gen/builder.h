@@ -69,7 +69,7 @@ class Builder {
   void call_helper(std::int32_t number);  // tail calls too
   void exit();
   // A helper has filled bytes of the frame.
-  void filled_frame(int offset, int size) { state_.write_frame(offset, size); }
+  void filled_frame(int offset, int size) { state_.fill_frame(offset, size); }
 
   void set_immediate(std::size_t slot, std::int32_t value) { insns_[slot].immediate = value; }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // Statements that reach memory in less plain ways: atomics, variable offsets, spilled pointers.
+#include <algorithm>
 #include <vector>
 
 #include "core/check.h"
@@ -47,7 +48,8 @@ void make_comparison_hold(Emitter& e, const Address& at, int width) {
 
 void emit_atomic(Emitter& e) {
   const std::vector<Opcode>& rows = atomic_rows();
-  const OpcodeInfo& info = opcode_info(rows[e.choices.below(rows.size())]);
+  if (std::ranges::none_of(rows, [&e](Opcode form) { return takes(e, form); })) return emit_alu(e);
+  const OpcodeInfo& info = pick_form(e, rows);
   const bool exchanges = info.operation == Operation::kCmpxchg;
   // R0 is also what cmpxchg writes: it must not be what holds the loop counter or the address.
   if (exchanges && (e.locked & bit(0)) != 0) return;
@@ -70,7 +72,11 @@ void emit_indexed(Emitter& e) {
   const int base = scratch(e);
   const Hold hold_base(e, base);
   const int elements = e.choices.pick({1, 2, 2, 4});
-  (void)point_at_buffer(e, base, 8 * elements);
+  if (takes(e, Capability::kIndexStack)) {
+    (void)point_at_buffer(e, base, 8 * elements);
+  } else {
+    point_at_region(e, base, 8 * elements);
+  }
   bounded_scalar(e, index, elements - 1);
   e.code.add_bounded(base, index, 8 * (elements - 1));
   const int size = e.choices.pick({1, 2, 4, 8});

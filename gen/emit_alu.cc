@@ -24,10 +24,9 @@ Rows select_rows(Keep keep) {
   return rows;
 }
 
-Opcode pick_row(Emitter& e, const Rows& rows) {
+const OpcodeInfo& pick_row(Emitter& e, const Rows& rows) {
   const bool v4 = e.plan.v4 && !rows.v4.empty() && e.choices.chance(40);
-  const std::vector<Opcode>& from = v4 ? rows.v4 : rows.base;
-  return from[e.choices.below(from.size())];
+  return pick_form(e, v4 ? rows.v4 : rows.base);
 }
 
 bool divides(Operation operation) {
@@ -80,7 +79,7 @@ void emit_constant(Emitter& e, int reg) {
 
 void emit_one_alu(Emitter& e) {
   static const Rows kRows = select_rows([](const OpcodeInfo& i) { return is_alu(i.operation); });
-  const OpcodeInfo& info = opcode_info(pick_row(e, kRows));
+  const OpcodeInfo& info = pick_row(e, kRows);
   const bool overwrites = info.operation == Operation::kMov || info.operation == Operation::kMovsx;
   const int src = info.operand == Operand::kReg ? any_scalar(e) : 0;
   const int dst = overwrites ? result_register(e) : scalar_target(e);
@@ -106,7 +105,7 @@ void emit_condition(Emitter& e, Label& to) {
   static const Rows kRows = select_rows([](const OpcodeInfo& i) {
     return is_conditional_jump(i.operation) && i.operation != Operation::kMayGoto;
   });
-  const OpcodeInfo& info = opcode_info(pick_row(e, kRows));
+  const OpcodeInfo& info = pick_row(e, kRows);
   const int dst = any_scalar(e);
   const int src = info.operand == Operand::kReg ? any_scalar(e) : 0;
   const std::int32_t immediate = info.operand == Operand::kImm ? draw_immediate(e.choices) : 0;

@@ -32,6 +32,7 @@ void read_back(Emitter& e, int offset, int size) {
   const int width = size >= 8 && e.choices.chance(70) ? 8 : 1;
   const int at = offset + width * e.choices.range(0, size / width - 1);
   const int reg = scratch(e);
+  if (!is_readable(e, at, width)) return;
   e.code.emit(width == 8 ? Opcode::kLoad64 : Opcode::kLoad8, reg, kFramePointerRegister, at);
   keep(e, reg);
 }

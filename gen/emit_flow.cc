@@ -43,6 +43,8 @@ struct Loop {
   std::size_t limit = 0;
 };
 
+bool draw_wide(Emitter& e) { return e.plan.v4 && e.choices.chance(50) && takes(e, Opcode::kJal); }
+
 // The counter in a register, ready to be changed or compared.
 int counter_register(Emitter& e, const Loop& loop) {
   if (loop.counter.reg >= 0) return loop.counter.reg;
@@ -73,8 +75,11 @@ int step_counter(Emitter& e, const Loop& loop) {
 
 void close_loop(Emitter& e, Loop& loop, const LoopHead& head) {
   const int reg = step_counter(e, loop);
-  const Opcode up = e.choices.chance(50) ? Opcode::kJlt64Imm : Opcode::kJslt32Imm;
-  const Opcode down = e.choices.chance(50) ? Opcode::kJne64Imm : Opcode::kJsgt32Imm;
+  const bool narrow = takes(e, Opcode::kJslt32Imm);
+  const Opcode up_signed = narrow ? Opcode::kJslt32Imm : Opcode::kJslt64Imm;
+  const Opcode down_signed = narrow ? Opcode::kJsgt32Imm : Opcode::kJsgt64Imm;
+  const Opcode up = e.choices.chance(50) ? Opcode::kJlt64Imm : up_signed;
+  const Opcode down = e.choices.chance(50) ? Opcode::kJne64Imm : down_signed;
   if (loop.counts_up) loop.limit = e.code.size();
   e.code.jump_back_if(loop.counts_up ? up : down, reg, 0, 0, head);
 }
@@ -86,8 +91,7 @@ void test_first_loop(Emitter& e, Loop& loop, const LoopHead& head) {
   e.code.jump_if(loop.counts_up ? Opcode::kJge64Imm : Opcode::kJeq64Imm, reg, 0, 0, end);
   emit_block(e, 3);
   (void)step_counter(e, loop);
-  const bool wide = e.plan.v4 && e.choices.chance(50);
-  e.code.jump_back(head, wide);
+  e.code.jump_back(head, draw_wide(e));
   e.code.place(end);
 }
 
@@ -122,8 +126,7 @@ void emit_branch(Emitter& e) {
     return;
   }
   Label end;
-  const bool wide = e.plan.v4 && e.choices.chance(50);
-  e.code.jump(end, wide);
+  e.code.jump(end, draw_wide(e));
   e.code.place(otherwise);
   emit_block(e, 2);
   e.code.place(end);
@@ -139,6 +142,7 @@ void emit_leave(Emitter& e) {
 void emit_loop(Emitter& e) {
   Loop loop{.counter = draw_counter(e)};
   if (e.loops >= kMaxLoops || (loop.counter.reg < 0 && loop.counter.frame == 0)) return emit_alu(e);
+  if (!takes(e, Capability::kJumpBack)) return emit_alu(e);
   loop.counts_up = e.choices.chance(40);
   loop.tests_first = e.choices.chance(30);
   const int times = e.choices.pick({1, 2, 2, 3, 3, 4, 5, 7, 10});

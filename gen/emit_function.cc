@@ -124,7 +124,7 @@ void count_activation(Emitter& e) {
   const Hold hold(e, pointer);
   const int value = scratch(e);
   e.code.load_region(pointer, 0, 0);
-  if (e.choices.chance(40)) {
+  if (e.choices.chance(40) && takes(e, Opcode::kAtomicAdd64)) {
     e.code.emit(Opcode::kMov64Imm, value, 0, 0, 1);
     e.code.emit(Opcode::kAtomicAdd64, pointer, value, kCounterOffset);
     return;
@@ -238,12 +238,12 @@ void fold_all(Emitter& e) {
     if (!e.code.at(reg).is_scalar()) continue;
     fold_register(e, reg);
     // Tells apart two registers that came back swapped.
-    if (e.choices.chance(25)) e.code.emit(Opcode::kMul64Imm, 0, 0, 0, 3);
+    const bool times_three = e.choices.chance(25) && takes(e, Opcode::kMul64Imm);
+    if (times_three) e.code.emit(Opcode::kMul64Imm, 0, 0, 0, 3);
   }
   const int depth = e.code.surroundings().stack_depth;
-  const State& state = e.code.state();
-  if (depth > 0 && state.readable(-depth, 1)) fold_frame(e, -depth, Opcode::kLoad8);
-  if (depth >= 8 && state.readable(-8, 8) && e.choices.chance(60)) {
+  if (depth > 0 && is_readable(e, -depth, 1)) fold_frame(e, -depth, Opcode::kLoad8);
+  if (depth >= 8 && is_readable(e, -8, 8) && e.choices.chance(60)) {
     fold_frame(e, -8, Opcode::kLoad64);
   }
 }

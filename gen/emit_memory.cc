@@ -117,7 +117,7 @@ int draw_frame_offset(Emitter& e, Access access, int size) {
     const int edge = e.choices.range(0, 7);
     const int slot = edge == 0 ? 1 : edge == 1 ? slots : e.choices.range(1, slots);
     const int at = -slot * size;
-    const bool readable = e.code.state().readable(at, size);
+    const bool readable = is_readable(e, at, size);
     if (access == Access::kRead ? readable : !is_locked(e, at, size)) {
       if (access == Access::kAtomic && !readable) initialise_frame(e, at, size);
       return at;
@@ -158,7 +158,8 @@ Address address_in_object(Emitter& e, const Object& object, Access access, int s
   if (object.kind == ValueKind::kRegion && e.choices.chance(25)) {
     // The address constant itself lies inside the object.
     const int reg = scratch(e);
-    const int base = e.choices.range(0, high - 1);
+    const int furthest = takes(e, Capability::kReachBelow) ? high - 1 : at;
+    const int base = e.choices.range(0, furthest);
     e.code.load_region(reg, object.index, base);
     return {.reg = reg, .offset = at - base};
   }
@@ -197,6 +198,12 @@ bool load_pointer(Emitter& e, ValueKind kind, int index, int reg) {
   return true;
 }
 
+bool is_readable(const Emitter& e, int offset, int size) {
+  const State& state = e.code.state();
+  return takes(e, Capability::kMixStackSizes) ? state.readable(offset, size)
+                                              : state.readable_as_stored(offset, size);
+}
+
 std::optional<int> free_frame_range(Emitter& e, int size) {
   const int slots = e.code.surroundings().stack_depth / 8;
   const int needed = (size + 7) / 8;
@@ -212,7 +219,7 @@ void initialise_frame(Emitter& e, int offset, int size) {
   for (int at = offset; at < offset + size;) {
     int width = 8;
     while (at % width != 0 || at + width > offset + size) width /= 2;
-    if (!e.code.state().readable(at, width)) {
+    if (!is_readable(e, at, width)) {
       constexpr std::array kStores{Opcode::kStoreImm8, Opcode::kStoreImm16, Opcode::kStoreImm32,
                                    Opcode::kStoreImm64};
       const auto row = static_cast<std::size_t>(std::countr_zero(static_cast<unsigned>(width)));
@@ -240,10 +247,14 @@ std::optional<int> point_at_buffer(Emitter& e, int reg, int size, bool initialis
     e.code.emit(Opcode::kAdd64Imm, reg, 0, 0, *frame);
     return frame;
   }
+  point_at_region(e, reg, size);
+  return std::nullopt;
+}
+
+void point_at_region(Emitter& e, int reg, int size) {
   const int room = (e.code.surroundings().region_sizes[0] - kReservedBytes - size) / 8;
   PLUMB_CHECK(room >= 0);
   e.code.load_region(reg, 0, kReservedBytes + 8 * e.choices.range(0, room));
-  return std::nullopt;
 }
 
 namespace {

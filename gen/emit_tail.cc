@@ -1,9 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <bit>
+
 #include "core/check.h"
 #include "gen/emitter.h"
 
 namespace plumb::gen {
 namespace {
+
+// R3, which counts activations from 1 on, becomes the number of a slot.
+void reduce_to_slots(Emitter& e, std::int32_t slots) {
+  if (takes(e, Opcode::kMod64Imm)) {
+    e.code.emit(Opcode::kMod64Imm, 3, 0, 0, slots);
+  } else {
+    // The largest power of two that is not above the number of slots.
+    const auto mask = static_cast<std::int32_t>(std::bit_floor(static_cast<std::uint32_t>(slots)));
+    e.code.emit(Opcode::kAnd64Imm, 3, 0, 0, mask - 1);
+  }
+}
 
 // Computes the key into R3 with R1 holding the context.
 void load_key(Emitter& e, const TailCallPlan& tail_call) {
@@ -22,7 +35,7 @@ void load_key(Emitter& e, const TailCallPlan& tail_call) {
     case KeySource::kCounter:
       e.code.load_region(3, 0, 0);
       e.code.emit(Opcode::kLoad64, 3, 3, kCounterOffset);
-      e.code.emit(Opcode::kMod64Imm, 3, 0, 0, static_cast<std::int32_t>(slots));
+      reduce_to_slots(e, static_cast<std::int32_t>(slots));
       break;
   }
   if (!tail_call.dirty_key) return;

@@ -3,6 +3,13 @@
 
 namespace plumb::gen {
 
+const OpcodeInfo& pick_form(Emitter& e, const std::vector<Opcode>& forms) {
+  for (;;) {
+    const Opcode form = forms[e.choices.below(forms.size())];
+    if (takes(e, form)) return opcode_info(form);
+  }
+}
+
 RegisterSet scalars(const Emitter& e) {
   RegisterSet set = 0;
   for (int reg = 0; reg < kFramePointerRegister; ++reg) {

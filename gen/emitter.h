@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "core/capability.h"
 #include "gen/builder.h"
 #include "gen/choices.h"
 #include "gen/plan.h"
@@ -48,6 +49,19 @@ class Hold {
   RegisterSet before_;
 };
 
+// ---- what the JIT takes ----
+[[nodiscard]] inline bool takes(const Emitter& e, std::uint64_t needs) {
+  return (needs & ~e.plan.capabilities) == 0;
+}
+[[nodiscard]] inline bool takes(const Emitter& e, Capability capability) {
+  return takes(e, capability_bit(capability));
+}
+[[nodiscard]] inline bool takes(const Emitter& e, Opcode form) {
+  return takes(e, needed_by(opcode_info(form)));
+}
+// One of the forms that it takes; there must be one.
+[[nodiscard]] const OpcodeInfo& pick_form(Emitter& e, const std::vector<Opcode>& forms);
+
 // ---- registers ----
 [[nodiscard]] RegisterSet scalars(const Emitter& e);
 [[nodiscard]] inline RegisterSet bit(int reg) { return RegisterSet{1} << reg; }
@@ -84,6 +98,8 @@ struct Address {
 [[nodiscard]] bool has_durable(const Emitter& e, ValueKind kind, int index = 0);
 // Puts that pointer (to the first byte) into reg. False: there is none, nothing was emitted.
 bool load_pointer(Emitter& e, ValueKind kind, int index, int reg);
+// Do the bytes of the frame hold scalars that the verifier lets through as one load?
+[[nodiscard]] bool is_readable(const Emitter& e, int offset, int size);
 // An aligned range of the frame that nothing else owns. Its offset, or nothing.
 [[nodiscard]] std::optional<int> free_frame_range(Emitter& e, int size);
 // Stores constants until all bytes of the range are scalars.
@@ -91,6 +107,8 @@ void initialise_frame(Emitter& e, int offset, int size);
 // Points reg at size bytes of scalars that may be overwritten, 8-byte aligned; uses no other
 // register. The offset in the frame when they lie there.
 std::optional<int> point_at_buffer(Emitter& e, int reg, int size, bool initialised = true);
+// The same, in a region.
+void point_at_region(Emitter& e, int reg, int size);
 
 // ---- control flow: emit_flow.cc ----
 void emit_statement(Emitter& e);

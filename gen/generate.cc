@@ -14,7 +14,7 @@ namespace plumb::gen {
 namespace {
 
 // The letters of the column "reaches".
-constexpr std::uint32_t reaches(std::string_view letters) {
+constexpr std::uint32_t letters_to_bits(std::string_view letters) {
   std::uint32_t bits = 0;
   for (const char letter : letters) {
     switch (letter) {
@@ -40,20 +40,24 @@ constexpr std::uint32_t reaches(std::string_view letters) {
   return bits;
 }
 
+#define PLUMB_CAPABILITY(id, bit, name, meaning) \
+  [[maybe_unused]] constexpr std::uint64_t id = capability_bit(Capability::k##id);
+#include "core/capabilities.inc"
+
 constexpr Shape kShapes[] = {
-#define PLUMB_SHAPE(id, name, weight, letters, description) \
-  {name, description, weight, reaches(letters)},
+#define PLUMB_SHAPE(id, name, weight, letters, needs, description) \
+  {name, description, weight, letters_to_bits(letters), needs},
 #include "gen/shapes.inc"
 };
 
 constexpr std::array kWeights{
-#define PLUMB_SHAPE(id, name, weight, letters, description) weight,
+#define PLUMB_SHAPE(id, name, weight, letters, needs, description) weight,
 #include "gen/shapes.inc"
 };
 
 CasePlan draw_plan(ChoiceStream& choices, std::size_t shape) {
   std::size_t row = 0;
-#define PLUMB_SHAPE(id, name, weight, letters, description) \
+#define PLUMB_SHAPE(id, name, weight, letters, needs, description) \
   if (shape == row++) return plan_##id(choices);
 #include "gen/shapes.inc"
   PLUMB_CHECK(false);
@@ -133,11 +137,20 @@ Case write_case(ChoiceStream& choices, const CasePlan& plan) {
   return value;
 }
 
-Case generate_from(ChoiceStream choices, const Shape* shape) {
-  const std::size_t row =
-      shape != nullptr ? static_cast<std::size_t>(shape - kShapes) : choices.weighted(kWeights);
-  PLUMB_CHECK(row < std::size(kShapes));
-  const CasePlan plan = draw_plan(choices, row);
+// Draws again what the JIT lacks: a case that needs nothing of it is the same for all.
+std::size_t draw_shape(ChoiceStream& choices, std::uint64_t capabilities) {
+  for (;;) {
+    const std::size_t row = choices.weighted(kWeights);
+    if ((kShapes[row].needs & ~capabilities) == 0) return row;
+  }
+}
+
+Case generate_from(ChoiceStream choices, const Shape* shape, std::uint64_t capabilities) {
+  const std::size_t row = shape != nullptr ? static_cast<std::size_t>(shape - kShapes)
+                                           : draw_shape(choices, capabilities);
+  PLUMB_CHECK(row < std::size(kShapes) && (kShapes[row].needs & ~capabilities) == 0);
+  CasePlan plan = draw_plan(choices, row);
+  keep_within(plan, capabilities);
   return write_case(choices, plan);
 }
 
@@ -152,12 +165,24 @@ const Shape* find_shape(std::string_view name) {
   return nullptr;
 }
 
-Case generate(std::span<const std::uint8_t> choices, const Shape* shape) {
-  return generate_from(ChoiceStream(choices), shape);
+std::uint32_t reaches(const Shape& shape, std::uint64_t capabilities) {
+  constexpr std::uint32_t kCalls = reach_bit(Reach::kCall) | reach_bit(Reach::kStackPointer);
+  constexpr std::uint32_t kTailCalls =
+      reach_bit(Reach::kTailCall) | reach_bit(Reach::kTailCallLimit);
+  const bool mixed = (shape.needs & TailCall) != 0 && (capabilities & TailCallInSubprogram) == 0;
+  std::uint32_t reached = shape.reaches;
+  if ((capabilities & CallSubprograms) == 0 || mixed) reached &= ~kCalls;
+  if ((capabilities & TailCall) == 0) reached &= ~kTailCalls;
+  return reached;
 }
 
-Case generate(std::uint64_t seed, const Shape* shape) {
-  return generate_from(ChoiceStream(seed), shape);
+Case generate(std::span<const std::uint8_t> choices, const Shape* shape,
+              std::uint64_t capabilities) {
+  return generate_from(ChoiceStream(choices), shape, capabilities);
+}
+
+Case generate(std::uint64_t seed, const Shape* shape, std::uint64_t capabilities) {
+  return generate_from(ChoiceStream(seed), shape, capabilities);
 }
 
 }  // namespace plumb::gen

@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/capability.h"
 #include "core/case.h"
 
 namespace plumb::gen {
@@ -29,17 +30,37 @@ struct Shape {
   std::string_view description;
   int weight = 0;
   std::uint32_t reaches = 0;  // or of Reach
+  std::uint64_t needs = 0;    // or of core/capability.h: a JIT without them gets no such case
 };
 
 [[nodiscard]] std::span<const Shape> shapes();
 [[nodiscard]] const Shape* find_shape(std::string_view name);
 
+// What its cases do on a JIT with these capabilities: without tail calls beside subprograms, a
+// shape of tail calls has no calls.
+[[nodiscard]] std::uint32_t reaches(const Shape& shape, std::uint64_t capabilities);
+
+// The capabilities that a generated case can need; the others change nothing.
+inline constexpr std::uint64_t kObeyedCapabilities =
+    capability_bit(Capability::kCallSubprograms) | capability_bit(Capability::kTailCall) |
+    capability_bit(Capability::kTailCallInSubprogram) | capability_bit(Capability::kCallBack) |
+    capability_bit(Capability::kAtomics) | capability_bit(Capability::kV4) |
+    capability_bit(Capability::kJumpBack) | capability_bit(Capability::kAtomicAdd) |
+    capability_bit(Capability::kJump32) | capability_bit(Capability::kDivmul) |
+    capability_bit(Capability::kArsh32) | capability_bit(Capability::kReachBelow) |
+    capability_bit(Capability::kMixStackSizes) | capability_bit(Capability::kIndexStack);
+
 // A case from choices: every decision reads the next bytes, and when they run out a generator
-// seeded from all of them goes on, so that any input gives a whole case. Same bytes, same case. A
-// shape given overrides the choice of one.
-[[nodiscard]] Case generate(std::span<const std::uint8_t> choices, const Shape* shape = nullptr);
+// seeded from all of them goes on, so that any input gives a whole case. Same bytes and
+// capabilities, same case. A shape given overrides the choice of one; it must need nothing beyond
+// the capabilities. The case needs nothing beyond them either (oracle/capabilities.h). What is
+// absent is drawn again or left out, so that most cases that do not need it are the same whatever
+// the capabilities are.
+[[nodiscard]] Case generate(std::span<const std::uint8_t> choices, const Shape* shape = nullptr,
+                            std::uint64_t capabilities = kAllCapabilities);
 
 // The same from a seed: what "plumb gen --seed" prints.
-[[nodiscard]] Case generate(std::uint64_t seed, const Shape* shape = nullptr);
+[[nodiscard]] Case generate(std::uint64_t seed, const Shape* shape = nullptr,
+                            std::uint64_t capabilities = kAllCapabilities);
 
 }  // namespace plumb::gen

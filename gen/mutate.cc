@@ -10,18 +10,22 @@
 namespace plumb::gen {
 namespace {
 
+#define PLUMB_CAPABILITY(id, bit, name, meaning) \
+  [[maybe_unused]] constexpr std::uint64_t id = capability_bit(Capability::k##id);
+#include "core/capabilities.inc"
+
 constexpr MutationKind kMutations[] = {
-#define PLUMB_MUTATION(id, name, weight, description) {name, description, weight},
+#define PLUMB_MUTATION(id, name, weight, needs, description) {name, description, weight, needs},
 #include "gen/mutations.inc"
 };
 
 constexpr std::array kWeights{
-#define PLUMB_MUTATION(id, name, weight, description) weight,
+#define PLUMB_MUTATION(id, name, weight, needs, description) weight,
 #include "gen/mutations.inc"
 };
 
 constexpr std::array kFunctions{
-#define PLUMB_MUTATION(id, name, weight, description) mutate_##id,
+#define PLUMB_MUTATION(id, name, weight, needs, description) mutate_##id,
 #include "gen/mutations.inc"
 };
 
@@ -29,6 +33,13 @@ void drop_what_spoke_of_it(Case& value) {
   value.notes.clear();
   value.waivers.clear();
   value.expectation = {};
+}
+
+std::size_t draw_kind(ChoiceStream& choices, std::uint64_t capabilities) {
+  for (;;) {
+    const std::size_t row = choices.weighted(kWeights);
+    if ((kMutations[row].needs & ~capabilities) == 0) return row;
+  }
 }
 
 }  // namespace
@@ -40,11 +51,11 @@ std::optional<Case> mutate(const Case& value, ChoiceStream& choices, const CaseC
   for (int attempt = 0; attempt < options.attempts; ++attempt) {
     const std::size_t row = options.kind != nullptr
                                 ? static_cast<std::size_t>(options.kind - kMutations)
-                                : choices.weighted(kWeights);
+                                : draw_kind(choices, options.capabilities);
     PLUMB_CHECK(row < std::size(kMutations));
     Case changed = value;
     drop_what_spoke_of_it(changed);
-    Mutation mutation{.value = changed, .choices = choices};
+    Mutation mutation{.value = changed, .choices = choices, .capabilities = options.capabilities};
     if (kFunctions[row](mutation) && changed != value && accept(changed)) return changed;
   }
   return std::nullopt;

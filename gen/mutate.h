@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/capability.h"
 #include "core/case.h"
 #include "gen/choices.h"
 
@@ -16,6 +17,7 @@ struct MutationKind {
   std::string_view name;
   std::string_view description;
   int weight = 0;
+  std::uint64_t needs = 0;  // or of core/capability.h: else there is never a place for it
 };
 
 [[nodiscard]] std::span<const MutationKind> mutations();
@@ -28,6 +30,9 @@ using CaseCheck = std::function<bool(const Case&)>;
 struct MutateOptions {
   const MutationKind* kind = nullptr;  // null: drawn by weight
   int attempts = 8;                    // changes that are tried until the check accepts one
+  // Of the JIT. Kinds of changes and of instructions that need more are not drawn; whether the
+  // whole case needs more is the check's to say.
+  std::uint64_t capabilities = kAllCapabilities;
 };
 
 // A case that differs by one structural change and that the check accepts, or nothing when no

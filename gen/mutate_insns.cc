@@ -37,7 +37,7 @@ bool closes_loop(const Insn& insn, const OpcodeInfo& info) {
 
 // The conditions and the operations that one row may be exchanged for: same operands, same encoding
 // but for the opcode.
-std::vector<Opcode> relatives(const OpcodeInfo& of, bool version_4) {
+std::vector<Opcode> relatives(const Mutation& m, const OpcodeInfo& of, bool version_4) {
   std::vector<Opcode> rows;
   for (const OpcodeInfo& info : opcode_table()) {
     const bool same_kind =
@@ -46,7 +46,7 @@ std::vector<Opcode> relatives(const OpcodeInfo& of, bool version_4) {
     if (!same_kind || info.operand != of.operand || !width_may_change || info.id == of.id) continue;
     const bool moves = info.operation == Operation::kMov || info.operation == Operation::kMovsx;
     if (moves || bounds(info.operation) || info.operation == Operation::kMayGoto) continue;
-    if (info.version < 4 || version_4) rows.push_back(info.id);
+    if ((info.version < 4 || version_4) && m.takes(info)) rows.push_back(info.id);
   }
   return rows;
 }
@@ -110,7 +110,7 @@ bool mutate_insert_branch(Mutation& m) {
   // Long enough, now and then, that a displacement of one byte does not do.
   const int count = m.choices.chance(25) ? m.choices.range(20, 60) : m.choices.range(1, 4);
   auto body = random_alu(m, point.dead(), scalars, count);
-  const std::vector<Opcode> conditions = relatives(opcode_info(Opcode::kJeq64Imm), false);
+  const std::vector<Opcode> conditions = relatives(m, opcode_info(Opcode::kJeq64Imm), false);
   const Opcode condition = conditions[m.choices.below(conditions.size())];
   const std::int32_t immediate = draw_immediate(m.choices);
   body.insert(body.begin(),
@@ -171,7 +171,7 @@ bool mutate_change_operation(Mutation& m) {
   if (!spot) return false;
   Insn& insn = function_at(m, *spot).insns[spot->slot];
   const OpcodeInfo& old = *decode(insn);
-  const std::vector<Opcode> rows = relatives(old, uses_version_4(m.value));
+  const std::vector<Opcode> rows = relatives(m, old, uses_version_4(m.value));
   if (rows.empty()) return false;
   const OpcodeInfo& info = opcode_info(rows[m.choices.below(rows.size())]);
   std::int32_t immediate = insn.immediate;

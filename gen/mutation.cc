@@ -124,7 +124,10 @@ std::vector<Insn> random_alu(Mutation& m, std::uint32_t targets, std::uint32_t s
   if (targets == 0) return code;
   for (; count > 0; --count) {
     const auto dst = static_cast<std::uint8_t>(m.choices.pick_bit(targets));
-    const OpcodeInfo* info = &opcode_info(rows[m.choices.below(rows.size())]);
+    const OpcodeInfo* info = nullptr;
+    while (info == nullptr || !m.takes(*info)) {
+      info = &opcode_info(rows[m.choices.below(rows.size())]);
+    }
     const bool needs_old = !overwrites(info->operation) && (scalars & bit_of(dst)) == 0;
     const bool needs_source = info->operand == Operand::kReg && scalars == 0;
     if (needs_old || needs_source) info = &opcode_info(Opcode::kMov64Imm);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/capability.h"
 #include "core/case.h"
 #include "core/opcode.h"
 #include "gen/choices.h"
@@ -20,6 +21,11 @@ namespace plumb::gen {
 struct Mutation {
   Case& value;
   ChoiceStream& choices;
+  std::uint64_t capabilities = kAllCapabilities;  // of the JIT: no form of instruction beyond them
+
+  [[nodiscard]] bool takes(const OpcodeInfo& form) const {
+    return (needed_by(form) & ~capabilities) == 0;
+  }
 };
 
 // A place in a case, with what is known about the program around it.
@@ -79,7 +85,7 @@ using SpotFilter = std::function<bool(const Spot&, const Insn&, const OpcodeInfo
 [[nodiscard]] Insn move_register(int dst, int src);
 [[nodiscard]] Insn call_function(int function);
 
-#define PLUMB_MUTATION(id, name, weight, description) bool mutate_##id(Mutation& m);
+#define PLUMB_MUTATION(id, name, weight, needs, description) bool mutate_##id(Mutation& m);
 #include "gen/mutations.inc"
 
 }  // namespace plumb::gen

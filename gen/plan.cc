@@ -70,7 +70,41 @@ bool shrink_once(ProgramPlan& program) {
   return false;
 }
 
+bool has_tail_call(const ProgramPlan& program) {
+  return std::ranges::any_of(program.functions,
+                             [](const auto& function) { return !function.tail_calls.empty(); });
+}
+
+void leave_out_subprograms(ProgramPlan& program) {
+  FunctionPlan& main = program.functions[0];
+  for (std::size_t i = 1; i < program.functions.size(); ++i) {
+    const std::vector<TailCallPlan>& moved = program.functions[i].tail_calls;
+    main.tail_calls.insert(main.tail_calls.end(), moved.begin(), moved.end());
+  }
+  main.calls.clear();
+  main.callbacks.clear();
+  program.functions.resize(1);
+}
+
+void leave_out_tail_calls(CasePlan& plan) {
+  plan.programs.resize(1);
+  plan.arrays.clear();
+  for (FunctionPlan& function : plan.programs[0].functions) function.tail_calls.clear();
+}
+
 }  // namespace
+
+void keep_within(CasePlan& plan, std::uint64_t capabilities) {
+  const auto lacks = [capabilities](Capability one) {
+    return (capabilities & capability_bit(one)) == 0;
+  };
+  plan.capabilities = capabilities;
+  if (lacks(Capability::kTailCall)) leave_out_tail_calls(plan);
+  for (ProgramPlan& program : plan.programs) {
+    const bool may_mix = !lacks(Capability::kTailCallInSubprogram) || !has_tail_call(program);
+    if (lacks(Capability::kCallSubprograms) || !may_mix) leave_out_subprograms(program);
+  }
+}
 
 void fit_stack(ProgramPlan& program) {
   while (shrink_once(program)) {

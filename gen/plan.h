@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "core/capability.h"
+
 namespace plumb::gen {
 
 // How often each kind of statement is drawn.
@@ -75,10 +77,16 @@ struct CasePlan {
   int context_size = 0;                  // at least 24, a multiple of 8
   std::array<std::uint16_t, kKeyCount> keys{0, 1, 2, 3};  // what lies at kKeyOffset at the start
   bool v4 = false;                                        // instructions of version 4 too
+  std::uint64_t capabilities = kAllCapabilities;          // of the JIT: nothing beyond is written
 };
 
 // Shrinks frames until the program keeps the stack rules of oracle/validate.h under every verifier
 // (kEveryVerifier of core/contract.h).
 void fit_stack(ProgramPlan& program);
+
+// Leaves out what a JIT with these capabilities would not take. Without tail calls there is one
+// program and no array. Subprograms go where there may be none, or none beside a tail call; their
+// tail calls become the main function's. Callbacks are of shapes that need them.
+void keep_within(CasePlan& plan, std::uint64_t capabilities);
 
 }  // namespace plumb::gen

@@ -41,7 +41,7 @@ int add_subprogram(ProgramPlan& program, int caller, FunctionPlan function);
 [[nodiscard]] TailCallPlan draw_tail_call(ChoiceStream& choices, CasePlan& plan, int array,
                                           int slot);
 
-#define PLUMB_SHAPE(id, name, weight, letters, description) \
+#define PLUMB_SHAPE(id, name, weight, letters, needs, description) \
   CasePlan plan_##id(ChoiceStream& choices);
 #include "gen/shapes.inc"
 

@@ -48,6 +48,9 @@ struct State {
   std::array<AbstractValue, kRegisterCount> registers;
   FrameBytes initialised;                         // scalar bytes
   std::array<AbstractValue, kSpillSlots> spills;  // pointers; [n] lies at R10 - 8 * (n + 1)
+  // By the same slots: bytes of the last store that began in it, the least of all paths. A pass
+  // through a loop forgets them.
+  std::array<std::uint8_t, kSpillSlots> widths{};
 
   bool operator==(const State&) const = default;
 
@@ -57,8 +60,15 @@ struct State {
   [[nodiscard]] AbstractValue& at(int reg) { return registers[static_cast<std::size_t>(reg)]; }
   // All bytes [offset, offset + size) of the frame hold scalars.
   [[nodiscard]] bool readable(int offset, int size) const;
-  // A scalar is written there: no pointer remains in what it touches.
+  // And a store wrote them that was no narrower, as Capability::kMixStackSizes has it.
+  [[nodiscard]] bool readable_as_stored(int offset, int size) const;
+  // A scalar is stored there: no pointer remains in what it touches.
   void write_frame(int offset, int size);
+  // A helper has filled that: whole slots count as stores.
+  void fill_frame(int offset, int size);
+  void spill(int offset, const AbstractValue& pointer);
+  // A store of that size begins at one of the offsets in [offset, offset + span].
+  void store_somewhere(int offset, int span, int size);
   void kill(std::uint32_t register_set);
 };
 

@@ -49,10 +49,12 @@ class Fuzzing {
       jit.funnel = funnels_.sum(i);
       jit.funnel.counts.merge(lost_[i]);
       jit.rate = static_cast<double>(jit.funnel.counts.compared) / std::max(report_.seconds, 1e-3);
-      jit.zero_stages = zero_stages(
-          jit.funnel.counts,
-          {.capabilities = jits_[i]->info().capabilities,
-           .shapes = options_.shape != nullptr ? options_.shape->reaches : gen::kReachesAll});
+      jit.zero_stages =
+          zero_stages(jit.funnel.counts,
+                      {.capabilities = jits_[i]->info().capabilities,
+                       .shapes = options_.shape != nullptr
+                                     ? gen::reaches(*options_.shape, jits_[i]->info().capabilities)
+                                     : gen::kReachesAll});
       std::ranges::sort(jit.findings, {}, &FuzzFinding::cases_until_found);
     }
     write_findings(report_, jits_, options_);
@@ -123,7 +125,7 @@ class Fuzzing {
     if (it->cases_until_found != 0 && it->cases_until_found <= where.number + 1) return;
     it->cases_until_found = where.number + 1;
     it->case_seed = nth_seed(options_.seed, where.number);
-    it->value = fuzz_case(options_, where.number);
+    it->value = case_of(where);
     it->depth = fuzz_depth(options_, where.number);
     Finding seen = finding_of(judgement);
     it->message = std::move(seen.message);
@@ -136,8 +138,7 @@ class Fuzzing {
     const jit::JitInfo& info = jits_[where.jit]->info();
     Outcome outcome = outcome_of(loss, info);
     // What the process that died would have counted.
-    count_case(lost_[where.jit], outcome.stage,
-               oracle::run(fuzz_case(options_, where.number), info.contract));
+    count_case(lost_[where.jit], outcome.stage, oracle::run(case_of(where), info.contract));
     count_opinion(lost_[where.jit], outcome.judgement.opinion);
     Judgement& judgement = outcome.judgement;
     const NamedWaiver* waiver = find_waiver(options_.waivers, judgement.signature, info.name);
@@ -146,7 +147,7 @@ class Fuzzing {
   }
 
   void add_our_failure(const FuzzItem& where, const Loss& loss) {
-    // The generator knows no JITs: it fails for all of them, which is reported once.
+    // The generator knows no JITs but what they take: the failure of one case is reported once.
     const bool generating = loss.activity == Activity::kGenerating;
     add_failure(report_, fmt::format("case {} (seed {:#x}){}: {}{}", where.number,
                                      nth_seed(options_.seed, where.number),
@@ -155,6 +156,10 @@ class Fuzzing {
   }
 
   [[nodiscard]] FuzzItem of(std::uint64_t item) const { return fuzz_item(item, jits_.size()); }
+
+  [[nodiscard]] Case case_of(const FuzzItem& where) const {
+    return fuzz_case(options_, where.number, case_set(jits_[where.jit]->info()));
+  }
 
   [[nodiscard]] const std::string& name_of(const FuzzItem& where) const {
     return report_.jits[where.jit].name;
@@ -185,6 +190,10 @@ int FuzzReport::status() const {
 FuzzReport fuzz(JitList jits, const FuzzOptions& options) {
   PLUMB_CHECK(options.runs > 0 || options.seconds > 0);
   PLUMB_CHECK(!jits.empty());
+  for (const auto& jit : jits) {
+    PLUMB_CHECK(options.shape == nullptr ||
+                (options.shape->needs & ~jit->info().capabilities) == 0);
+  }
   return Fuzzing(jits, options).run();
 }
 

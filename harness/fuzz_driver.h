@@ -30,7 +30,7 @@ struct FuzzOptions {
   std::uint64_t runs = 0;  // cases; 0: no limit. One of runs and seconds must be given.
   double seconds = 0;      // 0: no limit
   unsigned jobs = 1;
-  const gen::Shape* shape = nullptr;  // null: all shapes by weight
+  const gen::Shape* shape = nullptr;  // null: all shapes by weight; every JIT takes what it needs
   std::string out_directory;          // empty: findings are not written
   std::vector<NamedWaiver> waivers;
   std::uint64_t full_every = 64;  // every so many cases one at full depth; 0: none
@@ -49,7 +49,8 @@ struct FuzzOptions {
 struct FuzzFinding : Finding {
   Case value{};  // minimised, unless that did not come to an end
   bool minimised = false;
-  std::uint64_t case_seed = 0;  // gen::generate(case_seed) is the case before minimising
+  // gen::generate(case_seed, shape, capabilities of the JIT) is the case before minimising.
+  std::uint64_t case_seed = 0;
   Depth depth = Depth::kFast;
 };
 
@@ -72,11 +73,12 @@ struct FuzzReport {
   [[nodiscard]] int status() const;
 };
 
-// Generates, judges, and tells what it found. Case n is gen::generate(nth_seed(seed, n)) whatever
-// the number of jobs; all JITs get the same cases. Cases run in child processes: one that kills or
-// stops its process is a finding (or a failure of the harness), and the run goes on behind it, with
-// the next JIT. A case that shows something new is written at once; the minimised one replaces it
-// at the end.
+// Generates, judges, and tells what it found. Each JIT gets `runs` cases that need nothing of what
+// it lacks: its case n is gen::generate(nth_seed(seed, n), shape, its capabilities), whatever the
+// number of jobs and the other JITs. Where a case needs nothing that one of them lacks, it is
+// mostly the same for all. Cases run in child processes: one that kills or stops its process is a
+// finding (or a failure of the harness), and the run goes on behind it, with the next JIT. A case
+// that shows something new is written at once; the minimised one replaces it at the end.
 [[nodiscard]] FuzzReport fuzz(JitList jits, const FuzzOptions& options);
 
 }  // namespace plumb::harness

@@ -20,7 +20,6 @@ namespace {
 
 constexpr int kAttempts = 4;
 constexpr int kMostChanges = 5;
-constexpr int kGenerations = 16;  // until one is a case for the JITs
 constexpr int kCrossPercent = 12;
 
 // What inputs of late meant. A fuzzer makes each out of one or two that it has run before, and then
@@ -69,29 +68,28 @@ std::optional<std::string> text_within(const Case& value, const InputLimits& lim
   return text;
 }
 
-Case generated_case(gen::ChoiceStream& choices, const gen::CaseCheck& accept) {
-  Case value = gen::generate(choices.word());
-  for (int i = 0; i < kGenerations && !accept(value); ++i) value = gen::generate(choices.word());
-  return value;
+Case generated_case(gen::ChoiceStream& choices, const InputLimits& limits) {
+  return gen::generate(choices.word(), nullptr, limits.capabilities);
 }
 
 // Cases from files may hold what no verifier accepts; the mutations need one that does.
 Case mutable_case(std::span<const std::uint8_t> bytes, gen::ChoiceStream& choices,
-                  const gen::CaseCheck& accept) {
+                  const InputLimits& limits) {
   FuzzInput input = read_input(bytes);
-  return accept(input.value) ? std::move(input.value) : generated_case(choices, accept);
+  return check_for(limits)(input.value) ? std::move(input.value) : generated_case(choices, limits);
 }
 
 std::optional<Case> change(const Case& value, gen::ChoiceStream& choices,
-                           const gen::CaseCheck& accept) {
+                           const InputLimits& limits) {
+  const gen::CaseCheck accept = check_for(limits);
   if (choices.chance(kCrossPercent)) {
-    const Case other = generated_case(choices, accept);
+    const Case other = generated_case(choices, limits);
     return gen::cross(value, other, choices, accept);
   }
   Case changed = value;
   bool any = false;
   for (int count = choices.range(1, kMostChanges); count > 0; --count) {
-    auto next = gen::mutate(changed, choices, accept);
+    auto next = gen::mutate(changed, choices, accept, {.capabilities = limits.capabilities});
     if (!next) continue;
     changed = *std::move(next);
     any = true;
@@ -118,10 +116,9 @@ FuzzInput read_input(std::span<const std::uint8_t> bytes) {
 std::optional<std::string> mutate_input(std::span<const std::uint8_t> bytes,
                                         const InputLimits& limits, std::uint64_t seed) {
   gen::ChoiceStream choices(seed);
-  const gen::CaseCheck accept = check_for(limits);
-  const Case value = mutable_case(bytes, choices, accept);
+  const Case value = mutable_case(bytes, choices, limits);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const auto changed = change(value, choices, accept);
+    const auto changed = change(value, choices, limits);
     if (!changed || !is_defined(*changed)) continue;
     if (auto text = text_within(*changed, limits)) return text;
   }
@@ -133,8 +130,8 @@ std::optional<std::string> cross_inputs(std::span<const std::uint8_t> first,
                                         const InputLimits& limits, std::uint64_t seed) {
   gen::ChoiceStream choices(seed);
   const gen::CaseCheck accept = check_for(limits);
-  const Case one = mutable_case(first, choices, accept);
-  const Case two = mutable_case(second, choices, accept);
+  const Case one = mutable_case(first, choices, limits);
+  const Case two = mutable_case(second, choices, limits);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const auto crossed = gen::cross(one, two, choices, accept);
     if (!crossed || !is_defined(*crossed)) continue;

@@ -6,12 +6,14 @@
 #include <span>
 #include <string>
 
+#include "core/capability.h"
 #include "core/case.h"
 
 namespace plumb::harness {
 
 // What a coverage-guided fuzzer's inputs mean: the text of a case; anything that does not parse
-// drives the generator, so that no input is wasted. Every function here is one of its arguments.
+// drives the generator, so that no input is wasted. Every function here is one of its arguments;
+// what bytes mean does not depend on the JITs, so that an artefact is the same case everywhere.
 
 struct FuzzInput {
   Case value;
@@ -21,8 +23,8 @@ struct FuzzInput {
 
 // What a made input has to keep to.
 struct InputLimits {
-  std::size_t max_size = 0;                                     // bytes of text
-  std::uint64_t capabilities = static_cast<std::uint64_t>(-1);  // that a JIT has (capability.h)
+  std::size_t max_size = 0;                       // bytes of text
+  std::uint64_t capabilities = kAllCapabilities;  // that a JIT has: nothing beyond is needed
 };
 
 // Another input like it: the case changed by a few structural mutations, or crossed with a new one.

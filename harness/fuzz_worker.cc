@@ -83,46 +83,62 @@ Funnel SharedFunnels::sum(std::size_t jit) const {
 FuzzWorker::FuzzWorker(JitList jits, const FuzzOptions& options, SharedFunnels& funnels,
                        unsigned job)
     : jits_(jits), options_(options), funnels_(funnels), job_(job), judge_(options.make_machine) {
-  std::vector<Contract> contracts;
+  const auto first = [jits](auto same) {
+    return static_cast<std::size_t>(std::ranges::find_if(jits, same) - jits.begin());
+  };
   for (const auto& jit : jits) {
-    auto it = std::ranges::find(contracts, jit->info().contract);
-    if (it == contracts.end()) it = contracts.insert(it, jit->info().contract);
-    contract_of_.push_back(static_cast<std::size_t>(it - contracts.begin()));
+    const jit::JitInfo& info = jit->info();
+    const auto same_case = [&info](const auto& other) {
+      return case_set(other->info()) == case_set(info);
+    };
+    same_case_.push_back(first(same_case));
+    same_execution_.push_back(first([&](const auto& other) {
+      return same_case(other) && other->info().contract == info.contract;
+    }));
   }
-  executions_.resize(contracts.size());
+  cases_.resize(jits.size());
+  executions_.resize(jits.size());
   judge_.ask(options.interpreters);
   judge_.know(options.waivers);
 }
 
-void FuzzWorker::generate(std::uint64_t number) {
-  if (number_ == number) return;
-  value_ = fuzz_case(options_, number);
-  number_ = number;
-  std::ranges::fill(executions_, std::nullopt);
+const Case& FuzzWorker::case_for(const FuzzItem& item) {
+  if (number_ != item.number) {
+    std::ranges::fill(cases_, std::nullopt);
+    std::ranges::fill(executions_, std::nullopt);
+    number_ = item.number;
+  }
+  std::optional<Case>& value = cases_[same_case_[item.jit]];
+  if (!value) value = fuzz_case(options_, item.number, case_set(jits_[item.jit]->info()));
+  return *value;
 }
 
-const Execution& FuzzWorker::execution_for(std::size_t jit) {
-  auto& execution = executions_[contract_of_[jit]];
-  if (!execution) execution = oracle::run(value_, jits_[jit]->info().contract);
+const Execution& FuzzWorker::execution_for(const FuzzItem& item) {
+  std::optional<Execution>& execution = executions_[same_execution_[item.jit]];
+  if (!execution) execution = oracle::run(case_for(item), jits_[item.jit]->info().contract);
   return *execution;
 }
 
 std::optional<Judgement> FuzzWorker::run(const FuzzItem& item, std::atomic<Activity>& activity) {
   judge_.show_activity(&activity);
   activity = Activity::kGenerating;
-  generate(item.number);
+  const Case& value = case_for(item);
   activity = Activity::kInterpreting;
-  const Execution& execution = execution_for(item.jit);
+  const Execution& execution = execution_for(item);
   Outcome outcome =
-      judge_.judge(value_, execution, *jits_[item.jit], fuzz_depth(options_, item.number));
+      judge_.judge(value, execution, *jits_[item.jit], fuzz_depth(options_, item.number));
   PLUMB_CHECK(outcome.judgement.verdict != Verdict::kNotJudged);
   funnels_.count(job_, item.jit, outcome, execution);
   if (!is_finding(outcome.judgement)) return std::nullopt;
   return std::move(outcome.judgement);
 }
 
-Case fuzz_case(const FuzzOptions& options, std::uint64_t number) {
-  return gen::generate(nth_seed(options.seed, number), options.shape);
+std::uint64_t case_set(const jit::JitInfo& jit) {
+  return jit.capabilities & gen::kObeyedCapabilities;
+}
+
+Case fuzz_case(const FuzzOptions& options, std::uint64_t number, std::uint64_t set) {
+  return gen::generate(nth_seed(options.seed, number), options.shape, set);
 }
 
 Depth fuzz_depth(const FuzzOptions& options, std::uint64_t number) {

@@ -64,21 +64,27 @@ class FuzzWorker {
   [[nodiscard]] std::optional<Judgement> run(const FuzzItem& item, std::atomic<Activity>& activity);
 
  private:
-  void generate(std::uint64_t number);
-  [[nodiscard]] const Execution& execution_for(std::size_t jit);
+  // Of the case with that number that the JIT gets.
+  [[nodiscard]] const Case& case_for(const FuzzItem& item);
+  [[nodiscard]] const Execution& execution_for(const FuzzItem& item);
 
   JitList jits_;
   const FuzzOptions& options_;
   SharedFunnels& funnels_;
   unsigned job_;
   Judge judge_;
-  std::vector<std::size_t> contract_of_;  // by JIT: index of its contract among the different ones
-  std::optional<std::uint64_t> number_;   // of the case at hand
-  Case value_;
-  std::vector<std::optional<Execution>> executions_;  // of it, by contract
+  // By JIT: the first one that gets the same cases, and the first of those with its contract too.
+  std::vector<std::size_t> same_case_;
+  std::vector<std::size_t> same_execution_;
+  std::optional<std::uint64_t> number_;  // of the cases at hand
+  std::vector<std::optional<Case>> cases_;
+  std::vector<std::optional<Execution>> executions_;
 };
 
-[[nodiscard]] Case fuzz_case(const FuzzOptions& options, std::uint64_t number);
+// Of the JIT's capabilities, those that the generator obeys (gen/generate.h).
+[[nodiscard]] std::uint64_t case_set(const jit::JitInfo& jit);
+// The case of that number for the JITs with this set: a function of these, the seed and the shape.
+[[nodiscard]] Case fuzz_case(const FuzzOptions& options, std::uint64_t number, std::uint64_t set);
 [[nodiscard]] Depth fuzz_depth(const FuzzOptions& options, std::uint64_t number);
 
 }  // namespace plumb::harness

@@ -137,6 +137,11 @@ std::string lacks(std::uint64_t capabilities) {
       std::pair{Capability::kAtomics, "atomics"},
       std::pair{Capability::kThrow, "exceptions"},
       std::pair{Capability::kTrampoline, "trampolines"},
+      std::pair{Capability::kJumpBack, "backward jumps"},
+      std::pair{Capability::kAtomicAdd, "atomic additions"},
+      std::pair{Capability::kJump32, "conditions on 32 bits"},
+      std::pair{Capability::kDivmul, "multiplications and divisions"},
+      std::pair{Capability::kArsh32, "arithmetic shifts of 32 bits"},
   };
   for (const auto& [capability, phrase] : kPhrases) {
     if ((capabilities & capability_bit(capability)) != 0) {

@@ -6,14 +6,13 @@
 #include <string>
 #include <utility>
 
+#include "core/capability.h"
 #include "core/opcode.h"
 #include "jit_under_test/jit.h"
 #include "machine/machine.h"
 
 // Stand-ins for tests: a JIT that does what it is told, and a machine that has one answer.
 namespace plumb::harness {
-
-inline constexpr std::uint64_t kAllCapabilities = ~std::uint64_t{0};
 
 class FakeImage final : public jit::LoadedImage {
  public:

@@ -91,7 +91,7 @@ const struct plumb_plugin* plumb_plugin_entry(uint32_t host_abi, uint32_t host_s
   ending_info = info;
   ending_info.name = "linux-6.12-x86_64"; /* so that the tests of that tree are run on it */
   ending_info.family = "ending";
-  ending_info.capabilities = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAKE_UNVERIFIED;
+  ending_info.capabilities |= PLUMB_CAN_TAKE_UNVERIFIED;
   ending_info.contract = &ending_contract;
   ending = plugin;
   ending.info = &ending_info;

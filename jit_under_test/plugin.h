@@ -106,6 +106,16 @@ enum plumb_capability {
   PLUMB_CAN_LEGACY_PACKET_ACCESS = 1u << 12,   /* LD_ABS, LD_IND; no generated case has them */
   PLUMB_CAN_JUMP32 = 1u << 13,                 /* class JMP32: conditions on 32 bits, gotol */
   PLUMB_CAN_DIVMUL = 1u << 14,                 /* groups divmul32 and divmul64 of RFC 9669 */
+  PLUMB_CAN_ARSH32 = 1u << 15,                 /* arithmetic shift right of 32 bits */
+  /* What the verifier in front of the JIT lets through. Generated cases stay inside; to others
+   * load() answers PLUMB_NOT_APPLICABLE. */
+  PLUMB_CAN_REACH_BELOW = 1u << 16,     /* accesses below an address constant inside a region */
+  PLUMB_CAN_MIX_STACK_SIZES = 1u << 17, /* stack read wider than the last store in its 8 bytes */
+  PLUMB_CAN_INDEX_STACK = 1u << 18,     /* stack accessed at an offset that is computed */
+  /* What most JITs take, and what every plugin of ABI 1 is taken to mean. */
+  PLUMB_CAN_TAKE_BASE = PLUMB_CAN_JUMP_BACK | PLUMB_CAN_ATOMIC_ADD | PLUMB_CAN_JUMP32 |
+                        PLUMB_CAN_DIVMUL | PLUMB_CAN_ARSH32 | PLUMB_CAN_REACH_BELOW |
+                        PLUMB_CAN_MIX_STACK_SIZES | PLUMB_CAN_INDEX_STACK,
 
   /* Reserved: what the plugin gives or needs beyond load(), for the functions at the end of struct
    * plumb_plugin. The host does not call those yet and does not look at these bits. */

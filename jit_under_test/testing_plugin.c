@@ -168,7 +168,7 @@ static const struct plumb_plugin_info info = {
     .family = PLUMB_TESTING_LIE == LIE_FAMILY ? "../testing" : "testing",
     .version = "1",
     .origin = "a test",
-    .capabilities = PLUMB_CAN_CALL_SUBPROGRAMS,
+    .capabilities = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAKE_BASE,
     .arena_base = PLUMB_TESTING_LIE == LIE_ARENA_HIGH ? 0x100000000u : 0x30000000u,
     .arena_size = PLUMB_TESTING_LIE == LIE_ARENA_SMALL ? 4096 : 1u << 20,
     .contract = PLUMB_TESTING_LIE == NOTHING_KNOWN ? NULL : &contract,

@@ -2,6 +2,7 @@
 #include "oracle/capabilities.h"
 
 #include <cstddef>
+#include <optional>
 
 #include "core/capability.h"
 #include "core/event.h"
@@ -23,7 +24,7 @@ void for_each_insn(const Function& function, Visit visit) {
 std::uint64_t needed_by(const Function& function) {
   std::uint64_t needs = 0;
   for_each_insn(function, [&](const OpcodeInfo& info, const Insn& insn, std::size_t) {
-    needs |= oracle::needed_by(info, insn);
+    needs |= plumb::needed_by(info, insn);
   });
   return needs;
 }
@@ -37,7 +38,7 @@ Place first_need(const Program& program, std::int16_t number, Capability capabil
     for_each_insn(program.functions[f],
                   [&](const OpcodeInfo& info, const Insn& insn, std::size_t slot) {
                     if (found.slot >= 0) return;
-                    if ((oracle::needed_by(info, insn) & capability_bit(of_insn)) == 0) return;
+                    if ((plumb::needed_by(info, insn) & capability_bit(of_insn)) == 0) return;
                     found.slot = static_cast<std::int32_t>(slot);
                   });
     if (found.slot >= 0) return found;
@@ -47,25 +48,26 @@ Place first_need(const Program& program, std::int16_t number, Capability capabil
   return {.program = number, .function = static_cast<std::int16_t>(second ? 1 : 0), .slot = 0};
 }
 
+// In words, or nothing where the case does not need it.
+std::optional<std::string> first_need(const Case& value, Capability capability) {
+  for (std::size_t p = 0; p < value.programs.size(); ++p) {
+    const Program& program = value.programs[p];
+    std::uint64_t instructions = 0;
+    for (const Function& function : program.functions) instructions |= needed_by(function);
+    const std::uint64_t needs = oracle::needed_by(program, instructions);
+    if ((needs & capability_bit(capability)) == 0) continue;
+    return place_text(value, first_need(program, static_cast<std::int16_t>(p), capability));
+  }
+  if ((needed_by_arrays(value) & capability_bit(capability)) == 0) return std::nullopt;
+  return "array " + value.arrays[0].name;
+}
+
 void join(std::string& list, std::string_view more) {
   if (!list.empty()) list += ", ";
   list += more;
 }
 
 }  // namespace
-
-std::uint64_t needed_by(const OpcodeInfo& info, const Insn& insn) {
-  std::uint64_t needs = 0;
-  if (info.version >= 4) needs |= capability_bit(Capability::kV4);
-  if (is_atomic(info.operation) && info.operation != Operation::kAtomicAdd) {
-    needs |= capability_bit(Capability::kAtomics);
-  }
-  if (info.operation == Operation::kLoadFunction) needs |= capability_bit(Capability::kCallBack);
-  if (info.operation == Operation::kCallHelper && insn.immediate == kTailCallHelper) {
-    needs |= capability_bit(Capability::kTailCall);
-  }
-  return needs;
-}
 
 std::uint64_t needed_by(const Program& program, std::uint64_t instructions) {
   std::uint64_t needs = instructions;
@@ -81,8 +83,12 @@ std::uint64_t needed_by(const Program& program, std::uint64_t instructions) {
   return needs;
 }
 
+std::uint64_t needed_by_arrays(const Case& value) {
+  return value.arrays.empty() ? 0 : capability_bit(Capability::kTailCall);
+}
+
 std::uint64_t required_capabilities(const Case& value) {
-  std::uint64_t all = 0;
+  std::uint64_t all = needed_by_arrays(value);
   for (const Program& program : value.programs) {
     std::uint64_t instructions = 0;
     for (const Function& function : program.functions) instructions |= needed_by(function);
@@ -94,16 +100,10 @@ std::uint64_t required_capabilities(const Case& value) {
 Lack lacking(const Case& value, std::uint64_t has) {
   Lack lack;
   for (const auto& [capability, name] : kCapabilities) {
-    const std::uint64_t wanted = capability_bit(capability) & ~has;
-    for (std::size_t p = 0; wanted != 0 && p < value.programs.size(); ++p) {
-      const Program& program = value.programs[p];
-      std::uint64_t instructions = 0;
-      for (const Function& function : program.functions) instructions |= needed_by(function);
-      if ((needed_by(program, instructions) & wanted) == 0) continue;
-      const Place at = first_need(program, static_cast<std::int16_t>(p), capability);
+    if ((capability_bit(capability) & ~has) == 0) continue;
+    if (const auto at = first_need(value, capability)) {
       join(lack.phrase, name);
-      join(lack.detail, std::string(name) + " for " + place_text(value, at));
-      break;
+      join(lack.detail, std::string(name) + " for " + *at);
     }
   }
   lack.phrase = "the JIT lacks " + lack.phrase;

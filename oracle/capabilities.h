@@ -5,15 +5,14 @@
 #include <string>
 
 #include "core/case.h"
-#include "core/opcode.h"
 
 namespace plumb::oracle {
 
-// What one instruction needs from a JIT, whatever stands around it: or of core/capability.h.
-[[nodiscard]] std::uint64_t needed_by(const OpcodeInfo& info, const Insn& insn);
-
-// What a program needs whose instructions need that.
+// What a program needs whose instructions need that (core/capability.h).
 [[nodiscard]] std::uint64_t needed_by(const Program& program, std::uint64_t instructions);
+
+// Only a tail call uses a prog array: a JIT that has none knows no such object.
+[[nodiscard]] std::uint64_t needed_by_arrays(const Case& value);
 
 // What the case needs from a JIT. A program of several functions needs kCallSubprograms even when
 // nothing calls them, for the JIT has to lay them out. Execution::required_capabilities is the

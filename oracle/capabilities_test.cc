@@ -28,24 +28,45 @@ TEST(RequiredCapabilities, FollowTheInstructions) {
   const Row rows[] = {
       {"", 0},
       {"call 7", 0},
-      {"if w1 == 0 goto +0", 0},
-      {"r2 = 1\nlock *(u64 *)(r1 + 0) += r2", 0},
+      {"if r1 == 0 goto +0", 0},
+      {"if w1 == 0 goto +0", capability_bit(kJump32)},
+      {"r2 = 1\nlock *(u64 *)(r1 + 0) += r2", capability_bit(kAtomicAdd)},
+      {"r2 = 1\nlock *(u32 *)(r1 + 0) += w2", capability_bit(kAtomicAdd)},
       {"r2 = 1\nlock *(u32 *)(r1 + 0) |= w2", capability_bit(kAtomics)},
       {"r2 = 1\nr2 = atomic_fetch_add((u64 *)(r1 + 0), r2)", capability_bit(kAtomics)},
       {"r2 = 1\nr2 = xchg_64(r1 + 0, r2)", capability_bit(kAtomics)},
-      {"r2 = 1\nr2 s/= 2", capability_bit(kV4)},
-      {"r2 = 1\nr2 s%= r2", capability_bit(kV4)},
+      {"r2 = 1\nr2 *= 2", capability_bit(kDivmul)},
+      {"r2 = 1\nw2 %= w2", capability_bit(kDivmul)},
+      {"r2 = 1\nr2 s/= 2", capability_bit(kV4) | capability_bit(kDivmul)},
+      {"r2 = 1\nr2 s%= r2", capability_bit(kV4) | capability_bit(kDivmul)},
       {"r2 = 1\nr2 = (s8)r2", capability_bit(kV4)},
       {"r2 = *(s8 *)(r1 + 0)", capability_bit(kV4)},
       {"r2 = 1\nr2 = bswap16 r2", capability_bit(kV4)},
-      {"gotol +0", capability_bit(kV4)},
+      {"gotol +0", capability_bit(kV4) | capability_bit(kJump32)},
+      {"r2 = 1\nif r1 == 0 goto -2", capability_bit(kJumpBack)},
+      {"if r1 == 0 goto -1", capability_bit(kJumpBack)},
+      {"goto +1\ngoto -2", capability_bit(kJumpBack)},
+      {"goto +1\ngotol -2",
+       capability_bit(kJumpBack) | capability_bit(kV4) | capability_bit(kJump32)},
+      {"r0 = *(u8 *)skb[4]", capability_bit(kLegacyPacketAccess)},
       {"r2 = jmp ll\nr3 = 0\ncall 12", capability_bit(kTailCall)},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.body);
-    EXPECT_EQ(required_capabilities(case_of(in_main(std::string(row.body) + "\nr0 = 0\nexit"))),
-              row.expected);
+    Case value = case_of(in_main(std::string(row.body) + "\nr0 = 0\nexit"));
+    value.arrays.clear();
+    EXPECT_EQ(required_capabilities(value), row.expected);
   }
+}
+
+// A JIT without tail calls has no such object, even where the code does not name it.
+TEST(RequiredCapabilities, AProgArrayIsForTailCalls) {
+  const Case value = case_of(in_main("r0 = 0\nexit"));
+  EXPECT_EQ(required_capabilities(value), capability_bit(Capability::kTailCall));
+  EXPECT_EQ(run(value, {}).required_capabilities, required_capabilities(value));
+  const Lack lack = lacking(value, 0);
+  EXPECT_EQ(lack.phrase, "the JIT lacks tail-calls");
+  EXPECT_EQ(lack.detail, "tail-calls for array jmp");
 }
 
 TEST(RequiredCapabilities, MixingCallsAndTailCallsIsOneOfItsOwn) {
@@ -90,10 +111,12 @@ TEST(Lack, NamesWhatIsMissingAndWhere) {
   EXPECT_EQ(mixed.phrase, "the JIT lacks tail-calls-in-subprograms");
   EXPECT_EQ(mixed.detail, "tail-calls-in-subprograms for p.f at slot 3");
   const Lack all = lacking(value, 0);
-  EXPECT_EQ(all.phrase, "the JIT lacks subprograms, tail-calls, tail-calls-in-subprograms, v4");
+  EXPECT_EQ(all.phrase,
+            "the JIT lacks subprograms, tail-calls, tail-calls-in-subprograms, v4, divmul");
   EXPECT_EQ(all.detail,
             "subprograms for p.f at slot 0, tail-calls for p.f at slot 3, "
-            "tail-calls-in-subprograms for p.f at slot 3, v4 for q.main at slot 1");
+            "tail-calls-in-subprograms for p.f at slot 3, v4 for q.main at slot 1, "
+            "divmul for q.main at slot 1");
 }
 
 }  // namespace

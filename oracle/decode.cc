@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "core/capability.h"
 #include "core/check.h"
 #include "core/helper_model.h"
 #include "oracle/capabilities.h"
@@ -61,7 +62,7 @@ class FunctionDecoder {
         (writes_src(info->operation) && insn.src == kFramePointerRegister)) {
       return Reason::kFramePointerWritten;
     }
-    needs_ |= needed_by(*info, insn);
+    needs_ |= plumb::needed_by(*info, insn);
     Op& op = code_.ops.emplace_back();
     op.operation = info->operation;
     op.width = info->width;
@@ -214,6 +215,7 @@ void lay_out(const Case& value, Code& code) {
 CodeDefect decode_case(const Case& value, Code& code) {
   if (!programs_exist(value)) return {Reason::kNoSuchProgram, {}};
   lay_out(value, code);
+  code.needs = needed_by_arrays(value);
   std::uint64_t needs = 0;  // of the instructions of one program
   for (const CodeFunction& function : code.functions) {
     FunctionDecoder decoder(value, function, code);

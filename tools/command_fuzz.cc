@@ -16,6 +16,7 @@
 #include "tools/print_report.h"
 #include "tools/second_opinions.h"
 #include "tools/session.h"
+#include "tools/shape_option.h"
 #include "tools/stop_signal.h"
 
 namespace plumb::tools {
@@ -84,7 +85,8 @@ reports::Report to_report(const harness::FuzzReport& fuzzed, harness::JitList ji
   return report;
 }
 
-Result<harness::FuzzOptions> fuzz_options(const FuzzArguments& arguments, const Session& session) {
+Result<harness::FuzzOptions> fuzz_options(const FuzzArguments& arguments, const Session& session,
+                                          harness::JitList jits) {
   harness::FuzzOptions options;
   options.seed = arguments.seed;
   options.runs = arguments.runs;
@@ -93,11 +95,12 @@ Result<harness::FuzzOptions> fuzz_options(const FuzzArguments& arguments, const 
   options.out_directory = arguments.out;
   options.describe = describe;
   if (arguments.runs == 0 && arguments.seconds <= 0) return fail("give --seconds or --runs");
-  if (!arguments.shape.empty()) {
-    options.shape = gen::find_shape(arguments.shape);
-    if (options.shape == nullptr) {
-      return fail(fmt::format("no shape is called '{}'; see plumb gen --list", arguments.shape));
-    }
+  const auto shape = shape_named(arguments.shape);
+  if (!shape) return std::unexpected(shape.error());
+  options.shape = *shape;
+  for (const auto& jit : jits) {
+    const auto fits = check_shape(*shape, jit->info().capabilities, jit->info().name);
+    if (!fits) return std::unexpected(fits.error());
   }
   auto waivers = harness::read_waivers(session.known_directory);
   if (!waivers) return std::unexpected(waivers.error());
@@ -118,7 +121,7 @@ void tell_not_instrumented(const std::string& path) {
 int fuzz(const FuzzArguments& arguments, const Session& session) {
   const auto jits = jit::open_jits(session.plugin_directory, arguments.jits);
   if (!jits) return unusable(jits.error().str());
-  auto options = fuzz_options(arguments, session);
+  auto options = fuzz_options(arguments, session, *jits);
   if (!options) return unusable(options.error().str());
   const auto interpreters = open_second_opinions(session, *jits, arguments.second_opinion, false);
   if (!interpreters) return unusable(interpreters.error().str());

@@ -63,6 +63,7 @@ TEST_P(LinuxInterpreter, SaysWhatItIs) {
   EXPECT_EQ((info.capabilities & capability_bit(Capability::kV4)) != 0, is_new());
   EXPECT_EQ(info.capabilities & capability_bit(Capability::kTailCallInSubprogram), 0U);
   EXPECT_EQ(info.capabilities & capability_bit(Capability::kCallBack), 0U);
+  EXPECT_NE(info.capabilities & capability_bit(Capability::kJumpBack), 0U);
 }
 
 TEST_P(LinuxInterpreter, RunsWhatItIsGiven) {

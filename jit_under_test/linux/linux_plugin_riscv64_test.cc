@@ -77,9 +77,7 @@ TEST_P(LinuxRiscv64, SaysWhatItIs) {
   EXPECT_EQ(info.contract->r10_bias, 0);
   EXPECT_EQ(info.contract->r10_bias_known, PLUMB_YES);
   EXPECT_EQ(registers_of(*info.contract), (Bytes{15, 10, 11, 12, 13, 14, 9, 18, 19, 20, 21}));
-  const uint64_t both = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL | PLUMB_CAN_CALL_BACK |
-                        PLUMB_CAN_ATOMICS | PLUMB_CAN_TAKE_UNVERIFIED;
-  EXPECT_EQ(info.capabilities, is_new() ? both | PLUMB_CAN_V4 : both);
+  EXPECT_EQ(info.capabilities, is_new() ? kTakenByAll | PLUMB_CAN_V4 : kTakenByAll);
 }
 
 // ---- Layout ----

@@ -28,9 +28,7 @@ TEST_P(LinuxPlugin, SaysWhatItIs) {
   EXPECT_EQ(info.contract->frame_pointer, PLUMB_REGISTER(5));
   EXPECT_EQ(info.contract->r10_bias, 0);
   EXPECT_EQ(info.contract->r10_bias_known, PLUMB_YES);
-  const uint64_t both = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL |
-                        PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM | PLUMB_CAN_CALL_BACK |
-                        PLUMB_CAN_ATOMICS | PLUMB_CAN_POKE | PLUMB_CAN_TAKE_UNVERIFIED;
+  const uint64_t both = kTakenByAll | PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM | PLUMB_CAN_POKE;
   EXPECT_EQ(info.capabilities, is_new() ? both | PLUMB_CAN_V4 : both);
 }
 

@@ -20,6 +20,11 @@
 
 namespace plumb_linux_test {
 
+// What the JITs of all trees and architectures take.
+inline constexpr uint64_t kTakenByAll = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL |
+                                        PLUMB_CAN_CALL_BACK | PLUMB_CAN_ATOMICS |
+                                        PLUMB_CAN_TAKE_UNVERIFIED | PLUMB_CAN_TAKE_BASE;
+
 // ---- Instructions (RFC 9669) ----
 
 using Code = std::vector<plumb_insn>;

@@ -283,7 +283,7 @@ LoadOutcome ReferenceJit::load(const Case& value) {
 // ---- what the table says, as a JIT says it ----
 
 std::uint64_t capabilities(const LayoutTraits& traits) {
-  std::uint64_t can = PLUMB_CAN_TAIL_CALL | PLUMB_CAN_ATOMICS | PLUMB_CAN_V4;
+  std::uint64_t can = PLUMB_CAN_TAIL_CALL | PLUMB_CAN_ATOMICS | PLUMB_CAN_V4 | PLUMB_CAN_TAKE_BASE;
   if (traits.subprograms) can |= PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_CALL_BACK;
   if (traits.tail_calls_with_subprograms) can |= PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM;
   return can;

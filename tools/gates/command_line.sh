@@ -51,6 +51,16 @@ expect 2 1 check "$seed" --jit no-such-jit
 expect 2 1 explain corpus/seeds --jit linux-6.12-x86_64
 expect 2 3 check "$seed" --jit all --depth deepest
 expect 2 1 gen --shape no-such-shape
+expect 0 0 gen --jit linux-6.12-riscv64 --count 3
+expect 0 0 gen --capabilities atomic-add,divmul --count 3
+! grep -q '^.array' "$scratch/out" || { echo "an array for a JIT without tail calls"; failed=1; }
+expect 0 0 gen --capabilities ''
+expect 2 1 gen --capabilities atomic-add,no-such-capability
+expect 2 1 gen --jit no-such-jit
+expect 2 1 gen --jit 'linux-6.12-*'
+expect 2 3 gen --jit linux-6.12-riscv64 --capabilities v4
+expect 2 1 gen --jit linux-6.12-riscv64 --shape tail-hierarchy
+expect 2 1 fuzz --jit linux-6.12-riscv64 --runs 1 --shape tail-hierarchy --out "$scratch/f"
 expect 2 3 fuzz --jit linux-6.12-x86_64 --runs many
 expect 2 1 minimize "$seed" --jit linux-6.12-x86_64 -o "$scratch/no/such/dir/x.bpf"
 expect 2 1 minimize "$seed" --jit linux-6.12-x86_64 -o "$scratch/conforms.bpf"

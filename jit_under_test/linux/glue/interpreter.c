@@ -236,7 +236,8 @@ __attribute__((visibility("default"))) const struct plumb_interpreter* plumb_int
     info.version = plumb_variant.version;
     info.origin = plumb_variant.origin;
     info.jits = PLUMB_INTERPRETER_JITS;
-    info.capabilities = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL | PLUMB_CAN_ATOMICS;
+    info.capabilities =
+        PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL | PLUMB_CAN_ATOMICS | PLUMB_CAN_TAKE_BASE;
     if (PLUMB_TREE_VERSION_4) info.capabilities |= PLUMB_CAN_V4;
     plumb_arena_init((unsigned long)memory, sizeof(memory));
   }

@@ -320,7 +320,7 @@ static bool can_version_4(void) {
 
 static u64 static_capabilities(void) {
   u64 can = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL | PLUMB_CAN_CALL_BACK |
-            PLUMB_CAN_ATOMICS | PLUMB_CAN_TAKE_UNVERIFIED;
+            PLUMB_CAN_ATOMICS | PLUMB_CAN_TAKE_UNVERIFIED | PLUMB_CAN_TAKE_BASE;
   if (bpf_jit_supports_subprog_tailcalls()) can |= PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM;
   if (PLUMB_TREE_VERSION_4) can |= PLUMB_CAN_V4;
   if (plumb_arch_facts.has_poke) can |= PLUMB_CAN_POKE;
