@@ -234,7 +234,7 @@ std::string CodeMap::describe(std::uint64_t address) const {
   }
   const Range& bpf_stack = placement.bpf_stack;
   if (bpf_stack.size != 0 && around(bpf_stack.address, bpf_stack.size)) {
-    return fmt::format("memory for BPF stacks +{:#x}",
+    return fmt::format("memory for BPF stacks {:+d}",
                        static_cast<std::int64_t>(address - bpf_stack.address));
   }
   if (around(placement.exit, 0)) return "the exit page";
