@@ -17,6 +17,7 @@
 //   0x0053'0000'0000 + i * 64 KiB   region i, at the end of its page
 //   0x0054'0000'0000       stack, kStackSize bytes, unmapped pages on both sides
 //   0x0055'0000'0000       per-CPU data: on x86-64 the GS base points there
+//   0x0056'0000'0000       memory for BPF stacks, for JITs that are given it; unmapped pages around
 namespace plumb::guest {
 
 inline constexpr std::uint64_t kPage = 4096;
@@ -28,6 +29,9 @@ inline constexpr std::uint64_t kStackBase = 0x54'0000'0000;
 inline constexpr std::uint64_t kStackSize = 0x10000;
 inline constexpr std::uint64_t kStackTop = kStackBase + kStackSize;
 inline constexpr std::uint64_t kPerCpuPage = 0x55'0000'0000;  // PLUMB_PER_CPU_SIZE bytes
+inline constexpr std::uint64_t kBpfStackBase = 0x56'0000'0000;
+inline constexpr std::uint64_t kBpfStackSize = kMaxCallDepth * kMaxStackDepth;
+static_assert(kBpfStackSize % kPage == 0);
 
 // Helper stubs at the start of every arena: PLUMB_STUB_STRIDE and PLUMB_STUB_COUNT of
 // jit_under_test/plugin.h, for those who may not include it.

@@ -36,11 +36,14 @@ struct Activation {
   std::int32_t caller = -1;    // activation that called it; -1: the kernel; a tail call's target
                                // inherits the caller of the activation that it replaces
   std::int32_t replaced = -1;  // activation that tail-called it, or -1
-  std::uint64_t entry_sp = 0;  // stack pointer on arrival: points at the return address (x86) for
-                               // a call; for a tail call, at the landing point
-  std::uint64_t return_address = 0;  // where it has to return
-  std::uint64_t r10 = 0;             // BPF frame pointer; 0 until the first event in its body
-  std::int32_t entered_by = -1;      // event: call, callback or tail call; -1: the kernel's call
+  // Stack pointer on arrival: points at the return address (x86) for a call; for a tail call, at
+  // the landing point. A thunk that enters a program may have pushed what it likes and then jumps:
+  // there it is what it is.
+  std::uint64_t entry_sp = 0;
+  // Where it has to return: of the first one, into the thunk that called it, or to the exit.
+  std::uint64_t return_address = 0;
+  std::uint64_t r10 = 0;  // BPF frame pointer; 0: not known, as until the first event in its body
+  std::int32_t entered_by = -1;  // event: call, callback or tail call; -1: the kernel's call
   // The helper call that called it back, or called back the function that it replaces; -1: no
   // callback.
   std::int32_t helper_event = -1;
@@ -63,16 +66,23 @@ inline constexpr int kMaxNativeRegisters = 32;
 using RegisterFile = std::array<std::uint64_t, kMaxNativeRegisters>;
 
 // What the machine saw, without interpretation. Kinds and order are those of the oracle's Event.
+// What thunks do is no event. A call through one is the call in the function that led there: place,
+// pc, sp and frame pointer are those of that call, the other registers those that its callee gets.
 struct MachineEvent {
   EventKind kind = EventKind::kCall;
   std::uint32_t activation = 0;  // as in Event
   Place at;
-  std::int32_t target = 0;    // as in Event
-  std::uint64_t pc = 0;       // kCall, kHelperCall, kCallback: return address of the call;
-                              // kReturn: where control returned to
-  std::uint64_t sp = 0;       // just before the call instruction pushed anything; kReturn, refused
-                              // tail calls and exits: current; taken tail calls: at the landing
-  RegisterFile registers{};   // at the event; those of a call are the caller's
+  std::int32_t target = 0;   // as in Event
+  std::uint64_t pc = 0;      // calls, helper calls, callbacks: return address of the call; their
+                             // kReturn: the same
+  std::uint64_t sp = 0;      // just before the call instruction pushed anything; kReturn, refused
+                             // tail calls and exits: current; taken tail calls: at the landing
+  RegisterFile registers{};  // at the event; those of a call are the caller's
+  // kReturn. Where the caller saves R6 ... R9 or moves R10 (Contract), sp and registers are those
+  // where its next BPF instruction begins; behind a thunk, where control is back in the caller.
+  // False: that was not seen before the next event or the end, and they are of an earlier moment.
+  bool settled = true;
+  std::uint64_t returned_sp = 0;  // kReturn: as soon as control was back in the caller; 0: never
   std::int32_t entered = -1;  // kCall, kCallback, kTailCallTaken: the activation that it begins;
                               // kReturn: the one that ends
   std::int32_t call = -1;     // kReturn: index of the event that began the call; kCallback: of the
@@ -81,7 +91,7 @@ struct MachineEvent {
                             // helper calls does not count yet, that of returns no longer
   std::uint32_t chain_begin =
       0;                         // range in MachineRun::frames: the walk from the frame pointer, at
-  std::uint32_t chain_size = 0;  // calls, helper calls and callbacks
+  std::uint32_t chain_size = 0;  // calls, helper calls and callbacks; 0: no frame pointer known
 };
 
 inline constexpr std::uint64_t kPoisonFramePointer =
@@ -117,13 +127,17 @@ struct Landing {
 // callback by a helper. The calls of a run form a tree: parent leads outwards, to the kernel's
 // call. A tail call begins no frame: its target returns where the function that it replaces would
 // have. So the return addresses from a frame outwards are those that a walk along the stack must
-// find.
+// find. Calls that thunks make, of a program's main function too, and calls of thunks that have not
+// led to an event are in progress like others, and have none.
 struct ShadowFrame {
   std::uint64_t return_address = 0;  // without the alias (core/image.h)
   std::uint64_t sp = 0;              // on arrival in the callee
   std::int32_t parent = -1;          // index in MachineRun::shadow, lower; -1: the kernel's call
   std::uint32_t activation = 0;      // that was entered; helpers: the caller's
-  std::int32_t event = -1;           // kCall, kCallback, kHelperCall; -1: the kernel's call
+  std::int32_t event = -1;  // kCall, kCallback, kHelperCall; -1: the kernel's call, thunks' calls
+  // Of a call in which a thunk called on: false where it kept no frame record of its own then, so
+  // that a walk along the frame pointers finds nothing of this call.
+  bool keeps_record = true;
 
   bool operator==(const ShadowFrame&) const = default;
 };
@@ -132,7 +146,7 @@ struct ShadowFrame {
 struct MachineStep {
   std::uint64_t pc = 0;
   std::uint64_t sp = 0;
-  std::uint64_t fp = 0;      // the register that heads the chain of frame records
+  std::uint64_t fp = 0;      // the register that heads the chain of frame records, or 0
   std::uint64_t lr = 0;      // the register of the return address; 0 where there is none
   std::int32_t shadow = -1;  // innermost call in progress: index in MachineRun::shadow
   std::uint32_t activation = 0;
@@ -149,7 +163,7 @@ struct MachineRun {
   std::uint64_t result = 0;  // native result register at the exit
   RegisterFile entry_registers{};
   RegisterFile exit_registers{};
-  std::uint64_t entry_sp = 0;  // on arrival at the entry: points at the return address (x86)
+  std::uint64_t entry_sp = 0;  // on arrival at Image::entry: points at the return address (x86)
   std::uint64_t exit_sp = 0;
   std::vector<std::uint8_t> context;
   std::vector<std::vector<std::uint8_t>> regions;
@@ -165,7 +179,10 @@ struct MachineRun {
   // Stack of the entry's caller, from the entry's stack pointer upwards, the return address on x86
   // included: lowest address whose byte is another one at the end, or 0.
   std::uint64_t caller_stack_changed = 0;
-  std::uint32_t tail_calls = 0;    // taken
+  std::uint32_t tail_calls = 0;  // taken
+  // False: in this image a tail call of a program to itself may look like a branch inside it, so
+  // that events may be missing, and activations too.
+  bool tail_calls_seen = true;
   std::uint64_t lowest_sp = 0;     // lowest stack address that was written
   std::uint64_t instructions = 0;  // exact at kFull, else blocks
 };

@@ -52,6 +52,7 @@ Placement placement(const Case& value, const Range& arena) {
     result.regions[i] = region_address(i, size);
   }
   result.per_cpu = kPerCpuPage;
+  result.bpf_stack = {kBpfStackBase, kBpfStackSize};
   result.stubs = {arena.address, kStubSize};
   result.routines = arena.address + kRoutinesOffset;
   // The arena lies where it does in this process. NOLINTNEXTLINE(performance-no-int-to-ptr)

@@ -48,6 +48,9 @@ struct Placement {
   // First byte of each region of the case. The page of a further one that is not 0 is mapped, too.
   std::array<std::uint64_t, kMaxRegions> regions{};
   std::uint64_t per_cpu = 0;  // a page; on x86-64 the GS base points there
+  // Memory for a BPF stack that is not on the native one: mapped for images whose code is given its
+  // address (RegisterMap::entry_stack).
+  Range bpf_stack;
   // What the machine writes: the stubs of helpers, and from routines to the end code of its own.
   Range stubs;
   std::uint64_t routines = 0;

@@ -7,6 +7,7 @@
 
 #include "core/guest.h"
 #include "core/opcode.h"
+#include "core/printable.h"
 
 namespace plumb::machine {
 namespace {
@@ -16,8 +17,9 @@ namespace {
 constexpr std::uint64_t kThunkSize = 64;
 constexpr std::uint64_t kMaxCodeSpan = 1u << 28;
 
+constexpr std::uint8_t kCallOpcode = 0x85;
+
 bool is_tail_call(const Insn& insn) {
-  constexpr std::uint8_t kCallOpcode = 0x85;
   return insn.opcode == kCallOpcode && insn.src == 0 && insn.immediate == kTailCallHelper;
 }
 
@@ -25,6 +27,17 @@ bool is_atomic_operation(const Insn& insn) {
   constexpr std::uint8_t kAtomic32 = 0xc3;
   constexpr std::uint8_t kAtomic64 = 0xdb;
   return insn.opcode == kAtomic32 || insn.opcode == kAtomic64;
+}
+
+bool is_bpf_call(const Insn& insn) { return insn.opcode == kCallOpcode && insn.src == kPseudoCall; }
+
+bool loops_to_start(const Function& function) {
+  for (std::size_t slot = 0; slot < function.insns.size(); ++slot) {
+    const OpcodeInfo* const info = decode(function.insns[slot]);
+    if (info == nullptr || !is_jump(info->operation)) continue;
+    if (jump_target(function.insns[slot], static_cast<std::int64_t>(slot)) == 0) return true;
+  }
+  return false;
 }
 
 const Function* find_function(const Case& value, int program, int function) {
@@ -43,6 +56,7 @@ const char* CodeMap::build(const Case& value, const Image& image, const HostRang
   }
   marked_.clear();
   watched_.clear();
+  thunks_.clear();
   case_ = &value;
   image_ = &image;
   span_ = 0;
@@ -68,7 +82,14 @@ const char* CodeMap::build(const Case& value, const Image& image, const HostRang
   base_ = low;
   span_ = high - low;
   if (roles_.size() < span_) roles_.resize(span_);
+  for (const Symbol& symbol : image.symbols) {
+    const std::uint64_t size = symbol.size != 0 ? symbol.size : kThunkSize;
+    if (symbol.is_thunk) thunks_.push_back({{symbol.address, size}, &symbol});
+  }
   for (std::size_t i = 0; i < image.functions.size(); ++i) mark_function(i);
+  for (const NativeFunction& f : image.functions) {
+    if (f.size != 0 && in_thunk(f.address - 1)) watched_.push_back({f.address, 1});
+  }
   return nullptr;
 }
 
@@ -82,10 +103,26 @@ void CodeMap::mark_function(std::size_t index) {
   std::fill_n(roles_.begin() + static_cast<std::ptrdiff_t>(range.address), range.size,
               static_cast<std::uint16_t>(index + 1));
   marked_.push_back(range);
-  if (f.size != 0) mark(f.address, Role::kEntry);
-  if (f.tail_call_entry && *f.tail_call_entry < f.size) {
+  if (f.size == 0) return;
+  mark(f.address, Role::kEntry);
+  if (f.tail_call_entry_unknown) {
+    for (std::uint32_t i = 0; i < f.size; ++i) mark(f.address + i, Role::kTailCallEntry);
+  } else if (f.tail_call_entry && *f.tail_call_entry < f.size) {
     mark(f.address + *f.tail_call_entry, Role::kTailCallEntry);
   }
+  if (f.insn_offsets.empty()) {
+    const Function& function = *find_function(*case_, f.program, f.function);
+    if (std::ranges::any_of(function.insns, is_atomic_operation)) {
+      watched_.push_back({f.address, f.size});
+    }
+    return;
+  }
+  mark_slots(f);
+}
+
+void CodeMap::mark_slots(const NativeFunction& f) {
+  const bool caller_restores = image_->contract.r6_r9_saved_by == Side::kCaller ||
+                               image_->contract.r10_moved_by == Side::kCaller;
   const std::vector<Insn>& insns = find_function(*case_, f.program, f.function)->insns;
   for (std::size_t slot = 0; slot + 1 < f.insn_offsets.size(); ++slot) {
     const std::uint32_t begin = f.insn_offsets[slot];
@@ -94,6 +131,9 @@ void CodeMap::mark_function(std::size_t index) {
     mark(f.address + begin, Role::kSlotStart);
     if (slot >= insns.size()) continue;
     if (is_atomic_operation(insns[slot])) watched_.push_back({f.address + begin, end - begin});
+    if (caller_restores && is_bpf_call(insns[slot]) && end != f.size) {
+      watched_.push_back({f.address + end, 1});
+    }
     if (!is_tail_call(insns[slot])) continue;
     for (std::uint32_t i = begin; i < end; ++i) mark(f.address + i, Role::kTailCall);
     if (end == f.size) continue;
@@ -108,10 +148,10 @@ const std::uint8_t* CodeMap::other_bytes(std::uint64_t address) const {
   return bytes.empty() ? nullptr : bytes.data();
 }
 
-bool CodeMap::in_thunk(std::uint64_t address) const {
-  return std::ranges::any_of(image_->symbols, [address](const Symbol& s) {
-    return s.is_thunk && address - s.address < (s.size != 0 ? s.size : kThunkSize);
-  });
+const CodeMap::Thunk* CodeMap::find_thunk(std::uint64_t address) const {
+  const auto it = std::ranges::find_if(
+      thunks_, [address](const Thunk& thunk) { return thunk.code.contains(address); });
+  return it == thunks_.end() ? nullptr : &*it;
 }
 
 Place CodeMap::place(std::uint64_t address) const {
@@ -129,9 +169,36 @@ const Insn* CodeMap::insn(const Place& place) const {
 }
 
 std::optional<std::size_t> CodeMap::entry_function() const {
-  const auto it = std::ranges::find(image_->functions, image_->entry, &NativeFunction::address);
-  if (it == image_->functions.end()) return std::nullopt;
-  return static_cast<std::size_t>(it - image_->functions.begin());
+  const auto& functions = image_->functions;
+  auto it = std::ranges::find(functions, image_->entry, &NativeFunction::address);
+  if (it == functions.end() && in_thunk(image_->entry)) {
+    it = std::ranges::find_if(functions, [this](const NativeFunction& f) {
+      return f.program == case_->enter && f.function == 0;
+    });
+  }
+  if (it == functions.end()) return std::nullopt;
+  return static_cast<std::size_t>(it - functions.begin());
+}
+
+std::optional<std::uint64_t> CodeMap::next_insn(const Place& place) const {
+  const NativeFunction* const f = image_->find_function(place.program, place.function);
+  const auto next = static_cast<std::size_t>(place.slot) + 1;  // slot -1: not known
+  if (f == nullptr || place.slot < 0 || next >= f->insn_offsets.size()) return std::nullopt;
+  return f->address + f->insn_offsets[next];
+}
+
+// A jump into another function is no branch. Inside the main function, a jump out of the code of a
+// tail call tells itself; else it has to land where no branch can.
+bool CodeMap::tells_tail_calls() const {
+  return std::ranges::none_of(image_->functions, [this](const NativeFunction& f) {
+    if (f.function != 0 || !f.insn_offsets.empty()) return false;
+    const Function& main = *find_function(*case_, f.program, f.function);
+    const bool holds_itself = std::ranges::any_of(case_->arrays, [&](const ProgArray& array) {
+      return std::ranges::find(array.slots, f.program) != array.slots.end();
+    });
+    if (!holds_itself || std::ranges::none_of(main.insns, is_tail_call)) return false;
+    return f.tail_call_entry_unknown || loops_to_start(main);
+  });
 }
 
 std::string CodeMap::describe(std::uint64_t address) const {
@@ -144,6 +211,10 @@ std::string CodeMap::describe(std::uint64_t address) const {
     if (address >= placement.routines) return "the loop helper";
     const auto helper = placement.helper_at(address);
     return helper ? fmt::format("stub of helper {}", *helper) : "between the stubs of helpers";
+  }
+  if (const Thunk* const thunk = find_thunk(address)) {
+    return fmt::format("thunk {} +{:#x}", printable(thunk->symbol->name),
+                       address - thunk->code.address);
   }
   if (image_->arena.contains(address)) return "the arena, outside all code";
   const auto around = [address](std::uint64_t page, std::uint64_t size) {
@@ -160,6 +231,11 @@ std::string CodeMap::describe(std::uint64_t address) const {
     const std::uint64_t region = placement.regions[i];
     if (!around(region, case_->regions[i].bytes.size())) continue;
     return fmt::format("region {} {:+d}", i, static_cast<std::int64_t>(address - region));
+  }
+  const Range& bpf_stack = placement.bpf_stack;
+  if (bpf_stack.size != 0 && around(bpf_stack.address, bpf_stack.size)) {
+    return fmt::format("memory for BPF stacks {:+d}",
+                       static_cast<std::int64_t>(address - bpf_stack.address));
   }
   if (around(placement.exit, 0)) return "the exit page";
   return "memory that belongs to nothing";

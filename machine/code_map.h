@@ -18,7 +18,7 @@ namespace plumb::machine {
 class Role {
  public:
   static constexpr std::uint16_t kEntry = 1u << 11;          // a call arrives here
-  static constexpr std::uint16_t kTailCallEntry = 1u << 12;  // a tail call arrives here
+  static constexpr std::uint16_t kTailCallEntry = 1u << 12;  // a tail call may arrive here
   static constexpr std::uint16_t kSlotStart = 1u << 13;      // code of a BPF instruction begins
   static constexpr std::uint16_t kTailCall = 1u << 14;       // inside the code of a tail call
   static constexpr std::uint16_t kAfterTailCall = 1u << 15;  // first byte behind it
@@ -59,11 +59,15 @@ class CodeMap {
     const std::uint64_t offset = address - memory_.guest.address;
     return offset < memory_.guest.size ? memory_.host + offset : other_bytes(address);
   }
-  // In one of the image's thunks (retpolines, return thunks).
-  [[nodiscard]] bool in_thunk(std::uint64_t address) const;
+  // In one of the image's thunks (retpolines, entry code, epilogues that functions share), and in
+  // no function.
+  [[nodiscard]] bool in_thunk(std::uint64_t address) const {
+    return !thunks_.empty() && find_thunk(address) != nullptr && !role(address).in_function();
+  }
   // Instructions that have to be reported one by one, not empty ranges: what is kAfterTailCall,
-  // because a refused tail call may run on into it without a block boundary; and the code of atomic
-  // operations, because the emulator does not know where it is when such an instruction stores.
+  // because a refused tail call may run on into it without a block boundary; the code of atomic
+  // operations, because the emulator does not know where it is when such an instruction stores;
+  // where the caller has put back what it saved for a call; entries that a thunk runs on into.
   [[nodiscard]] std::span<const Range> watched() const { return watched_; }
 
   [[nodiscard]] const NativeFunction& function(Role role) const {
@@ -73,14 +77,25 @@ class CodeMap {
   [[nodiscard]] Place place(std::uint64_t address) const;
   // The BPF instruction at a place, or null in prologues and behind bodies.
   [[nodiscard]] const Insn* insn(const Place& place) const;
-  // Index of the image's function that starts at the case's entry, or nothing.
+  // Index in Image::functions of what an invocation runs: the function that starts at the image's
+  // entry, or, where the entry is in a thunk, the main function of the case's entry program.
   [[nodiscard]] std::optional<std::size_t> entry_function() const;
+  // Where the BPF instruction behind the one at the place begins; nothing: not known.
+  [[nodiscard]] std::optional<std::uint64_t> next_insn(const Place& place) const;
+  // Can the tail calls of every program to itself be told from branches?
+  [[nodiscard]] bool tells_tail_calls() const;
   // "program 0 function 1 +0x1a", "stack", ...: a guest address for people, host addresses left
   // out.
   [[nodiscard]] std::string describe(std::uint64_t address) const;
 
  private:
+  struct Thunk {
+    Range code;
+    const Symbol* symbol = nullptr;
+  };
   void mark_function(std::size_t index);
+  void mark_slots(const NativeFunction& f);
+  [[nodiscard]] const Thunk* find_thunk(std::uint64_t address) const;
   void mark(std::uint64_t address, std::uint16_t flag);
   [[nodiscard]] const std::uint8_t* other_bytes(std::uint64_t address) const;
 
@@ -93,6 +108,7 @@ class CodeMap {
   std::vector<std::uint16_t> roles_;  // of [base_, base_ + span_); zero everywhere else
   std::vector<Range> marked_;         // offsets in roles_ that are not zero
   std::vector<Range> watched_;
+  std::vector<Thunk> thunks_;
 };
 
 }  // namespace plumb::machine

@@ -224,11 +224,10 @@ TEST_F(MachineX86_64, FollowsReturnThunksAndRetpolines) {
   t.slot(bpf_exit()).bytes({0xc9}).jump(thunks + 16).body_end();  // leave; jmp return thunk
   t.align(0x100);
   ASSERT_EQ(t.here(), thunks);
-  const std::size_t last = t.image.functions.size() - 1;
-  const auto size = t.image.functions[last].size;
-  t.thunk("indirect_thunk_rcx").bytes({0x51, 0xc3});  // push rcx; ret
-  t.align(16).thunk("return_thunk").bytes({0xc3});    // ret
-  t.image.functions[last].size = size;
+  t.thunk("indirect_thunk_rcx");
+  t.bytes({0x51, 0xc3});  // push rcx; ret
+  t.align(16).thunk("return_thunk");
+  t.bytes({0xc3});  // ret
   const MachineRun& r = run(t);
   EXPECT_EQ(r.stop, StopReason::kReturned) << r.detail;
   ASSERT_EQ(kinds(r), (Kinds{kTailCallTaken, kExit}));

@@ -51,7 +51,29 @@ void reset(MachineRun& run) {
   run.steps.clear();
   run.caller_stack_changed = 0;
   run.tail_calls = 0;
+  run.tail_calls_seen = true;
   run.instructions = 0;
+}
+
+// A clause that says why code cannot have its values there, or null.
+const char* check_registers(const RegisterMap& map, const TargetFacts& facts) {
+  const auto exists = [&](NativeRegister native) {
+    return !native.is_known() || native.number() < facts.register_count;
+  };
+  const auto is_argument = [&](NativeRegister native) {
+    return !native.is_none() && exists(native);
+  };
+  const NativeRegister handed_over[] = {map.frame_pointer, map.entry_context,
+                                        map.entry_context_size, map.entry_stack,
+                                        map.entry_stack_size};
+  if (!std::ranges::all_of(handed_over, exists)) return "a register that does not exist";
+  if (!std::ranges::all_of(map.helper_argument, is_argument)) {
+    return "arguments of helpers in no register";
+  }
+  const NativeRegister result = map.helper_result;
+  if (result.is_unknown()) return nullptr;
+  const bool may_change = result.is_known() && (facts.caller_saved >> result.number() & 1) != 0;
+  return may_change ? nullptr : "the result of helpers in a register that they preserve";
 }
 
 // A run that is not observed: helpers work, nothing else is looked at.
@@ -123,7 +145,7 @@ void EmulatedMachine::execute(const Case& value, const Image& image, const RunOp
   memory_.prepare_objects(value);
   memory_.prepare_stack();
   run.lowest_sp = image.placement.stack.address + image.placement.stack.size;
-  run.entry_registers = entry_registers(image);
+  run.entry_registers = entry_registers(value, image);
   run.entry_sp = run.entry_registers[static_cast<std::size_t>(target_->facts().stack_pointer)];
   engine.write_all(run.entry_registers);
   observer_.begin({.engine = &engine,
@@ -132,7 +154,7 @@ void EmulatedMachine::execute(const Case& value, const Image& image, const RunOp
                    .options = options,
                    .run = &run,
                    .keeps_steps = keeps_steps},
-                  image.functions[*entry]);
+                  *entry);
   observer_.finish(engine.run(observer_, image.entry, image.placement.exit));
   memory_.collect(value, run);
 }
@@ -143,7 +165,7 @@ std::uint64_t EmulatedMachine::run_bare(const Case& value, const Image& image, c
   Engine& engine = prepare_engine(Watch::kStubs, image);
   memory_.prepare_objects(value);
   memory_.note_whole_stack_written();  // nobody watches the stores
-  engine.write_all(entry_registers(image));
+  engine.write_all(entry_registers(value, image));
   bare_mock_.begin(image);
   BareClient client(engine, *target_, image, bare_mock_);
   static_cast<void>(engine.run(client, image.entry, image.placement.exit));
@@ -152,14 +174,21 @@ std::uint64_t EmulatedMachine::run_bare(const Case& value, const Image& image, c
   return registers[static_cast<std::size_t>(target_->facts().result)];
 }
 
-RegisterFile EmulatedMachine::entry_registers(const Image& image) {
+RegisterFile EmulatedMachine::entry_registers(const Case& value, const Image& image) {
   const TargetFacts& facts = target_->facts();
+  const RegisterMap& map = image.registers;
   RegisterFile registers{};
   for (std::size_t i = 0; i < static_cast<std::size_t>(facts.register_count); ++i) {
     registers[i] = entry_poison(i);
   }
-  registers[image.registers.bpf[1].number()] = image.placement.context;
-  registers[image.registers.frame_pointer.number()] = kPoisonFramePointer;
+  const auto set = [&](NativeRegister native, std::uint64_t number) {
+    if (native.is_known()) registers[native.number()] = number;
+  };
+  set(map.entry_context.or_else(facts.arguments.front()), image.placement.context);
+  set(map.entry_context_size, value.context.size());
+  set(map.entry_stack, image.placement.bpf_stack.address);
+  set(map.entry_stack_size, image.placement.bpf_stack.size);
+  set(map.frame_pointer, kPoisonFramePointer);
   registers[static_cast<std::size_t>(facts.stack_pointer)] =
       image.placement.stack.address + image.placement.stack.size - kRoomAboveEntry;
   if (facts.zero >= 0) registers[static_cast<std::size_t>(facts.zero)] = 0;
@@ -170,7 +199,8 @@ RegisterFile EmulatedMachine::entry_registers(const Image& image) {
 // A clause that says why the image cannot be run, or null.
 const char* EmulatedMachine::place(const Case& value, const Image& image) {
   const Placement& placement = image.placement;
-  if (const char* problem = memory_.check(value, placement)) return problem;
+  if (const char* problem = memory_.check(value, image)) return problem;
+  if (const char* problem = check_registers(image.registers, target_->facts())) return problem;
   const auto in_stubs = [&](const HelperStub& stub) {
     return placement.stubs.contains(stub.address, kLongestStub);
   };
@@ -178,7 +208,7 @@ const char* EmulatedMachine::place(const Case& value, const Image& image) {
       !std::ranges::all_of(placement.helpers, in_stubs)) {
     return "stubs outside their range";
   }
-  if (memory_.place(value, placement)) {
+  if (memory_.place(value, image)) {
     // What engines have translated is of no use where everything lies elsewhere.
     engines_ = {};
     engine_memory_ = {

@@ -43,7 +43,7 @@ class EmulatedMachine final : public Machine {
   Engine& prepare_engine(Watch watch, const Image& image);
   [[nodiscard]] bool map_code(Engine& engine) const;
   void refresh_code(UsedEngine& used, const Image& image);
-  [[nodiscard]] RegisterFile entry_registers(const Image& image);
+  [[nodiscard]] RegisterFile entry_registers(const Case& value, const Image& image);
 
   std::unique_ptr<Target> target_;
   GuestMemory memory_;

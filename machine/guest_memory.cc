@@ -43,7 +43,8 @@ bool is_poison(const std::uint8_t* bytes, std::size_t size) {
 void GuestMemory::FreePages::operator()(std::uint8_t* pages) const { std::free(pages); }
 
 GuestMemory::GuestMemory(std::size_t context_pages) : context_pages_(context_pages) {
-  const std::size_t size = (context_pages + kMaxRegions + 2) * kPage + guest::kStackSize;
+  const std::size_t size =
+      (context_pages + kMaxRegions + 2) * kPage + guest::kBpfStackSize + guest::kStackSize;
   pages_.reset(static_cast<std::uint8_t*>(std::aligned_alloc(kPage, size)));
   PLUMB_CHECK(pages_ != nullptr);
   std::memset(pages_.get(), kPaddingPoison, size);
@@ -52,7 +53,8 @@ GuestMemory::GuestMemory(std::size_t context_pages) : context_pages_(context_pag
   std::memset(exit_page(), kTrap, kPage);
 }
 
-GuestMemory::PagesAt GuestMemory::pages_of(const Case& value, const Placement& placement) {
+GuestMemory::PagesAt GuestMemory::pages_of(const Case& value, const Image& image) {
+  const Placement& placement = image.placement;
   PagesAt at;
   at.objects[0] = first_page(placement.context, value.context.size());
   for (std::size_t i = 0; i < kMaxRegions; ++i) {
@@ -61,11 +63,13 @@ GuestMemory::PagesAt GuestMemory::pages_of(const Case& value, const Placement& p
   }
   at.exit = page_of(placement.exit);
   at.per_cpu = placement.per_cpu;
+  if (image.registers.entry_stack.is_known()) at.bpf_stack = placement.bpf_stack;
   at.stack = placement.stack;
   return at;
 }
 
-const char* GuestMemory::check(const Case& value, const Placement& placement) const {
+const char* GuestMemory::check(const Case& value, const Image& image) const {
+  const Placement& placement = image.placement;
   const Range& stack = placement.stack;
   const auto is_page = [](std::uint64_t address) { return address == page_of(address); };
   if (!is_page(stack.address) || !is_page(stack.size) || stack.size < guest::kPage ||
@@ -73,7 +77,11 @@ const char* GuestMemory::check(const Case& value, const Placement& placement) co
     return "a stack of a size or at an address that cannot be";
   }
   if (!is_page(placement.per_cpu)) return "per-CPU data that is no page";
-  const PagesAt at = pages_of(value, placement);
+  const PagesAt at = pages_of(value, image);
+  if (image.registers.entry_stack.is_known() &&
+      (!is_page(at.bpf_stack.address) || at.bpf_stack.size != guest::kBpfStackSize)) {
+    return "a BPF stack of a size or at an address that cannot be";
+  }
   const auto fits = [&](std::size_t object, std::uint64_t address, std::size_t size) {
     return at.objects[object] != 0 && address - at.objects[object] + size <= room(object);
   };
@@ -86,10 +94,11 @@ const char* GuestMemory::check(const Case& value, const Placement& placement) co
   return nullptr;
 }
 
-bool GuestMemory::place(const Case& value, const Placement& placement) {
+bool GuestMemory::place(const Case& value, const Image& image) {
+  const Placement& placement = image.placement;
   objects_at_[0] = placement.context;
   std::ranges::copy(placement.regions, objects_at_.begin() + 1);
-  const PagesAt at = pages_of(value, placement);
+  const PagesAt at = pages_of(value, image);
   if (at == pages_at_) return false;
   pages_at_ = at;
   note_whole_stack_written();
@@ -98,7 +107,7 @@ bool GuestMemory::place(const Case& value, const Placement& placement) {
 
 std::vector<HostMapping> GuestMemory::mappings() {
   std::vector<HostMapping> result;
-  result.reserve(kObjects + 3);
+  result.reserve(kObjects + 4);
   const auto add = [&result](const Range& guest, std::uint8_t* host, bool is_code) {
     result.push_back({.guest = guest, .host = host, .writable = !is_code, .executable = is_code});
   };
@@ -107,6 +116,7 @@ std::vector<HostMapping> GuestMemory::mappings() {
   }
   add({pages_at_.exit, kPage}, exit_page(), true);
   add({pages_at_.per_cpu, kPage}, per_cpu_page(), false);
+  if (pages_at_.bpf_stack.size != 0) add(pages_at_.bpf_stack, bpf_stack(), false);
   add(pages_at_.stack, stack(), false);
   return result;
 }
@@ -125,6 +135,7 @@ void GuestMemory::prepare_objects(const Case& value) {
     prepare_object(1 + i, i < value.regions.size() ? &value.regions[i].bytes : nullptr);
   }
   std::memset(per_cpu_page(), 0, kPage);
+  std::memset(bpf_stack(), kStackCanary, pages_at_.bpf_stack.size);
 }
 
 void GuestMemory::prepare_stack() {
@@ -176,6 +187,10 @@ const std::uint8_t* GuestMemory::at(std::uint64_t address, std::uint64_t size) c
   }
   // Private stacks lie there.
   if (inside(pages_at_.per_cpu, kPage)) return per_cpu_page() + (address - pages_at_.per_cpu);
+  const Range& bpf_stack_range = pages_at_.bpf_stack;
+  if (inside(bpf_stack_range.address, bpf_stack_range.size)) {
+    return bpf_stack() + (address - bpf_stack_range.address);
+  }
   return nullptr;
 }
 

@@ -8,6 +8,7 @@
 
 #include "core/case.h"
 #include "core/guest.h"
+#include "core/image.h"
 #include "core/machine_run.h"
 #include "core/placement.h"
 #include "machine/engine.h"
@@ -21,29 +22,31 @@ inline constexpr std::uint8_t kPaddingPoison = 0xa7;
 inline constexpr std::uint8_t kScrambledStack = 0x5d;
 
 // The memory of the guest that is not the image's (core/placement.h), owned by the machine and
-// mapped into engines: context, regions, exit page, per-CPU data, stack.
+// mapped into engines: context, regions, exit page, per-CPU data, BPF stack (only for images whose
+// code is given one), stack.
 class GuestMemory {
  public:
   // context_pages: how many pages the context may take.
   explicit GuestMemory(std::size_t context_pages = 1);
 
   // A clause that says why nothing can be mapped there, or null.
-  [[nodiscard]] const char* check(const Case& value, const Placement& placement) const;
+  [[nodiscard]] const char* check(const Case& value, const Image& image) const;
   // From now on everything lies there, which check() found nothing wrong with. Does anything lie
   // elsewhere than before, so that mappings() are others?
-  [[nodiscard]] bool place(const Case& value, const Placement& placement);
+  [[nodiscard]] bool place(const Case& value, const Image& image);
   [[nodiscard]] const Range& stack_range() const { return pages_at_.stack; }
   [[nodiscard]] std::vector<HostMapping> mappings();
 
-  // Objects as the case gives them, poison around them; per-CPU data zeroed.
+  // Objects as the case gives them, poison around them; per-CPU data zeroed, canaries in the BPF
+  // stack.
   void prepare_objects(const Case& value);
   // Canaries wherever the last run wrote.
   void prepare_stack();
   // Objects after the run, and whether the poison around them is whole.
   void collect(const Case& value, MachineRun& run) const;
 
-  // Host bytes of [address, address + size) in the stack, the context page or a region page; null
-  // unless all of it lies in one of them.
+  // Host bytes of [address, address + size) in the stack, the context page, a region page, per-CPU
+  // data or the BPF stack; null unless all of it lies in one of them.
   [[nodiscard]] std::uint8_t* at(std::uint64_t address, std::uint64_t size);
   [[nodiscard]] const std::uint8_t* at(std::uint64_t address, std::uint64_t size) const;
   // Do all of the 8 bytes there lie in the stack?
@@ -75,11 +78,12 @@ class GuestMemory {
     std::array<std::uint64_t, kObjects> objects{};  // the first page of each; 0: not mapped
     std::uint64_t exit = 0;
     std::uint64_t per_cpu = 0;
+    Range bpf_stack;  // empty: not mapped
     Range stack;
 
     bool operator==(const PagesAt&) const = default;
   };
-  [[nodiscard]] static PagesAt pages_of(const Case& value, const Placement& placement);
+  [[nodiscard]] static PagesAt pages_of(const Case& value, const Image& image);
 
   // The first page of an object, and how many bytes its pages have.
   [[nodiscard]] std::uint8_t* page(std::size_t object) const {
@@ -90,7 +94,8 @@ class GuestMemory {
   }
   [[nodiscard]] std::uint8_t* exit_page() const { return page(kObjects); }
   [[nodiscard]] std::uint8_t* per_cpu_page() const { return page(kObjects + 1); }
-  [[nodiscard]] std::uint8_t* stack() const { return page(kObjects + 2); }
+  [[nodiscard]] std::uint8_t* bpf_stack() const { return page(kObjects + 2); }
+  [[nodiscard]] std::uint8_t* stack() const { return bpf_stack() + guest::kBpfStackSize; }
   void prepare_object(std::size_t object, const std::vector<std::uint8_t>* bytes);
   [[nodiscard]] bool padding_intact(std::size_t object, std::size_t size) const;
   // Of an object from its first page.
@@ -99,7 +104,8 @@ class GuestMemory {
   }
 
   std::size_t context_pages_;
-  std::unique_ptr<std::uint8_t[], FreePages> pages_;  // objects, exit page, per-CPU data, stack
+  // Objects, exit page, per-CPU data, BPF stack, stack.
+  std::unique_ptr<std::uint8_t[], FreePages> pages_;
   PagesAt pages_at_;
   std::array<std::uint64_t, kObjects> objects_at_{};  // first byte of each
   std::uint64_t dirty_ = 0;  // lowest address of the stack that may hold no canary

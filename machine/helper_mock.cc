@@ -34,11 +34,19 @@ Memory memory_argument(GuestMemory& memory, std::uint64_t address, std::uint64_t
 
 }  // namespace
 
+void HelperMock::begin(const Image& image) {
+  const TargetFacts& facts = target_.facts();
+  for (std::size_t i = 0; i < arguments_.size(); ++i) {
+    arguments_[i] = image.registers.helper_argument[i].or_else(facts.arguments[i]).number();
+  }
+  result_ = image.registers.helper_result.or_else(static_cast<std::uint8_t>(facts.result)).number();
+  calls_ = 0;
+}
+
 MockOutcome HelperMock::call(Engine& engine, const HelperInfo& helper,
                              const RegisterFile& registers) {
   std::array<std::uint64_t, 5> args;
-  for (std::size_t i = 0; i < args.size(); ++i)
-    args[i] = registers[image_->registers.bpf[i + 1].number()];
+  for (std::size_t i = 0; i < args.size(); ++i) args[i] = registers[arguments_[i]];
   MockOutcome outcome;
   HelperCall call{
       .number = helper.number, .ordinal = calls_++, .scalars = {}, .read = {}, .write = {}};
@@ -59,22 +67,33 @@ MockOutcome HelperMock::call(Engine& engine, const HelperInfo& helper,
       outcome.written = {args[i], size};
     }
   }
-  RegisterFile values = scrambled_registers();
-  values[static_cast<std::size_t>(target_.facts().result)] = run_helper(call);
+  const std::uint64_t result = run_helper(call);
   if (outcome.written.size != 0)
     memory_.note_stack_write(std::max(outcome.written.address, memory_.stack_range().address));
-  scramble(engine, target_.facts().caller_saved, values);
+  finish(engine, result);
   return outcome;
 }
 
+// The routine itself scrambles registers.
 void HelperMock::begin_loop(Engine& engine) {
   ++calls_;
-  scramble(engine, 0, {});  // the routine itself scrambles registers
+  const auto& abi = target_.facts().arguments;
+  if (arguments_ == abi) return scramble(engine, 0, {});
+  RegisterFile values{};
+  std::uint32_t mask = 0;
+  for (std::size_t i = 0; i < abi.size(); ++i) {
+    values[abi[i]] = engine.read(arguments_[i]);
+    mask |= 1u << abi[i];
+  }
+  scramble(engine, mask, values);
 }
 
-void HelperMock::end_loop(Engine& engine) {
-  scramble(engine, target_.facts().caller_saved & ~(1u << target_.facts().result),
-           scrambled_registers());
+void HelperMock::end_loop(Engine& engine) { finish(engine, engine.read(target_.facts().result)); }
+
+void HelperMock::finish(Engine& engine, std::uint64_t result) {
+  RegisterFile values = scrambled_registers();
+  values[result_] = result;
+  scramble(engine, target_.facts().caller_saved, values);
 }
 
 void HelperMock::scramble(Engine& engine, std::uint32_t mask, const RegisterFile& values) {

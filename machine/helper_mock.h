@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "core/helper_model.h"
@@ -21,28 +22,29 @@ struct MockOutcome {
 
 // The helpers as native code sees them: called in the middle of a run, with the callee's right to
 // destroy every caller-saved register, the flags and everything below the stack pointer. It uses
-// that right fully, with fixed patterns.
+// that right fully, with fixed patterns. Arguments and result are where the platform's ABI has
+// them, unless the image names other registers.
 class HelperMock {
  public:
   HelperMock(const Target& target, GuestMemory& memory) : target_(target), memory_(memory) {}
 
-  void begin(const Image& image) {
-    image_ = &image;
-    calls_ = 0;
-  }
+  void begin(const Image& image);
   // The stub of a helper other than loop and tail_call was reached; its return comes next.
   [[nodiscard]] MockOutcome call(Engine& engine, const HelperInfo& helper,
                                  const RegisterFile& registers);
-  // The loop routine is about to begin, about to end.
+  // The loop routine, which is a function of the platform's ABI, is about to begin, about to end.
   void begin_loop(Engine& engine);
   void end_loop(Engine& engine);
 
  private:
+  // Leaves the result in its register and junk in all others that a callee may destroy.
+  void finish(Engine& engine, std::uint64_t result);
   void scramble(Engine& engine, std::uint32_t mask, const RegisterFile& values);
 
   const Target& target_;
   GuestMemory& memory_;
-  const Image* image_ = nullptr;
+  std::array<std::uint8_t, 5> arguments_{};  // native registers
+  std::uint8_t result_ = 0;
   std::uint64_t calls_ = 0;
 };
 

@@ -117,13 +117,10 @@ TEST_F(LandingX86_64, TheReturnOfARetpolineLooksForNoPad) {
   tail_call(t, {0xe9, 0xf5, 0x00, 0x00, 0x00});  // jmp thunk: patched below
   const std::uint64_t jump = t.image.entry + 4 + 4 + 5;
   t.align(0x20);
-  const auto size = t.image.functions[1].size;
-  const std::uint64_t thunk = t.here();
-  t.thunk("__x86_indirect_thunk_rcx").bytes({0xe8, 7, 0, 0, 0});  // call over
-  t.bytes({0xf3, 0x90, 0x0f, 0xae, 0xe8, 0xeb, 0xf9});            // pause; lfence; jmp
-  t.bytes({0x48, 0x89, 0x0c, 0x24, 0xc3, 0xcc});                  // over: mov [rsp], rcx; ret
-  t.image.symbols.back().size = t.here() - thunk;
-  t.image.functions[1].size = size;
+  const std::uint64_t thunk = t.thunk("__x86_indirect_thunk_rcx");
+  t.bytes({0xe8, 7, 0, 0, 0});                          // call over
+  t.bytes({0xf3, 0x90, 0x0f, 0xae, 0xe8, 0xeb, 0xf9});  // pause; lfence; jmp
+  t.bytes({0x48, 0x89, 0x0c, 0x24, 0xc3, 0xcc});        // over: mov [rsp], rcx; ret
   *arena_bytes(jump + 1) = static_cast<std::uint8_t>(thunk - (jump + 5));
   *arena_bytes(jump + 2) = 0;
   EXPECT_EQ(taken(t).landings.size(), 1u);
@@ -134,11 +131,8 @@ TEST_F(LandingX86_64, AJumpThunkLeadsToAPad) {
   tail_call(t, {0xe9, 0, 0, 0, 0});
   const std::uint64_t jump = t.image.entry + 4 + 4 + 5;
   t.align(0x20);
-  const auto size = t.image.functions[1].size;
-  const std::uint64_t thunk = t.here();
-  t.thunk("__x86_indirect_its_thunk_rcx").bytes({0xff, 0xe1, 0xcc});
-  t.image.symbols.back().size = 3;
-  t.image.functions[1].size = size;
+  const std::uint64_t thunk = t.thunk("__x86_indirect_its_thunk_rcx");
+  t.bytes({0xff, 0xe1, 0xcc});
   *arena_bytes(jump + 1) = static_cast<std::uint8_t>(thunk - (jump + 5));
   expect_nops(taken(t), t);
 }
@@ -148,10 +142,9 @@ TEST_F(LandingX86_64, BehindItsSizeIsNoThunk) {
   tail_call(t, {0xe9, 0, 0, 0, 0});
   const std::uint64_t jump = t.image.entry + 4 + 4 + 5;
   t.align(0x20);
-  const auto size = t.image.functions[1].size;
-  t.thunk("__x86_return_thunk").bytes({0xc3, 0xcc, 0xcc, 0xcc, 0xff, 0xe1});
+  t.thunk("__x86_return_thunk");
+  t.bytes({0xc3, 0xcc, 0xcc, 0xcc, 0xff, 0xe1});
   t.image.symbols.back().size = 4;
-  t.image.functions[1].size = size;
   *arena_bytes(jump + 1) = static_cast<std::uint8_t>(t.here() - 2 - (jump + 5));
   EXPECT_EQ(run(t).stop, StopReason::kWildJump);
 }

@@ -3,13 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/case.h"
 #include "core/insn.h"
 
 namespace plumb::machine {
-void Observer::begin(const Subject& subject, const NativeFunction& entry) {
+
+void Observer::begin(const Subject& subject, std::size_t entry) {
   engine_ = subject.engine;
   image_ = subject.image;
   map_ = subject.map;
@@ -20,19 +22,35 @@ void Observer::begin(const Subject& subject, const NativeFunction& entry) {
   stopped_ = false;
   current_ = 0;
   innermost_ = 0;
+  thunk_calls_.clear();
+  sources_.clear();
+  const NativeFunction& main = image_->functions[entry];
+  entry_function_ = entry;
+  is_entered_ = image_->entry == main.address;
+  const Contract& contract = image_->contract;
+  caller_restores_ =
+      contract.r6_r9_saved_by == Side::kCaller || contract.r10_moved_by == Side::kCaller;
+  const auto has_own_r10 = [](const NativeFunction& f) { return f.r10_register.is_known(); };
+  knows_r10_ =
+      image_->registers.r10_bias.has_value() &&
+      (image_->registers.bpf[10].is_known() || std::ranges::any_of(image_->functions, has_own_r10));
+  open_return_ = -1;
+  due_at_ = 0;
   keeps_steps_ = subject.keeps_steps && options_.depth == Depth::kFull;
   previous_ = {};
   source_end_ = 0;
-  run_->activations.push_back({.program = entry.program,
-                               .function = entry.function,
+  run_->tail_calls_seen = map_->tells_tail_calls();
+  run_->activations.push_back({.program = main.program,
+                               .function = main.function,
                                .caller = -1,
                                .replaced = -1,
                                .entry_sp = run_->entry_sp,
                                .return_address = image_->placement.exit,
                                .r10 = 0});
   run_->shadow.push_back({.return_address = image_->placement.exit, .sp = run_->entry_sp});
+  sources_.push_back(0);
   // The kernel calls programs through pointers.
-  if (image_->landing.wants_pad()) add_landing(true, entry.address, -1);
+  if (image_->landing.wants_pad()) add_landing(true, image_->entry, -1);
 }
 
 void Observer::on_block(std::uint64_t address, std::uint32_t size) {
@@ -46,10 +64,18 @@ void Observer::on_block(std::uint64_t address, std::uint32_t size) {
   const bool is_first = from.end == 0;
   if (previous_.bytes == nullptr) return wild("control arrived at", address);
   if (!is_first) arrive(role, from, address);
-  if (stopped_ || !role.in_function()) return;
+  if (!stopped_ && role.in_function()) run_in_function(role);
+}
+
+void Observer::run_in_function(Role role) {
   source_end_ = previous_.end;
   // A block is straight code, so its ends tell where all of it is.
-  if (!role.same_function(map_->role(previous_.end - 1))) wild("code runs on into", previous_.end);
+  if (role.same_function(map_->role(previous_.end - 1))) return;
+  const NativeFunction& f = map_->function(role);
+  const std::uint64_t end = f.address + f.size;
+  const bool stays_in_thunk = map_->in_thunk(end) && map_->in_thunk(previous_.end - 1);
+  if (!stays_in_thunk) return wild("code runs on into", previous_.end);
+  source_end_ = end;
 }
 
 void Observer::arrive(Role role, const Block& from, std::uint64_t address) {
@@ -59,44 +85,73 @@ void Observer::arrive(Role role, const Block& from, std::uint64_t address) {
   }
   if (role.in_function()) return arrive_in_function(role, from, address);
   if (map_->in_stubs(address)) return arrive_in_stubs(from, address);
-  if (!map_->in_thunk(address)) wild("control arrived at", address);
+  if (map_->in_thunk(address)) return arrive_in_thunk(from, address);
+  wild("control arrived at", address);
 }
 
 // False when the return is a jump in disguise: the return of a retpoline.
 bool Observer::arrive_by_return(const Block& from, std::uint64_t address) {
-  const ShadowFrame& frame = run_->shadow[static_cast<std::size_t>(innermost_)];
-  if (innermost_ > 0 && frame.return_address == address) {
-    end_call(frame);
-    return true;
-  }
-  const std::uint64_t last = from.end - 1;
-  if (!map_->role(last).in_function() && map_->in_thunk(last)) return false;
+  do {
+    const ShadowFrame& frame = innermost();
+    if (innermost_ > 0 && frame.return_address == address) {
+      end_call(frame);
+      return true;
+    }
+  } while (drop_dead_thunk_call(from));
+  if (map_->in_thunk(from.end - 1)) return false;
   wild("a return landed at", address);
   return true;
 }
 
 void Observer::end_call(const ShadowFrame& frame) {
-  const MachineEvent& call = run_->events[static_cast<std::size_t>(frame.event)];
+  if (frame.event < 0) return end_thunk_call();
+  const std::int32_t began = frame.event;
+  const MachineEvent& call = run_->events[static_cast<std::size_t>(began)];
   const std::uint32_t ended = current_;
+  source_end_ = sources_[static_cast<std::size_t>(innermost_)];
   innermost_ = frame.parent;
   current_ = call.activation;
   if (call.kind == EventKind::kHelperCall) return;
   const Place at = call.at;
-  MachineEvent& event = record(EventKind::kReturn, at, 0, frame.return_address);
+  MachineEvent& event = record(EventKind::kReturn, at, 0, call.pc);
   event.entered = static_cast<std::int32_t>(ended);
-  event.call = frame.event;
+  event.call = began;
+  open_return_ = last_event();
+  if (open_thunk_calls().empty()) return come_back(event);
+  event.settled = false;
+}
+
+// Control is back in the function that called.
+void Observer::come_back(MachineEvent& event) {
+  event.returned_sp = event.sp;
+  const EventKind kind = run_->events[static_cast<std::size_t>(event.call)].kind;
+  event.settled = !caller_restores_ || kind != EventKind::kCall;
+  if (!event.settled) due_at_ = map_->next_insn(event.at).value_or(0);
+}
+
+// The caller's next BPF instruction begins.
+void Observer::settle() {
+  MachineEvent& event = run_->events[static_cast<std::size_t>(open_return_)];
+  read_registers(event);
+  event.settled = true;
+  open_return_ = -1;
+  due_at_ = 0;
 }
 
 void Observer::arrive_in_function(Role role, const Block& from, std::uint64_t address) {
-  if (const auto back = target_.return_address_of_call(*engine_, memory_, from, address)) {
+  if (!is_entered_) return enter_program(role, from, address);
+  drop_dead_thunk_calls(from);
+  if (const auto call = call_to(from, address)) {
     if (!role.has(Role::kEntry)) return wild("a call landed inside", address);
-    note_landing(from, address);
-    return enter_by_call(role, from, *back);
+    note_landing(from, address, last_event() + 1);
+    if (is_tail_call_by_thunk(role, from, *call)) return call_program(role, *call);
+    return enter_by_call(role, *call);
   }
+  if (!open_thunk_calls().empty()) leave_thunks();
   const Role source = map_->role(source_end_ - 1);
   const bool fell_through = from.end == address;
   if (!fell_through && is_tail_call_landing(role, source, address)) {
-    note_landing(from, address);
+    note_landing(from, address, last_event() + 1);
     return take_tail_call(role, address);
   }
   // A program that tail-calls itself, too: the rest of a tail call's code stays out of prologues.
@@ -110,22 +165,20 @@ void Observer::arrive_in_function(Role role, const Block& from, std::uint64_t ad
       return refuse_tail_call(address);
     }
   }
-  if (role.has(Role::kSlotStart) && run_->activations[current_].r10 == 0) {
+  if (role.has(Role::kSlotStart) && needs_r10()) {
     RegisterFile registers{};
     engine_->read_all(registers);
     note_r10(registers);
   }
 }
 
-// The event that the landing belongs to comes next.
-void Observer::note_landing(const Block& from, std::uint64_t address) {
+void Observer::note_landing(const Block& from, std::uint64_t address, std::int32_t event) {
   if (!image_->landing.wants_pad()) return;
   // The return at the end of a retpoline looks for no pad.
   if (target_.reached_by_return(*engine_, memory_, from, address)) return;
   const Arrival arrival = target_.arrival(from, address);
   if (arrival == Arrival::kDirect) return;
-  add_landing(arrival == Arrival::kIndirectCall, address,
-              static_cast<std::int32_t>(run_->events.size()));
+  add_landing(arrival == Arrival::kIndirectCall, address, event);
 }
 
 void Observer::add_landing(bool is_call, std::uint64_t address, std::int32_t event) {
@@ -141,8 +194,16 @@ bool Observer::is_tail_call_landing(Role role, Role source, std::uint64_t addres
   if (!role.has(Role::kTailCallEntry)) return false;
   const NativeFunction& f = map_->function(role);
   if (f.function != 0) return false;
-  if (!role.same_function(source) || source.has(Role::kTailCall)) return true;
-  return f.insn_offsets.empty() || is_in_prologue(role, address);
+  if (!role.same_function(source)) return true;
+  if (f.tail_call_entry_unknown) return source.has(Role::kTailCall) && leaves_insn(address);
+  return source.has(Role::kTailCall) || f.insn_offsets.empty() || is_in_prologue(role, address);
+}
+
+// Does a jump there lead out of the code of the BPF instruction that it is in, and not just behind
+// it?
+bool Observer::leaves_insn(std::uint64_t address) const {
+  const Place source = source_place();
+  return map_->place(address).slot != source.slot && map_->next_insn(source) != address;
 }
 
 bool Observer::is_in_prologue(Role role, std::uint64_t address) const {
@@ -157,43 +218,37 @@ void Observer::arrive_in_stubs(const Block& from, std::uint64_t address) {
     if (address == loop_end_) mock_.end_loop(*engine_);
     return;
   }
-  const auto back = target_.return_address_of_call(*engine_, memory_, from, address);
+  drop_dead_thunk_calls(from);
+  const auto call = call_to(from, address);
   const auto helper = placement.helper_at(address);
-  if (!back || !helper) return wild("control arrived at", address);
-  call_helper(*helper, *back);
+  if (!call || !helper || !is_entered_) return wild("control arrived at", address);
+  call_helper(*helper, *call);
 }
 
-void Observer::begin_call(const MachineEvent& event) {
-  run_->shadow.push_back({.return_address = event.pc,
-                          .sp = event.sp - target_.facts().frame.call_pushes,
-                          .parent = innermost_,
-                          .activation = current_,
-                          .event = static_cast<std::int32_t>(run_->events.size() - 1)});
-  innermost_ = static_cast<std::int32_t>(run_->shadow.size() - 1);
-}
-
-void Observer::enter_by_call(Role role, const Block& from, std::uint64_t return_address) {
+void Observer::enter_by_call(Role role, const Call& call) {
   const NativeFunction& f = map_->function(role);
-  const std::int32_t helper_event = run_->shadow[static_cast<std::size_t>(innermost_)].event;
-  const bool is_callback = map_->in_stubs(from.end - 1) && helper_event >= 0;
+  const std::int32_t helper_event = run_->shadow[static_cast<std::size_t>(call.shadow)].event;
+  const bool is_callback = call.is_from_stubs && helper_event >= 0;
   const Place at =
       is_callback ? run_->events[static_cast<std::size_t>(helper_event)].at : source_place();
   const auto kind = is_callback ? EventKind::kCallback : EventKind::kCall;
-  MachineEvent& event = record_call(kind, at, f.function, return_address);
+  MachineEvent& event = record_call(kind, at, f.function, call);
   event.entered = static_cast<std::int32_t>(run_->activations.size());
   if (is_callback) event.call = helper_event;
-  if (!is_callback) note_r10(event.registers);
+  const Side r10_moved_by = image_->contract.r10_moved_by;
+  if (!is_callback && r10_moved_by == Side::kCallee) note_r10(event.registers);
   run_->activations.push_back({.program = f.program,
                                .function = f.function,
                                .caller = static_cast<std::int32_t>(current_),
                                .replaced = -1,
-                               .entry_sp = event.sp - target_.facts().frame.call_pushes,
-                               .return_address = return_address,
+                               .entry_sp = arrival_sp(event, call),
+                               .return_address = call.back,
                                .r10 = 0,
-                               .entered_by = static_cast<std::int32_t>(run_->events.size() - 1),
+                               .entered_by = last_event(),
                                .helper_event = event.call});
   current_ = static_cast<std::uint32_t>(event.entered);
-  begin_call(event);
+  if (!is_callback && r10_moved_by == Side::kCaller) note_r10(event.registers);
+  begin_call(event, call);
 }
 
 void Observer::take_tail_call(Role role, std::uint64_t address) {
@@ -224,18 +279,18 @@ void Observer::refuse_tail_call(std::uint64_t address) {
   note_r10(event.registers);
 }
 
-void Observer::call_helper(std::int32_t number, std::uint64_t return_address) {
+void Observer::call_helper(std::int32_t number, const Call& call) {
   const HelperInfo* const helper = find_helper(number);
   const bool is_callable = helper != nullptr && number != kTailCallHelper;
   if (!is_callable) return wild("a call of a helper that has no mock:", previous_.begin);
   const Place at = source_place();
-  const MachineEvent& event = record_call(EventKind::kHelperCall, at, number, return_address);
+  const MachineEvent& event = record_call(EventKind::kHelperCall, at, number, call);
   note_r10(event.registers);
-  begin_call(event);
+  begin_call(event, call);
   if (number == kLoopHelper) return mock_.begin_loop(*engine_);
   const MockOutcome outcome = mock_.call(*engine_, *helper, event.registers);
   if (outcome.problem != nullptr) {
-    run_->fault_pc = return_address;
+    run_->fault_pc = call.return_address;
     run_->fault_address = outcome.problem_address;
     return stop(StopReason::kFault,
                 fmt::format("{}: {}", outcome.problem, map_->describe(outcome.problem_address)));
@@ -253,10 +308,22 @@ void Observer::on_instruction(std::uint64_t address) {
     }
     if (keeps_steps_) add_step(address);
   }
+  if (address == due_at_) settle();
+  if (role.has(Role::kEntry) && previous_.begin != address) fall_into(role, address);
   if (role.has(Role::kAfterTailCall) && previous_.begin != address) refuse_tail_call(address);
   if (options_.injected != nullptr && run_->steps.size() == options_.injected->step + 1) {
     inject(*options_.injected, address);
   }
+}
+
+// A thunk runs on into the function: the block has two parts.
+void Observer::fall_into(Role role, std::uint64_t address) {
+  const std::uint64_t passed = address - previous_.begin;
+  if (passed >= previous_.size() || !map_->in_thunk(address - 1)) return;
+  const Block from{.begin = previous_.begin, .end = address, .bytes = previous_.bytes};
+  previous_ = {.begin = address, .end = previous_.end, .bytes = previous_.bytes + passed};
+  arrive_in_function(role, from, address);
+  if (!stopped_) run_in_function(role);
 }
 
 void Observer::inject(InjectedStore& store, std::uint64_t pc) {
@@ -350,6 +417,8 @@ void Observer::finish_at_end() {
     return;
   }
   const bool returned = target_.reached_by_return(*engine_, memory_, previous_, pc);
+  drop_dead_thunk_calls(previous_);
+  if (!is_entered_) return wild("before the program began, control arrived at", pc);
   if (!returned) return wild("without a return, control arrived at", pc);
   if (innermost_ != 0) return wild("from inside a call, a return landed at", pc);
   record(EventKind::kExit, source_place(), 0, pc);

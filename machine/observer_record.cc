@@ -20,6 +20,7 @@ namespace {
 constexpr std::size_t kMaxEvents = 1u << 17;
 constexpr std::size_t kMaxAccesses = 1u << 20;
 constexpr int kMaxFrameRecords = 512;
+constexpr std::uint8_t kCallOpcode = 0x85;
 constexpr std::uint8_t kExitOpcode = 0x95;
 // StackAccess::size is a byte; a helper can write more than it holds.
 constexpr std::uint64_t kMaxAccessSize = 128;
@@ -62,10 +63,13 @@ void Observer::record_helper_writes(const Range& written, std::uint64_t sp) {
 
 void Observer::add_step(std::uint64_t pc) {
   const TargetFacts& facts = target_.facts();
-  const std::array<int, 3> numbers{facts.stack_pointer, image_->registers.frame_pointer.number(),
-                                   std::max(facts.link, 0)};
+  const NativeRegister frame_pointer = image_->registers.frame_pointer;
+  const std::array<int, 3> numbers{
+      facts.stack_pointer, frame_pointer.is_known() ? frame_pointer.number() : facts.stack_pointer,
+      std::max(facts.link, 0)};
   std::array<std::uint64_t, 3> values{};
   engine_->read(std::span(numbers).first(facts.link < 0 ? 2 : 3), values.data());
+  if (!frame_pointer.is_known()) values[1] = 0;
   run_->steps.push_back({.pc = pc,
                          .sp = values[0],
                          .fp = values[1],
@@ -99,7 +103,7 @@ void Observer::on_stack_access(AccessKind kind, std::uint64_t address, std::uint
                             .is_push = is_push,
                             .step = last_step()});
   if (kind == AccessKind::kWrite) run_->lowest_sp = std::min(run_->lowest_sp, address);
-  if (run_->activations[current_].r10 == 0 && frame_is_set_up(pc)) {
+  if (needs_r10() && frame_is_set_up(pc)) {
     RegisterFile registers{};
     engine_->read_all(registers);
     note_r10(registers);
@@ -107,33 +111,38 @@ void Observer::on_stack_access(AccessKind kind, std::uint64_t address, std::uint
   if (run_->accesses.size() >= kMaxAccesses) stop(StopReason::kBudget, "too many stores");
 }
 
-// In the body, and not at an instruction whose code also takes the frame down.
+// In the body, and not at an instruction whose code also takes the frame down, or makes R10 that of
+// another function.
 bool Observer::frame_is_set_up(std::uint64_t pc) const {
   const Role role = map_->role(pc);
   if (!role.in_function() || role.has(Role::kTailCall)) return false;
   const Insn* const insn = map_->insn(map_->place(pc));
-  return insn != nullptr && insn->opcode != kExitOpcode;
+  if (insn == nullptr || insn->opcode == kExitOpcode) return false;
+  const bool is_call = insn->opcode == kCallOpcode && insn->src == kPseudoCall;
+  return !is_call || image_->contract.r10_moved_by == Side::kCallee;
 }
 
 void Observer::note_r10(const RegisterFile& registers) {
-  std::uint64_t& r10 = run_->activations[current_].r10;
-  if (r10 != 0) return;
-  const Activation& activation = run_->activations[current_];
+  if (!needs_r10()) return;
+  Activation& activation = run_->activations[current_];
   const NativeFunction* native = image_->find_function(activation.program, activation.function);
-  r10 = registers[image_->r10_register(native).number()] +
-        static_cast<std::uint64_t>(std::int64_t{*image_->registers.r10_bias});
+  const NativeRegister r10 = image_->r10_register(native);
+  if (!r10.is_known()) return;
+  activation.r10 = registers[r10.number()] +
+                   static_cast<std::uint64_t>(std::int64_t{*image_->registers.r10_bias});
 }
 
 MachineEvent& Observer::record(EventKind kind, const Place& at, std::int32_t target,
                                std::uint64_t pc) {
+  open_return_ = -1;
+  due_at_ = 0;
   MachineEvent& event = run_->events.emplace_back();
   event.kind = kind;
   event.activation = current_;
   event.at = at;
   event.target = target;
   event.pc = pc;
-  engine_->read_all(event.registers);
-  event.sp = event.registers[static_cast<std::size_t>(target_.facts().stack_pointer)];
+  read_registers(event);
   event.shadow = innermost_;
   event.chain_begin = static_cast<std::uint32_t>(run_->frames.size());
   if (run_->events.size() >= kMaxEvents) stop(StopReason::kBudget, "too many events");
@@ -141,15 +150,27 @@ MachineEvent& Observer::record(EventKind kind, const Place& at, std::int32_t tar
 }
 
 MachineEvent& Observer::record_call(EventKind kind, const Place& at, std::int32_t target,
-                                    std::uint64_t pc) {
-  MachineEvent& event = record(kind, at, target, pc);
-  event.sp += target_.facts().frame.call_pushes;
+                                    const Call& call) {
+  MachineEvent& event = record(kind, at, target, call.return_address);
+  event.sp = call.is_through_thunks ? call.sp : event.sp + target_.facts().frame.call_pushes;
   event.registers[static_cast<std::size_t>(target_.facts().stack_pointer)] = event.sp;
+  event.shadow = call.shadow;
+  const NativeRegister frame_pointer = image_->registers.frame_pointer;
+  if (call.is_through_thunks && frame_pointer.is_known()) {
+    std::uint64_t& fp = event.registers[frame_pointer.number()];
+    fp = pass_thunk_records(fp);
+  }
   walk_frames(event);
   return event;
 }
 
+void Observer::read_registers(MachineEvent& event) const {
+  engine_->read_all(event.registers);
+  event.sp = event.registers[static_cast<std::size_t>(target_.facts().stack_pointer)];
+}
+
 void Observer::walk_frames(MachineEvent& event) {
+  if (!image_->registers.frame_pointer.is_known()) return;
   const GuestStack stack(memory_);
   unwind::Cursor cursor{.pc = event.pc,
                         .sp = event.sp,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -42,9 +43,10 @@ enum class Arrival : std::uint8_t { kDirect, kIndirectJump, kIndirectCall };
 struct TargetFacts {
   Arch arch = Arch::kX86_64;
   int register_count = 0;
-  int stack_pointer = 0;           // hardware numbers
-  int result = 0;                  // what a native function returns
-  int zero = -1;                   // always 0; -1: there is no such register
+  int stack_pointer = 0;                    // hardware numbers
+  int result = 0;                           // what a native function returns
+  std::array<std::uint8_t, 5> arguments{};  // of a native function, the first five
+  int zero = -1;                            // always 0; -1: there is no such register
   int link = -1;                   // holds the return address on arrival; -1: it is on the stack
   std::uint32_t caller_saved = 0;  // bit per hardware number: what a helper may destroy
   FrameGeometry frame;             // what a call pushes, where the frame record lies

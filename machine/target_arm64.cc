@@ -13,6 +13,7 @@ constexpr TargetFacts kFacts{.arch = Arch::kArm64,
                              .register_count = 32,
                              .stack_pointer = kSp,
                              .result = 0,
+                             .arguments = {0, 1, 2, 3, 4},
                              .link = kLr,
                              .caller_saved = kCallerSaved,
                              .frame = frame_geometry(Arch::kArm64)};

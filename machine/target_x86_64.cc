@@ -9,6 +9,7 @@ namespace plumb::machine {
 namespace {
 
 // Register numbers of the psABI's encoding: rax 0, rcx 1, rdx 2, rsp 4, rsi 6, rdi 7, r8 ... r11.
+// Its section 3.2.3: arguments in rdi, rsi, rdx, rcx, r8.
 constexpr int kRax = 0;
 constexpr int kRsp = 4;
 constexpr std::uint32_t kCallerSaved = 0x0fc7;
@@ -17,6 +18,7 @@ constexpr TargetFacts kFacts{.arch = Arch::kX86_64,
                              .register_count = 16,
                              .stack_pointer = kRsp,
                              .result = kRax,
+                             .arguments = {7, 6, 2, 1, 8},
                              .caller_saved = kCallerSaved,
                              .frame = frame_geometry(Arch::kX86_64)};
 

@@ -29,10 +29,49 @@ void MachineAnyArch::open(TestImage& t, int program, int function) const {
 }
 
 void MachineAnyArch::exit(TestImage& t) const {
+  t.slot(bpf_exit());
+  take_down(t);
+  ret(t);
+  t.body_end();
+}
+
+void MachineAnyArch::take_down(TestImage& t) const {
   if (is_x86()) {
-    t.exit().body_end();
+    t.bytes({0xc9});  // leave
   } else {
-    t.slot(bpf_exit()).words(code_.epilogue).words({code_.ret}).body_end();
+    t.words(code_.epilogue);
+  }
+}
+
+void MachineAnyArch::ret(TestImage& t) const {
+  if (is_x86()) {
+    t.bytes({0xc3});
+  } else {
+    t.words({code_.ret});
+  }
+}
+
+void MachineAnyArch::save(TestImage& t) const {
+  if (is_x86()) {
+    t.bytes({0x53});  // push rbx
+  } else {
+    t.words(code_.save);
+  }
+}
+
+void MachineAnyArch::restore(TestImage& t) const {
+  if (is_x86()) {
+    t.bytes({0x5b});  // pop rbx
+  } else {
+    t.words(code_.restore);
+  }
+}
+
+void MachineAnyArch::jump(TestImage& t, std::uint64_t target) const {
+  if (is_x86()) {
+    t.jump(target);
+  } else {
+    t.words({code_.jump(t.here(), target)});
   }
 }
 

@@ -42,6 +42,12 @@ class MachineAnyArch : public testing::TestWithParam<Arch> {
   // The next function, with its prologue.
   void open(TestImage& t, int program, int function) const;
   void exit(TestImage& t) const;
+  void take_down(TestImage& t) const;  // what exit() does in front of its return
+  void ret(TestImage& t) const;
+  // A frame that keeps the return address and no frame record.
+  void save(TestImage& t) const;
+  void restore(TestImage& t) const;
+  void jump(TestImage& t, std::uint64_t target) const;
   void call(TestImage& t, std::uint64_t target) const;
   void call_function(TestImage& t, int program, int function) const;
   void call_helper(TestImage& t, std::int32_t number) const;

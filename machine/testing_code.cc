@@ -105,6 +105,8 @@ TestCode test_code(Arch arch) {
                          0xd10083ff},  // sub sp, sp, #32
             .epilogue = {0x910083ff,   // add sp, sp, #32
                          0xa8c17bfd},  // ldp x29, x30, [sp], #16
+            .save = {0xa9bf7bfd},      // stp x29, x30, [sp, #-16]!
+            .restore = {0xa8c17bfd},   // ldp x29, x30, [sp], #16
             .ret = 0xd65f03c0,
             .nop = 0xd503201f,
             .trap = 0xd4200000,           // brk #0
@@ -129,6 +131,10 @@ TestCode test_code(Arch arch) {
           .epilogue = {0x02813083,   // ld ra, 40(sp)
                        0x02013403,   // ld s0, 32(sp)
                        0x03010113},  // addi sp, sp, 48
+          .save = {0xff010113,       // addi sp, sp, -16
+                   0x00113423},      // sd ra, 8(sp)
+          .restore = {0x00813083,    // ld ra, 8(sp)
+                      0x01010113},   // addi sp, sp, 16
           .ret = 0x00008067,
           .nop = 0x00000013,
           .trap = 0x00100073,  // ebreak

@@ -23,6 +23,8 @@ struct TestCode {
   std::uint32_t record_below = 0;  // entry sp - address of the saved frame pointer
   Words prologue;                  // saves the frame pointer and the link, 32 bytes of stack below
   Words epilogue;                  // undoes it, all but the return
+  Words save;                      // the link, in 16 bytes of stack
+  Words restore;                   // undoes it
   std::uint32_t ret = 0;
   std::uint32_t nop = 0;
   std::uint32_t trap = 0;

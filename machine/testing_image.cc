@@ -70,6 +70,7 @@ TestImage& TestImage::place() {
 }
 
 std::uint64_t TestImage::function(int program, int function) {
+  is_thunk_ = false;
   const auto index = static_cast<std::size_t>(program);
   if (value.programs.size() <= index) value.programs.resize(index + 1);
   value.programs[index].functions.emplace_back();
@@ -101,6 +102,14 @@ TestImage& TestImage::body_end() {
   return *this;
 }
 
+void TestImage::grow() {
+  if (is_thunk_) {
+    image.symbols.back().size = next_ - image.symbols.back().address;
+  } else {
+    current().size = static_cast<std::uint32_t>(next_ - current().address);
+  }
+}
+
 void TestImage::append(std::uint8_t byte) {
   *arena_bytes(next_++) = byte;
   ++image.code.front().size;
@@ -108,7 +117,7 @@ void TestImage::append(std::uint8_t byte) {
 
 TestImage& TestImage::bytes(const std::vector<int>& code) {
   for (const int byte : code) append(static_cast<std::uint8_t>(byte));
-  current().size = static_cast<std::uint32_t>(next_ - current().address);
+  grow();
   return *this;
 }
 
@@ -116,7 +125,7 @@ TestImage& TestImage::words(const std::vector<std::uint32_t>& code) {
   for (const std::uint32_t word : code) {
     for (int shift = 0; shift < 32; shift += 8) append(static_cast<std::uint8_t>(word >> shift));
   }
-  current().size = static_cast<std::uint32_t>(next_ - current().address);
+  grow();
   return *this;
 }
 
@@ -143,9 +152,10 @@ TestImage& TestImage::skip_to(std::uint64_t address) {
   return *this;
 }
 
-TestImage& TestImage::thunk(std::string name) {
+std::uint64_t TestImage::thunk(std::string name) {
   image.symbols.push_back({.name = std::move(name), .address = next_, .is_thunk = true});
-  return *this;
+  is_thunk_ = true;
+  return next_;
 }
 
 std::uint64_t TestImage::stub(std::int32_t number) const { return image.placement.stub(number); }

@@ -58,7 +58,8 @@ class TestImage {
   TestImage& call_helper(std::int32_t number) { return call(stub(number)); }
   TestImage& align(std::uint64_t alignment);  // nops between functions
   TestImage& skip_to(std::uint64_t address);  // zeros between functions
-  TestImage& thunk(std::string name);         // here, outside all functions
+  // Opens a thunk, which what follows belongs to, up to the next function; returns its address.
+  std::uint64_t thunk(std::string name);
   // "push rbp; mov rbp, rsp", and "leave; ret" as the code of an exit instruction.
   TestImage& prologue() { return bytes({0x55, 0x48, 0x89, 0xe5}); }
   TestImage& exit() { return slot(bpf_exit()).bytes({0xc9, 0xc3}); }
@@ -75,8 +76,10 @@ class TestImage {
  private:
   NativeFunction& current() { return image.functions.back(); }
   void append(std::uint8_t byte);
+  void grow();  // what is open reaches up to here
 
   std::uint64_t next_;
+  bool is_thunk_ = false;  // that is open
 };
 
 }  // namespace plumb::machine

@@ -64,6 +64,33 @@ TEST_F(Native, GivesTheContextAndShowsWhatBecameOfIt) {
   EXPECT_EQ(got.regions[0], (std::vector<std::uint8_t>{9, 0, 0, 0}));
 }
 
+TEST_F(Native, RunsThunksAndRefusesRegistersThatAreNotTheAbis) {
+  TestImage t(arena_);
+  t.thunk("entry");
+  t.call(t.here() + 6).bytes({0xc3});  // call main; ret
+  straight_return(t, 42);
+  t.image.registers.frame_pointer = NativeRegister::none();
+  EXPECT_EQ(run(t).result, 42U);
+  const auto refused = [&](void (*change)(RegisterMap&)) {
+    TestImage other = t;
+    change(other.image.registers);
+    const auto code = machine_->load(other.value, other.image, NativeHelpers::kThorough);
+    return code ? std::string() : code.error().message;
+  };
+  EXPECT_EQ(refused([](RegisterMap& m) { m.helper_argument[1] = kRax; }),
+            "helpers get their arguments elsewhere than in the ABI's registers");
+  EXPECT_EQ(refused([](RegisterMap& m) { m.helper_result = kRcx; }),
+            "the result of helpers is elsewhere than in the ABI's register");
+  constexpr const char* kEntry =
+      "programs get more than their context, or get it elsewhere than in the ABI's register";
+  EXPECT_EQ(refused([](RegisterMap& m) { m.entry_context = kRsi; }), kEntry);
+  EXPECT_EQ(refused([](RegisterMap& m) { m.entry_context_size = kRsi; }), kEntry);
+  EXPECT_EQ(refused([](RegisterMap& m) { m.entry_stack = kRsi; }), kEntry);
+  EXPECT_EQ(refused([](RegisterMap& m) { m.entry_stack_size = kRsi; }), kEntry);
+  EXPECT_EQ(refused([](RegisterMap& m) { m.frame_pointer = 31; }),
+            "the frame pointer is no register of x86-64");
+}
+
 struct Wrong {
   const char* name;
   std::vector<int> code;  // in the middle of a function

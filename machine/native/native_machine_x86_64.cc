@@ -32,6 +32,7 @@ constexpr std::uint64_t kRoomAboveEntry = 0x400;
 
 constexpr std::size_t kRax = 0;
 constexpr std::size_t kRsp = 4;
+constexpr std::uint8_t kRdi = 7;
 struct NamedRegister {
   std::size_t number;
   const char* name;
@@ -95,11 +96,36 @@ Range whole_pages(Range range) {
   return {first, end - first};
 }
 
+// Programs are called here, and helpers made, as the platform's ABI says. A clause that names what
+// an image wants otherwise, or null.
+const char* unlike_abi(const RegisterMap& map) {
+  constexpr std::uint8_t kArguments[] = {7, 6, 2, 1, 8};
+  for (std::size_t i = 0; i < map.helper_argument.size(); ++i) {
+    if (map.helper_argument[i].or_else(kArguments[i]) != NativeRegister(kArguments[i])) {
+      return "helpers get their arguments elsewhere than in the ABI's registers";
+    }
+  }
+  constexpr NativeRegister kResult = std::uint8_t{kRax};
+  if (map.helper_result.or_else(kResult) != kResult) {
+    return "the result of helpers is elsewhere than in the ABI's register";
+  }
+  constexpr NativeRegister kContext = kRdi;
+  if (map.entry_context.or_else(kContext) != kContext || map.entry_context_size.is_known() ||
+      map.entry_stack.is_known() || map.entry_stack_size.is_known()) {
+    return "programs get more than their context, or get it elsewhere than in the ABI's register";
+  }
+  if (map.frame_pointer.is_known() && map.frame_pointer.number() >= kX86Registers) {
+    return "the frame pointer is no register of x86-64";
+  }
+  return nullptr;
+}
+
 // For all images that native code here can be: its code lies where the image says.
 Result<void> MachineX86_64::check(const Image& image) const {
   if (image.arch != Arch::kX86_64) {
     return fail(fmt::format("code for {} does not run on x86-64", arch_name(image.arch)));
   }
+  if (const char* problem = unlike_abi(image.registers)) return fail(problem);
   for (const HostRange& range : image.placement.memory) {
     if (native_bytes(range.guest.address) != range.host || range.guest.address % kPage != 0) {
       return fail("the image does not lie at its own addresses");
@@ -190,8 +216,9 @@ void MachineX86_64::prepare() {
   TrampolineData& data = trampoline_.data();
   const Placement& placement = image_->placement;
   for (std::size_t i = 0; i < kX86Registers; ++i) data.before[i] = entry_poison(i);
-  data.before[image_->registers.bpf[1].number()] = placement.context;
-  data.before[image_->registers.frame_pointer.number()] = kPoisonFramePointer;
+  data.before[kRdi] = placement.context;
+  const NativeRegister frame_pointer = image_->registers.frame_pointer;
+  if (frame_pointer.is_known()) data.before[frame_pointer.number()] = kPoisonFramePointer;
   data.before[kRsp] = placement.stack.address + placement.stack.size - kRoomAboveEntry;
   data.flags_before = kPlainFlags;
   data.entry = image_->entry;
