@@ -148,7 +148,7 @@ const std::vector<Damage>& damages() {
        [](BuiltRun& b) { b.event(EventKind::kTailCallTaken).sp -= 8; }, "sp-balanced",
        "subprogram"},
       {"a call comes back with another stack pointer",
-       [](BuiltRun& b) { b.event(EventKind::kReturn).sp += 8; }, "sp-balanced", "tail-callee"},
+       [](BuiltRun& b) { b.event(EventKind::kReturn).returned_sp += 8; }, "sp-balanced", "tail-callee"},
       {"the invocation comes back with another stack pointer",
        [](BuiltRun& b) { b.run.exit_sp -= 8; }, "sp-balanced", "main"},
       {"a refused tail call has popped",

@@ -347,6 +347,7 @@ void RunBuilder::leave() {
   event.pc = return_address;
   event.entered = static_cast<std::int32_t>(frame.activation);
   event.call = frame.event;
+  event.returned_sp = event.sp;
   built_.execution.trace.back().result = Value::scalar(result);
 }
 
