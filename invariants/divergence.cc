@@ -33,9 +33,9 @@ Unseen unseen_of(const View& view, std::size_t index) {
   };
   const NativeFunction* function =
       view.image().find_function(oracle.at.program, oracle.at.function);
-  unseen.note_if(oracle.kind != EventKind::kExit && function != nullptr &&
-                     function->insn_offsets.empty(),
-                 NotApplicableReason::kOffsetsUnknown);
+  unseen.note_if(
+      oracle.kind != EventKind::kExit && function != nullptr && function->insn_offsets.empty(),
+      NotApplicableReason::kOffsetsUnknown);
   if (oracle.kind == EventKind::kReturn) {
     unseen.note_if(compares(oracle.result) && !view.result_register(index).is_known(),
                    view.run().events[index].settled ? NotApplicableReason::kR0RegisterUnknown

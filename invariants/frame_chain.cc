@@ -89,11 +89,14 @@ class ShadowWalk {
   ShadowWalk(const MachineRun& run, const MachineEvent& event)
       : shadow_(run.shadow), next_(event.shadow) {}
 
+  // Not those of thunks that keep no record.
   [[nodiscard]] std::optional<std::uint64_t> next() {
-    if (next_ < 0 || static_cast<std::size_t>(next_) >= shadow_.size()) return std::nullopt;
-    const ShadowFrame& frame = shadow_[static_cast<std::size_t>(next_)];
-    next_ = frame.parent < next_ ? frame.parent : -1;
-    return frame.return_address;
+    while (next_ >= 0 && static_cast<std::size_t>(next_) < shadow_.size()) {
+      const ShadowFrame& frame = shadow_[static_cast<std::size_t>(next_)];
+      next_ = frame.parent < next_ ? frame.parent : -1;
+      if (frame.keeps_record) return frame.return_address;
+    }
+    return std::nullopt;
   }
 
  private:

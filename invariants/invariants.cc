@@ -92,8 +92,8 @@ Checked check(const Subject& subject) {
   checked.answers.reserve(kTable.size());
   for (std::size_t i = 0; i < kTable.size(); ++i) {
     const bool cannot_look = kTable[i].speaks == Speaks::kPath && view.misses_tail_calls();
-    Answer answer = cannot_look ? not_applicable(NotApplicableReason::kTailCallsUnseen)
-                                : kCheckers[i](view);
+    Answer answer =
+        cannot_look ? not_applicable(NotApplicableReason::kTailCallsUnseen) : kCheckers[i](view);
     checked.answers.push_back(row_answer(answer, kTable[i], view, subject.depth));
     if (auto* violation = std::get_if<Violation>(&answer)) {
       checked.violations.push_back(std::move(*violation));

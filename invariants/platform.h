@@ -21,7 +21,7 @@ struct Platform {
   // BPF functions return to their BPF callers in the register of R0, whatever the ABI's result
   // register holds.
   bool returns_in_r0 = false;
-  std::uint64_t sp_alignment = 0;  // at every access to the stack; 0: no rule
+  std::uint64_t sp_alignment = 0;    // at every access to the stack; 0: no rule
   std::uint64_t call_alignment = 0;  // of sp at calls, the least that any contract may ask for
   FrameGeometry geometry;
 };

@@ -168,8 +168,8 @@ Shown shows_r10(const View& view, std::size_t index) {
       if (moved_by == Side::kUnknown) return {.unseen = NotApplicableReason::kR10MovedByUnknown};
       if (!event.settled) return {.unseen = NotApplicableReason::kNotSettled};
       // The registers are the caller's again. A caller-saved R10 comes back only behind the return.
-      const bool is_back = moved_by == Side::kCaller ||
-                           is_callee_saved(view, r10_register(view, call->activation));
+      const bool is_back =
+          moved_by == Side::kCaller || is_callee_saved(view, r10_register(view, call->activation));
       return is_back ? Shown{.activation = call->activation} : Shown{};
     }
     case EventKind::kCallback:       // the registers are the helper's
@@ -185,6 +185,7 @@ Shown shows_r10(const View& view, std::size_t index) {
 Answer check_r10_stable(const View& view) {
   bool looked = false;
   Unseen unseen;
+  unseen.note_if(view.misses_refusals(), NotApplicableReason::kOffsetsUnknown);
   const bool sets_up_always_known = view.image().contract.r10_only_where_used != Tristate::kUnknown;
   const auto& events = view.run().events;
   for (std::size_t i = 0; i < events.size(); ++i) {

@@ -101,8 +101,8 @@ class SavedSlots {
 // frame that it leads out of: registers are restored by then, and the stack pointer stands above.
 std::int64_t first_in_danger(const View& view, AccessRole role, const StackAccess& access) {
   // What is in a function without offsets may be its prologue, which makes the frame.
-  const bool is_own_free = role == AccessRole::kThunk || role == AccessRole::kPrologue ||
-                           role == AccessRole::kUnplaced;
+  const bool is_own_free =
+      role == AccessRole::kThunk || role == AccessRole::kPrologue || role == AccessRole::kUnplaced;
   const bool has_frame = view.frame(access.activation) != nullptr;
   return is_own_free && has_frame ? view.caller(access.activation) : access.activation;
 }
@@ -122,9 +122,8 @@ std::int64_t touched_record(const View& view, const StackAccess& access, std::in
 // thunk that calls a program's main function pushes it.
 std::int64_t touched_return_address(const View& view, const StackAccess& access, AccessRole role) {
   const bool is_prologue = role == AccessRole::kPrologue || role == AccessRole::kUnplaced;
-  const bool may_save =
-      (view.platform().geometry.call_pushes == 0 && is_prologue) ||
-      (role == AccessRole::kThunk && view.is_entered_by_thunk(access.activation));
+  const bool may_save = (view.platform().geometry.call_pushes == 0 && is_prologue) ||
+                        (role == AccessRole::kThunk && view.is_entered_by_thunk(access.activation));
   const Frame* innermost = view.frame(access.activation);
   if (innermost == nullptr || is_below(access, innermost->lowest_record)) return -1;
   for (std::int64_t i = access.activation; const Frame* frame = view.frame(i); i = view.caller(i)) {
@@ -260,8 +259,8 @@ Answer check_bpf_stack_disjoint(const View& view) {
     if (innermost == nullptr || is_below(accesses[i], innermost->lowest_stack)) continue;
     // Its own frame lies where the prologue left it; a thunk leads out of it.
     const bool is_own_dead = role == AccessRole::kThunk;
-    for (std::int64_t j =
-             is_own_dead ? view.caller(accesses[i].activation) : accesses[i].activation;
+    for (std::int64_t j = is_own_dead ? view.caller(accesses[i].activation)
+                                      : accesses[i].activation;
          const Frame* frame = view.frame(j); j = view.caller(j)) {
       if (!touches_stack(*frame, accesses[i])) continue;
       return view.at_access(

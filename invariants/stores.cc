@@ -31,9 +31,7 @@ std::uint64_t prologue_end(const View& view, const StackAccess& access) {
   if (frame == nullptr) return ~std::uint64_t{0};
   const bool is_tail_callee = view.run().activations[access.activation].replaced >= 0;
   const std::uint64_t landing =
-      is_tail_callee
-          ? view.landing_below_entry(access.activation).value_or(std::uint64_t{0})
-          : 0;
+      is_tail_callee ? view.landing_below_entry(access.activation).value_or(std::uint64_t{0}) : 0;
   return frame->entry_sp - landing;
 }
 
@@ -44,7 +42,8 @@ bool is_in_frame_of_thunk(const View& view, const StackAccess& access) {
   const Frame* frame = view.frame(access.activation);
   if (view.is_entered_by_thunk(access.activation)) {
     const bool has_begun = access.event >= 0;
-    if (end <= view.run().entry_sp && (!has_begun || access.address >= frame->entry_sp)) return true;
+    if (end <= view.run().entry_sp && (!has_begun || access.address >= frame->entry_sp))
+      return true;
   }
   if (frame == nullptr) return false;
   std::uint64_t lowest = frame->saved_low;
@@ -188,7 +187,8 @@ bool counts_at_empty_slot(const View& view, std::int32_t behind) {
          next < trace.size() && trace[next].kind == EventKind::kTailCallRefused;
 }
 
-// Code that begins a count: of a prologue, of the thunk that the invocation enters by, of who knows.
+// Code that begins a count: of a prologue, of the thunk that the invocation enters by, of who
+// knows.
 bool may_begin_count(const View& view, std::size_t access) {
   const AccessRole role = view.access_roles()[access];
   const bool is_entry = role == AccessRole::kThunk && view.run().accesses[access].event < 0;
@@ -205,7 +205,8 @@ std::optional<std::uint64_t> initial_count(const View& view, std::size_t i) {
     if (!overlap(access.address, access.size, count.address, count.size)) continue;
     // x86-64 before 6.12 pushes eight bytes and counts in the upper four.
     const std::uint64_t skipped = count.address - access.address;
-    const bool is_initial = may_begin_count(view, j) && skipped < access.size && access.size - skipped >= count.size;
+    const bool is_initial =
+        may_begin_count(view, j) && skipped < access.size && access.size - skipped >= count.size;
     if (!is_initial) return std::nullopt;
     return low_bytes(access.value >> 8 * skipped, count.size);
   }

@@ -191,7 +191,8 @@ void View::locate_stack(Frame& frame, std::uint64_t seen_r10) const {
 }
 
 NotApplicableReason View::why_r10_unknown(const Frame& frame) const {
-  if (!image().r10_register(frame.native).is_known()) return NotApplicableReason::kR10RegisterUnknown;
+  if (!image().r10_register(frame.native).is_known())
+    return NotApplicableReason::kR10RegisterUnknown;
   if (!image().registers.r10_bias) return NotApplicableReason::kR10BiasUnknown;
   return NotApplicableReason::kR10Unknown;
 }
@@ -302,8 +303,8 @@ bool View::matches(const Value& value, std::uint64_t seen) const {
 NativeRegister View::result_register(std::size_t event) const {
   const MachineEvent& back = run().events[event];
   const NativeRegister by_abi = platform_.result_register;
-  const bool to_bpf = back.call >= 0 &&
-                      run().events[static_cast<std::size_t>(back.call)].kind == EventKind::kCall;
+  const bool to_bpf =
+      back.call >= 0 && run().events[static_cast<std::size_t>(back.call)].kind == EventKind::kCall;
   if (!to_bpf) return by_abi;
   const Contract& contract = image().contract;
   const NativeRegister r0 = image().registers.bpf[0];
