@@ -53,6 +53,8 @@ struct Execution {
   Place undefined_at;
   // Undefined, but real kernels run such programs: a limit of the model (docs/what-is-defined.md).
   bool blind_spot = false;
+  // Undefined, since the contract does not say what happens: to JITs under it, not applicable.
+  bool unsaid = false;
 
   // What the case needs from a JIT: or of core/capability.h. 0 where the code does not hold
   // together.

@@ -31,7 +31,6 @@ struct FrameGeometry {
   // arrival sp - sp at the landing of a tail call. Where it is not given, the first function of the
   // run tells it, by what it has pushed where a tail call would land.
   std::optional<std::uint64_t> landing_below_entry = std::nullopt;
-  bool constant_sp = false;  // sp is the same at all calls of one activation
 
   // From the value of the frame pointer to the saved frame pointer and the return address, in a
   // function that calls.
@@ -55,21 +54,18 @@ struct FrameGeometry {
               .record_below_entry = 8,
               .return_below_entry = 0,
               .frame_pointer_below_entry = 8,
-              .landing_below_entry = 8,
-              .constant_sp = true};
+              .landing_below_entry = 8};
     case Arch::kArm64:
       return {.record_below_entry = 16,
               .return_below_entry = 8,
-              .frame_pointer_below_entry = 16,
-              .constant_sp = true};
+              .frame_pointer_below_entry = 16};
     case Arch::kRiscv64:
       break;
   }
   return {.record_below_entry = 16,
           .return_below_entry = 8,
           .frame_pointer_below_entry = 0,
-          .leaf_saves_no_return = true,
-          .constant_sp = true};
+          .leaf_saves_no_return = true};
 }
 
 // The frame record of one activation.

@@ -127,6 +127,10 @@ Result<FrameFigures> count_figures(const Case& value, jit::Jit& jit) {
   }
   if (outcome.image == nullptr) return fail("not loaded: " + outcome.reason);
   const Image& image = outcome.image->image();
+  const auto has_no_offsets = [](const NativeFunction& f) { return f.insn_offsets.empty(); };
+  if (std::ranges::any_of(image.functions, has_no_offsets)) {
+    return fail("not applicable: where the code of each instruction begins is not known");
+  }
   const auto machine = machine::make_machine(image.arch);
   const MachineRun& run =
       machine->run(value, image, {.depth = Depth::kFull, .block_budget = kInstructionBudget});

@@ -141,6 +141,11 @@ Trial Judge::examine(const Case& value, jit::Jit& jit, Depth depth) {
 Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Jit& jit, Depth depth,
                           Trial* keep) {
   const jit::JitInfo& info = jit.info();
+  if (execution.unsaid) {
+    return {without_comparison(Verdict::kNotApplicable, execution.undefined_reason,
+                               execution.undefined_detail),
+            Stage::kDefined};
+  }
   if (!execution.defined) {
     return {without_comparison(Verdict::kUndefined, execution.undefined_reason,
                                execution.undefined_detail),

@@ -25,7 +25,7 @@ std::uint64_t read_64(std::span<const std::uint8_t> bytes, std::size_t offset) {
 }
 
 std::uint64_t result_mask(const Contract& contract) {
-  return contract.result_bits == 32 ? 0xffff'ffffu : ~std::uint64_t{0};
+  return contract.result_bits == 64 ? ~std::uint64_t{0} : 0xffff'ffffu;
 }
 
 // Tells what numbers of the interpreter mean.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/helper_model.h"
+#include "invariants/platform.h"
 
 namespace plumb::harness {
 namespace {
@@ -46,11 +47,16 @@ void StackLife::add_helper_reads(const Image& image) {
     const auto first =
         std::ranges::find(run_.steps, static_cast<std::int32_t>(frame), &MachineStep::shadow);
     if (first == run_.steps.end()) continue;
+    const auto argument = [&](std::size_t i) {
+      const NativeRegister by_abi = invariants::platform(image.arch).argument_registers[i];
+      const NativeRegister native = image.registers.helper_argument[i].or_else(by_abi);
+      return native.is_known() ? event.registers[native.number()] : std::uint64_t{0};
+    };
     for (std::size_t i = 0; i + 1 < helper->args.size(); ++i) {
       if (helper->args[i] != HelperArg::kReadMem) continue;
       uses_.push_back({.step = static_cast<std::size_t>(first - run_.steps.begin()),
-                       .address = event.registers[image.registers.bpf[i + 1].number()],
-                       .size = event.registers[image.registers.bpf[i + 2].number()],
+                       .address = argument(i),
+                       .size = argument(i + 1),
                        .is_read = true});
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <optional>
 #include <variant>
 
 #include "core/answer.h"
@@ -32,5 +33,28 @@ using Answer = std::variant<NotApplicable, Held, Violation>;
   if (looked) return Held{};
   return NotApplicable{otherwise};
 }
+
+// The first reason why a checker could not look somewhere.
+class Unseen {
+ public:
+  void note(NotApplicableReason reason) {
+    if (!reason_) reason_ = reason;
+  }
+  void note_if(bool unseen, NotApplicableReason reason) {
+    if (unseen) note(reason);
+  }
+  void note(const Unseen& other) {
+    if (other.reason_) note(*other.reason_);
+  }
+  [[nodiscard]] bool any() const { return reason_.has_value(); }
+  // Held where there was something to look at, and all of it was seen.
+  [[nodiscard]] Answer held_if(bool looked, NotApplicableReason otherwise) const {
+    if (reason_) return NotApplicable{*reason_};
+    return invariants::held_if(looked, otherwise);
+  }
+
+ private:
+  std::optional<NotApplicableReason> reason_;
+};
 
 }  // namespace plumb::invariants

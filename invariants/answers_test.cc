@@ -110,8 +110,6 @@ const std::vector<Row>& rows() {
       {"pads and no landing", "indirect-target-has-landing-pad", Reason::kNoLanding,
        changed([](BuiltRun& b) { b.image.landing.pad = LandingPad::kEndbr64; })},
       {"x86-64 aligns nothing", "sp-aligned-at-access", Reason::kNoAlignmentRule, good},
-      {"a contract without alignment", "sp-aligned-at-call", Reason::kNoAlignmentRule,
-       changed([](BuiltRun& b) { b.image.contract.call_alignment = 0; })},
       {"no entry for tail calls", "sp-balanced", Reason::kLandingUnknown,
        changed([](BuiltRun& b) { b.image.functions[0].tail_call_entry.reset(); }, Arch::kArm64)},
       {"a frame without R10", "r10-stable", Reason::kR10Unknown,
@@ -146,6 +144,63 @@ const std::vector<Row>& rows() {
        changed([](BuiltRun& b) { b.run.stop = StopReason::kBudget; })},
       {"the budget is spent", "callee-saved-preserved", Reason::kStopped,
        changed([](BuiltRun& b) { b.run.stop = StopReason::kBudget; })},
+      {"no chain", "fp-chain-walkable", Reason::kNoChain,
+       changed([](BuiltRun& b) { b.image.registers.frame_pointer = NativeRegister::none(); })},
+      {"who knows what heads the chain", "return-address-intact", Reason::kFramePointerUnknown,
+       changed([](BuiltRun& b) { b.image.registers.frame_pointer = {}; }, Arch::kArm64)},
+      {"a function without offsets", "saved-slots-unwritten", Reason::kOffsetsUnknown,
+       changed([](BuiltRun& b) { b.image.functions[2].insn_offsets.clear(); })},
+      {"a function without offsets has a refused tail call", "refused-tail-call-falls-through",
+       Reason::kOffsetsUnknown, changed([](BuiltRun& b) {
+         b.image.functions[3].insn_offsets.clear();
+         b.run.events.erase(b.run.events.begin() +
+                            static_cast<std::ptrdiff_t>(b.nth(kTailCallRefused)));
+       })},
+      {"a frame of some size", "bpf-stack-in-frame", Reason::kStackSizeUnknown,
+       changed([](BuiltRun& b) { b.image.functions[0].stack_size.reset(); })},
+      {"a stack somewhere", "bpf-stack-disjoint-from-saved-area", Reason::kBpfStackUnknown,
+       changed([](BuiltRun& b) { b.image.contract.bpf_stack = BpfStack::kUnknown; })},
+      {"a stack somewhere, and R10 too", "same-stores", Reason::kBpfStackUnknown,
+       changed([](BuiltRun& b) {
+         b.image.contract.bpf_stack = BpfStack::kUnknown;
+         b.image.registers.r10_bias.reset();
+       })},
+      {"R0 somewhere", "same-events", Reason::kR0RegisterUnknown,
+       changed([](BuiltRun& b) { b.image.registers.bpf[0] = {}; })},
+      {"R2 somewhere", "same-events", Reason::kArgumentRegistersUnknown,
+       changed([](BuiltRun& b) { b.image.registers.bpf[2] = {}; })},
+      {"R9 somewhere", "r6-r9-survive-calls", Reason::kSavedRegistersUnknown,
+       changed([](BuiltRun& b) { b.image.registers.bpf[9] = {}; })},
+      {"who knows who saves", "callee-saved-preserved", Reason::kSavedByUnknown,
+       changed([](BuiltRun& b) { b.image.contract.r6_r9_saved_by = Side::kUnknown; })},
+      {"R10 somewhere", "r10-stable", Reason::kR10RegisterUnknown,
+       changed([](BuiltRun& b) { b.image.registers.bpf[10] = {}; })},
+      {"R10 so far from its register", "r10-stable", Reason::kR10BiasUnknown,
+       changed([](BuiltRun& b) { b.image.registers.r10_bias.reset(); })},
+      {"who knows who moves R10", "r10-stable", Reason::kR10MovedByUnknown,
+       changed([](BuiltRun& b) { b.image.contract.r10_moved_by = Side::kUnknown; })},
+      {"R10 may be left alone", "r10-stable", Reason::kR10UseUnknown, changed([](BuiltRun& b) {
+         b.image.contract.r10_only_where_used = Tristate::kUnknown;
+         b.image.functions[3].r10_register = 12;
+         b.value.programs[1].functions[0].insns[0] = b.value.programs[1].functions[0].insns[2];
+       })},
+      {"sp somewhere", "sp-balanced", Reason::kSpAtCallsUnknown,
+       changed([](BuiltRun& b) { b.image.contract.sp_at_calls = SpAtCalls::kUnknown; })},
+      {"a contract without alignment", "sp-aligned-at-call", Reason::kAlignmentUnknown,
+       changed([](BuiltRun& b) { b.image.contract.call_alignment = 0; })},
+      {"a result of some width", "same-result", Reason::kResultWidthUnknown,
+       changed([](BuiltRun& b) { b.image.contract.result_bits = 0; })},
+      {"a count at a refused tail call", "tail-call-counter-intact", Reason::kEmptySlotUnknown,
+       changed([](BuiltRun& b) {
+         count_at_empty_slot(b);
+         b.image.contract.empty_slot_consumes_count = Tristate::kUnknown;
+       })},
+      {"who knows about pads", "indirect-target-has-landing-pad", Reason::kLandingPadUnknown,
+       changed([](BuiltRun& b) { b.image.landing.pad = LandingPad::kUnknown; })},
+      {"tail calls look like branches", "same-events", Reason::kTailCallsUnseen,
+       changed([](BuiltRun& b) { b.run.tail_calls_seen = false; })},
+      {"the caller did not go on", "r6-r9-survive-calls", Reason::kNotSettled,
+       changed([](BuiltRun& b) { b.event(kReturn).settled = false; })},
       {"an argument differs", "refused-tail-call-falls-through", Reason::kDiverged,
        changed([](BuiltRun& b) { ++b.event(kCall).registers[6]; })},
       {"an argument differs", "tail-call-count-matches-oracle", Reason::kDiverged,

@@ -9,7 +9,7 @@
 // depth shows too little, is for invariants::check() to say.
 namespace plumb::invariants {
 
-#define PLUMB_INVARIANT(function, name, group, needs, spreads, sentence) \
+#define PLUMB_INVARIANT(function, name, group, needs, speaks, spreads, sentence) \
   [[nodiscard]] Answer check_##function(const View& view);
 #include "invariants/invariants.inc"
 

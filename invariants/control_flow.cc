@@ -81,14 +81,27 @@ bool left_the_image(const View& view) {
 
 }  // namespace
 
+// Where nobody says where tail calls land in a function, the machine takes what comes.
 Answer check_lands_on_entry_or_return(const View& view) {
-  if (view.run().stop != StopReason::kWildJump) return Held{};
+  if (view.run().stop != StopReason::kWildJump) {
+    if (view.misses_tail_calls()) return not_applicable(NotApplicableReason::kTailCallsUnseen);
+    for (const MachineEvent& event : view.run().events) {
+      if (event.kind != EventKind::kTailCallTaken) continue;
+      const Frame* target = view.frame(event.entered);
+      if (target == nullptr || target->native == nullptr) continue;
+      if (target->native->tail_call_entry_unknown) {
+        return not_applicable(NotApplicableReason::kLandingUnknown);
+      }
+    }
+    return Held{};
+  }
   return at_stop(view, "lands-on-entry-or-return", "control arrives");
 }
 
 // Unicorn executes landing pads as the no-ops that they are on other machines, so the words decide.
 Answer check_indirect_target_has_landing_pad(const View& view) {
   const LandingPad pad = view.image().landing.pad;
+  if (pad == LandingPad::kUnknown) return not_applicable(NotApplicableReason::kLandingPadUnknown);
   if (pad == LandingPad::kNone) return not_applicable(NotApplicableReason::kNoLandingRule);
   for (const Landing& landing : view.run().landings) {
     if (is_landing_pad(pad, landing)) continue;

@@ -47,7 +47,7 @@ Answer check_same_events(const View& view) {
     if (view.divergence().what != Divergence::What::kNone) {
       return not_applicable(NotApplicableReason::kDiverged);
     }
-    return held_if(!view.divergence().unknown, NotApplicableReason::kValueUnknown);
+    return view.divergence().unseen.held_if(true, NotApplicableReason::kDiverged);
   }
   return at_divergence(view, "same-events", divergence_text(view));
 }
@@ -56,9 +56,12 @@ Answer check_same_result(const View& view) {
   if (!view.is_completed()) return not_applicable(NotApplicableReason::kStopped);
   const auto expected = view.native(view.execution().result);
   if (!expected) return not_applicable(NotApplicableReason::kValueUnknown);
-  const std::uint64_t mask =
-      view.image().contract.result_bits == 32 ? 0xffff'ffffu : ~std::uint64_t{0};
-  if ((*expected & mask) == (view.run().result & mask)) return Held{};
+  const int bits = view.image().contract.result_bits;
+  // The lower half is part of the result, however wide it is.
+  const std::uint64_t mask = bits == 64 ? ~std::uint64_t{0} : 0xffff'ffffu;
+  if ((*expected & mask) == (view.run().result & mask)) {
+    return held_if(bits != 0, NotApplicableReason::kResultWidthUnknown);
+  }
   return view.at_end("same-result", view.execution().result.is_scalar()
                                         ? fmt::format("returns {:#x}, the oracle {:#x}",
                                                       view.run().result & mask, *expected & mask)

@@ -11,7 +11,7 @@ namespace {
 using What = Divergence::What;
 
 Divergence differs(What what, int argument = 0) {
-  return {.what = what, .index = -1, .argument = argument};
+  return {.what = what, .index = -1, .argument = argument, .unseen = {}};
 }
 
 bool has_arguments(EventKind kind) {
@@ -20,13 +20,55 @@ bool has_arguments(EventKind kind) {
 
 bool has_target(EventKind kind) { return has_arguments(kind) || kind == EventKind::kTailCallTaken; }
 
-// Whether a value of the event has no known address in the machine, so that it was not compared.
-bool has_unknown(const View& view, const Event& event) {
-  const auto unknown = [&](const Value& value) {
-    return value.kind != Value::Kind::kUninitialised && !view.native(value);
+// What of the event is not compared. A value of the oracle that has no known address in the machine
+// matches anything.
+Unseen unseen_of(const View& view, std::size_t index) {
+  const Event& oracle = view.execution().trace[index];
+  const auto compares = [](const Value& value) {
+    return value.kind != Value::Kind::kUninitialised;
   };
-  if (event.kind == EventKind::kReturn) return unknown(event.result);
-  return has_arguments(event.kind) && std::ranges::any_of(event.args, unknown);
+  Unseen unseen;
+  const auto note_value = [&](const Value& value) {
+    unseen.note_if(compares(value) && !view.native(value), NotApplicableReason::kValueUnknown);
+  };
+  const NativeFunction* function =
+      view.image().find_function(oracle.at.program, oracle.at.function);
+  unseen.note_if(
+      oracle.kind != EventKind::kExit && function != nullptr && function->insn_offsets.empty(),
+      NotApplicableReason::kOffsetsUnknown);
+  if (oracle.kind == EventKind::kReturn) {
+    unseen.note_if(compares(oracle.result) && !view.result_register(index).is_known(),
+                   view.run().events[index].settled ? NotApplicableReason::kR0RegisterUnknown
+                                                    : NotApplicableReason::kNotSettled);
+    note_value(oracle.result);
+  }
+  if (!has_arguments(oracle.kind)) return unseen;
+  for (int number = 1; number <= 5; ++number) {
+    const Value& value = oracle.args[static_cast<std::size_t>(number - 1)];
+    unseen.note_if(compares(value) && !view.argument(view.run().events[index], number),
+                   NotApplicableReason::kArgumentRegistersUnknown);
+    note_value(value);
+  }
+  return unseen;
+}
+
+// Where nobody says where the code of each instruction begins, the machine knows the function only.
+bool same_place(const View& view, const Place& oracle, const Place& machine) {
+  if (oracle == machine) return true;
+  const NativeFunction* function = view.image().find_function(oracle.program, oracle.function);
+  return function != nullptr && function->insn_offsets.empty() &&
+         oracle.program == machine.program && oracle.function == machine.function;
+}
+
+bool matches(const View& view, const Value& expected, std::optional<std::uint64_t> seen) {
+  return !seen || view.matches(expected, *seen);
+}
+
+// R0 as the event of a return has it.
+std::optional<std::uint64_t> returned(const View& view, std::size_t index) {
+  const NativeRegister native = view.result_register(index);
+  if (!native.is_known()) return std::nullopt;
+  return view.run().events[index].registers[native.number()];
 }
 
 Divergence compare(const View& view, std::size_t index) {
@@ -34,19 +76,20 @@ Divergence compare(const View& view, std::size_t index) {
   const MachineEvent& machine = view.run().events[index];
   if (oracle.kind != machine.kind) return differs(What::kKind);
   // JITs share one epilogue among all exits, so where the last event is says nothing.
-  if (oracle.kind != EventKind::kExit && oracle.at != machine.at) return differs(What::kPlace);
+  if (oracle.kind != EventKind::kExit && !same_place(view, oracle.at, machine.at)) {
+    return differs(What::kPlace);
+  }
   if (oracle.activation != machine.activation) return differs(What::kActivation);
   if (has_target(oracle.kind) && oracle.target != machine.target) return differs(What::kTarget);
   if (has_arguments(oracle.kind)) {
     for (int number = 1; number <= 5; ++number) {
       const Value& expected = oracle.args[static_cast<std::size_t>(number - 1)];
-      if (!view.matches(expected, view.bpf_register(machine, number))) {
+      if (!matches(view, expected, view.argument(machine, number))) {
         return differs(What::kArgument, number);
       }
     }
   }
-  if (oracle.kind == EventKind::kReturn &&
-      !view.matches(oracle.result, machine.registers[view.result_register(index)])) {
+  if (oracle.kind == EventKind::kReturn && !matches(view, oracle.result, returned(view, index))) {
     return differs(What::kResult);
   }
   return {};
@@ -77,14 +120,13 @@ std::string difference_text(const View& view, std::size_t index) {
       const int number = view.divergence().argument;
       const Value& expected = oracle.args[static_cast<std::size_t>(number - 1)];
       return fmt::format("R{} is {}, the oracle's {}", number,
-                         native_text(view, expected, view.bpf_register(machine, number)),
+                         native_text(view, expected, view.argument(machine, number).value_or(0)),
                          value_text(expected));
     }
     case What::kResult:
-      return fmt::format(
-          "R0 is {}, the oracle's {}",
-          native_text(view, oracle.result, machine.registers[view.result_register(index)]),
-          value_text(oracle.result));
+      return fmt::format("R0 is {}, the oracle's {}",
+                         native_text(view, oracle.result, returned(view, index).value_or(0)),
+                         value_text(oracle.result));
     case What::kNone:
     case What::kMissing:
     case What::kExtra:
@@ -130,22 +172,24 @@ Divergence find_divergence(const View& view) {
   const auto& oracle = view.execution().trace;
   const auto& machine = view.run().events;
   const std::size_t common = std::min(oracle.size(), machine.size());
-  bool unknown = false;
+  Unseen unseen;
   for (std::size_t i = 0; i < common; ++i) {
     Divergence divergence = compare(view, i);
-    unknown |= has_unknown(view, oracle[i]);
+    unseen.note(unseen_of(view, i));
     if (divergence.what == What::kNone) continue;
     divergence.index = static_cast<std::int32_t>(i);
     return divergence;
   }
   const auto index = static_cast<std::int32_t>(common);
-  if (machine.size() > common) return {.what = What::kExtra, .index = index, .argument = 0};
+  if (machine.size() > common) {
+    return {.what = What::kExtra, .index = index, .argument = 0, .unseen = {}};
+  }
   // A run that was stopped has no end to compare.
   if (oracle.size() > common && view.run().stop == StopReason::kReturned) {
-    return {.what = What::kMissing, .index = index, .argument = 0};
+    return {.what = What::kMissing, .index = index, .argument = 0, .unseen = {}};
   }
   Divergence none;
-  none.unknown = unknown;
+  none.unseen = unseen;
   return none;
 }
 

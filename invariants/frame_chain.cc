@@ -3,6 +3,7 @@
 // The chain of frame records that an unwinder would walk, at every event that has one.
 #include <fmt/format.h>
 
+#include <optional>
 #include <span>
 #include <string_view>
 #include <variant>
@@ -29,6 +30,14 @@ bool is_cut(const MachineRun& run, const MachineEvent& event) {
 bool has_chain(const MachineEvent& event) {
   return event.kind == EventKind::kCall || event.kind == EventKind::kHelperCall ||
          event.kind == EventKind::kCallback;
+}
+
+// Why there is no walk to look at, or nothing.
+std::optional<NotApplicableReason> without_chain(const View& view) {
+  const NativeRegister head = view.image().registers.frame_pointer;
+  if (head.is_none()) return NotApplicableReason::kNoChain;
+  if (!head.is_known()) return NotApplicableReason::kFramePointerUnknown;
+  return std::nullopt;
 }
 
 // One record as the machine saw it, in place of the stack that it lay in.
@@ -80,11 +89,14 @@ class ShadowWalk {
   ShadowWalk(const MachineRun& run, const MachineEvent& event)
       : shadow_(run.shadow), next_(event.shadow) {}
 
+  // Not those of thunks that keep no record.
   [[nodiscard]] std::optional<std::uint64_t> next() {
-    if (next_ < 0 || static_cast<std::size_t>(next_) >= shadow_.size()) return std::nullopt;
-    const ShadowFrame& frame = shadow_[static_cast<std::size_t>(next_)];
-    next_ = frame.parent < next_ ? frame.parent : -1;
-    return frame.return_address;
+    while (next_ >= 0 && static_cast<std::size_t>(next_) < shadow_.size()) {
+      const ShadowFrame& frame = shadow_[static_cast<std::size_t>(next_)];
+      next_ = frame.parent < next_ ? frame.parent : -1;
+      if (frame.keeps_record) return frame.return_address;
+    }
+    return std::nullopt;
   }
 
  private:
@@ -95,6 +107,7 @@ class ShadowWalk {
 }  // namespace
 
 Answer check_fp_chain_walkable(const View& view) {
+  if (const auto reason = without_chain(view)) return not_applicable(*reason);
   bool looked = false;
   bool cut = false;
   const auto& events = view.run().events;
@@ -112,6 +125,7 @@ Answer check_fp_chain_walkable(const View& view) {
 }
 
 Answer check_fp_chain_matches_calls(const View& view) {
+  if (const auto reason = without_chain(view)) return not_applicable(*reason);
   bool looked = false;
   bool cut = false;
   const auto& events = view.run().events;

@@ -17,13 +17,13 @@ namespace {
 using Checker = Answer (*)(const View&);
 
 constexpr std::array kTable{
-#define PLUMB_INVARIANT(function, name, group, needs, spreads, sentence) \
-  InvariantInfo{name, group, sentence, Depth::k##needs, Spread::k##spreads},
+#define PLUMB_INVARIANT(function, name, group, needs, speaks, spreads, sentence) \
+  InvariantInfo{name, group, sentence, Depth::k##needs, Speaks::k##speaks, Spread::k##spreads},
 #include "invariants/invariants.inc"
 };
 
 constexpr std::array<Checker, kTable.size()> kCheckers{
-#define PLUMB_INVARIANT(function, name, group, needs, spreads, sentence) check_##function,
+#define PLUMB_INVARIANT(function, name, group, needs, speaks, spreads, sentence) check_##function,
 #include "invariants/invariants.inc"
 };
 
@@ -91,7 +91,9 @@ Checked check(const Subject& subject) {
   Checked checked;
   checked.answers.reserve(kTable.size());
   for (std::size_t i = 0; i < kTable.size(); ++i) {
-    Answer answer = kCheckers[i](view);
+    const bool cannot_look = kTable[i].speaks == Speaks::kPath && view.misses_tail_calls();
+    Answer answer =
+        cannot_look ? not_applicable(NotApplicableReason::kTailCallsUnseen) : kCheckers[i](view);
     checked.answers.push_back(row_answer(answer, kTable[i], view, subject.depth));
     if (auto* violation = std::get_if<Violation>(&answer)) {
       checked.violations.push_back(std::move(*violation));

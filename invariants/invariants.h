@@ -22,12 +22,16 @@ enum class Spread : std::uint8_t {
   kNothing,  // the same invariant only
 };
 
+// What a row speaks of (invariants.inc).
+enum class Speaks : std::uint8_t { kPath, kAlways };
+
 // One row of invariants.inc.
 struct InvariantInfo {
   std::string_view name;       // "tail-call-bound"
   std::string_view group;      // "tail calls"
   std::string_view sentence;   // what holds
   Depth needs = Depth::kFast;  // the least depth at which it can be said to hold
+  Speaks speaks = Speaks::kPath;
   Spread spreads = Spread::kRun;
 };
 

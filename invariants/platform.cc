@@ -12,10 +12,13 @@ constexpr RegisterSet registers(std::initializer_list<int> numbers) {
   return set;
 }
 
-// System V psABI for x86-64, section 3.2.3: rbx, rbp, r12 ... r15.
+// System V psABI for x86-64, section 3.2.3: rbx, rbp, r12 ... r15; arguments in rdi, rsi, rdx, rcx,
+// r8. What a push moves sp by is what the kernel keeps it aligned to.
 constexpr Platform kX86_64{
     .callee_saved = registers({3, 5, 12, 13, 14, 15}),
     .result_register = 0,
+    .argument_registers = {7, 6, 2, 1, 8},
+    .call_alignment = 8,
     .geometry = frame_geometry(Arch::kX86_64),
 };
 
@@ -24,7 +27,9 @@ constexpr Platform kX86_64{
 constexpr Platform kArm64{
     .callee_saved = registers({19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29}),
     .result_register = 0,
+    .argument_registers = {0, 1, 2, 3, 4},
     .sp_alignment = 16,
+    .call_alignment = 16,
     .geometry = frame_geometry(Arch::kArm64),
 };
 
@@ -34,8 +39,10 @@ constexpr Platform kArm64{
 constexpr Platform kRiscv64{
     .callee_saved = registers({3, 4, 8, 9, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27}),
     .result_register = 10,
+    .argument_registers = {10, 11, 12, 13, 14},
     .returns_in_r0 = true,
     .sp_alignment = 16,
+    .call_alignment = 16,
     .geometry = frame_geometry(Arch::kRiscv64),
 };
 

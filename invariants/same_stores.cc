@@ -95,6 +95,7 @@ class Comparison {
 
   // Has the frame a BPF frame pointer of its own kind, which nobody saw?
   [[nodiscard]] bool may_be_elsewhere(const Value& target) const {
+    if (view_.image().contract.bpf_stack != BpfStack::kInFrame) return true;
     const Frame* const owner = view_.frame(target.index);
     return owner != nullptr && owner->native != nullptr && owner->native->r10_register.is_known();
   }
@@ -157,6 +158,16 @@ class Comparison {
 
 }  // namespace
 
-Answer check_same_stores(const View& view) { return Comparison(view).run(); }
+Answer check_same_stores(const View& view) {
+  // What the program stores shows by the instruction whose code does it.
+  if (view.misses_offsets()) return not_applicable(NotApplicableReason::kOffsetsUnknown);
+  // Stores to a stack elsewhere are not seen, so it matters where each lies.
+  if (view.image().contract.bpf_stack == BpfStack::kUnknown) {
+    for (const StackStore& store : view.execution().stack_stores) {
+      if (!view.native(store.target)) return not_applicable(NotApplicableReason::kBpfStackUnknown);
+    }
+  }
+  return Comparison(view).run();
+}
 
 }  // namespace plumb::invariants

@@ -29,6 +29,26 @@ bool is_below(const StackAccess& access, std::uint64_t lowest) {
   return access.address + access.size <= lowest;
 }
 
+// Does it store what belongs to the frame, and not to the program?
+bool saves_registers(AccessRole role, const StackAccess& access) {
+  switch (role) {
+    case AccessRole::kPush:
+    case AccessRole::kPrologue:
+    case AccessRole::kThunk:
+    case AccessRole::kCallSave:
+      return true;
+    case AccessRole::kUnplaced:
+      return access.is_push;
+    case AccessRole::kBpfStore:
+    case AccessRole::kHelper:
+    case AccessRole::kCount:
+    case AccessRole::kOther:
+    case AccessRole::kRead:
+      break;
+  }
+  return false;
+}
+
 bool is_program_store(AccessRole role) {
   return role == AccessRole::kBpfStore || role == AccessRole::kHelper;
 }
@@ -77,11 +97,14 @@ class SavedSlots {
   std::uint32_t current_ = 0;
 };
 
-// The first frame that a store must not damage. What a thunk writes may lie in the frame that it
-// leads out of: registers are restored by then, and the stack pointer stands above.
+// The first frame whose saved registers a store must not damage. What a thunk writes may lie in the
+// frame that it leads out of: registers are restored by then, and the stack pointer stands above.
 std::int64_t first_in_danger(const View& view, AccessRole role, const StackAccess& access) {
-  const bool is_own_dead = role == AccessRole::kThunk && view.frame(access.activation) != nullptr;
-  return is_own_dead ? view.caller(access.activation) : access.activation;
+  // What is in a function without offsets may be its prologue, which makes the frame.
+  const bool is_own_free =
+      role == AccessRole::kThunk || role == AccessRole::kPrologue || role == AccessRole::kUnplaced;
+  const bool has_frame = view.frame(access.activation) != nullptr;
+  return is_own_free && has_frame ? view.caller(access.activation) : access.activation;
 }
 
 // The live frame, from first on, whose frame record the access touches, or -1. The record outlives
@@ -95,9 +118,12 @@ std::int64_t touched_record(const View& view, const StackAccess& access, std::in
   return -1;
 }
 
-// The same for the return address. Where no call pushes it, the frame's own prologue stores it.
+// The same for the return address. Where no call pushes it, the frame's own prologue stores it; a
+// thunk that calls a program's main function pushes it.
 std::int64_t touched_return_address(const View& view, const StackAccess& access, AccessRole role) {
-  const bool may_save = view.platform().geometry.call_pushes == 0 && role == AccessRole::kPrologue;
+  const bool is_prologue = role == AccessRole::kPrologue || role == AccessRole::kUnplaced;
+  const bool may_save = (view.platform().geometry.call_pushes == 0 && is_prologue) ||
+                        (role == AccessRole::kThunk && view.is_entered_by_thunk(access.activation));
   const Frame* innermost = view.frame(access.activation);
   if (innermost == nullptr || is_below(access, innermost->lowest_record)) return -1;
   for (std::int64_t i = access.activation; const Frame* frame = view.frame(i); i = view.caller(i)) {
@@ -112,28 +138,35 @@ std::string store_text(const View& view, const StackAccess& access) {
                      access.size, view.stack_name(access.address, access.activation));
 }
 
-// Does every frame that has a BPF stack show where it lies?
-enum class Stacks : std::uint8_t { kNone, kKnown, kUnknown };
-Stacks known_stacks(const View& view) {
-  Stacks stacks = Stacks::kNone;
-  for (const Frame& frame : view.frames()) {
-    if (frame.native == nullptr || frame.native->stack_size == 0 || !frame.uses_r10) continue;
-    if (frame.r10 == 0) return Stacks::kUnknown;
-    stacks = Stacks::kKnown;
-  }
-  return stacks;
-}
-
-Answer held_where_stacks_are_known(const View& view) {
-  switch (known_stacks(view)) {
-    case Stacks::kNone:
-      return not_applicable(NotApplicableReason::kNoBpfStack);
-    case Stacks::kUnknown:
-      return not_applicable(NotApplicableReason::kR10Unknown);
-    case Stacks::kKnown:
+// What rows about BPF stacks are not told.
+Unseen unseen_stacks(const View& view) {
+  Unseen unseen;
+  unseen.note_if(view.misses_offsets(), NotApplicableReason::kOffsetsUnknown);
+  switch (view.image().contract.bpf_stack) {
+    case BpfStack::kUnknown:
+      unseen.note(NotApplicableReason::kBpfStackUnknown);
+      break;
+    case BpfStack::kInFrame:
+      break;
+    case BpfStack::kElsewhere:
+      unseen.note(NotApplicableReason::kStackElsewhere);
       break;
   }
-  return Held{};
+  return unseen;
+}
+
+// Held where every frame that has a BPF stack shows where it lies.
+Answer held_where_stacks_are_known(const View& view) {
+  bool looked = false;
+  Unseen unseen = unseen_stacks(view);
+  for (const Frame& frame : view.frames()) {
+    if (frame.native == nullptr || frame.native->stack_size == 0 || !frame.uses_r10) continue;
+    looked = true;
+    if (frame.r10 == 0) unseen.note(view.why_r10_unknown(frame));
+    unseen.note_if(!frame.stack_size_known, NotApplicableReason::kStackSizeUnknown);
+  }
+  if (!looked) return not_applicable(NotApplicableReason::kNoBpfStack);
+  return unseen.held_if(looked, NotApplicableReason::kNoBpfStack);
 }
 
 // Two live frames whose BPF stacks share bytes: the ordinal of the inner one, or nothing.
@@ -151,6 +184,18 @@ std::optional<std::size_t> overlapping_frames(const View& view) {
     }
   }
   return std::nullopt;
+}
+
+// Where no call pushes the return address, the frame record tells where it lies, and the prologue
+// who may put it there.
+Unseen unseen_return_addresses(const View& view) {
+  Unseen unseen;
+  if (view.platform().geometry.call_pushes != 0) return unseen;
+  const NativeRegister head = view.image().registers.frame_pointer;
+  unseen.note_if(head.is_none(), NotApplicableReason::kNoChain);
+  unseen.note_if(!head.is_known(), NotApplicableReason::kFramePointerUnknown);
+  unseen.note_if(view.misses_offsets(), NotApplicableReason::kOffsetsUnknown);
+  return unseen;
 }
 
 }  // namespace
@@ -175,13 +220,14 @@ Answer check_return_address_intact(const View& view) {
                          fmt::format("returned to {} instead of {}",
                                      view.code_name(run.events[i].pc), view.code_name(pushed)));
   }
-  return Held{};
+  return unseen_return_addresses(view).held_if(true, NotApplicableReason::kNoCalls);
 }
 
 Answer check_saved_slots_unwritten(const View& view) {
   SavedSlots saved(view);
   bool looked = false;
-  bool full = false;
+  Unseen unseen;
+  unseen.note_if(view.misses_offsets(), NotApplicableReason::kOffsetsUnknown);
   const auto& accesses = view.run().accesses;
   for (std::size_t i = 0; i < accesses.size(); ++i) {
     const AccessRole role = view.access_roles()[i];
@@ -189,15 +235,11 @@ Answer check_saved_slots_unwritten(const View& view) {
     saved.enter(accesses[i].activation);
     // The count stands among the saved registers: tail-call-counter-intact.
     if (role == AccessRole::kCount) continue;
-    const bool is_prologue = role == AccessRole::kPrologue;
-    const std::int64_t first = is_prologue && view.frame(accesses[i].activation) != nullptr
-                                   ? view.caller(accesses[i].activation)
-                                   : first_in_danger(view, role, accesses[i]);
-    const SavedSlots::Slot* slot =
-        saved.find(accesses[i], is_prologue || role == AccessRole::kThunk);
-    if (is_prologue) {
+    const std::int64_t first = first_in_danger(view, role, accesses[i]);
+    const SavedSlots::Slot* slot = saved.find(accesses[i], first != accesses[i].activation);
+    if (role == AccessRole::kPrologue) {
       looked = true;
-      full |= !saved.add(accesses[i]);
+      unseen.note_if(!saved.add(accesses[i]), NotApplicableReason::kTableFull);
     }
     if (slot == nullptr && touched_record(view, accesses[i], first) < 0) continue;
     return view.at_access(
@@ -205,20 +247,20 @@ Answer check_saved_slots_unwritten(const View& view) {
         fmt::format("{} overwrites what a prologue saved at {}", store_text(view, accesses[i]),
                     slot != nullptr ? view.code_name(slot->pc) : "its entry"));
   }
-  if (full) return not_applicable(NotApplicableReason::kTableFull);
-  return held_if(looked, NotApplicableReason::kNoSavedSlot);
+  return unseen.held_if(looked, NotApplicableReason::kNoSavedSlot);
 }
 
 Answer check_bpf_stack_disjoint(const View& view) {
   const auto& accesses = view.run().accesses;
   for (std::size_t i = 0; i < accesses.size(); ++i) {
     const AccessRole role = view.access_roles()[i];
-    if (role != AccessRole::kPush && role != AccessRole::kPrologue && role != AccessRole::kThunk) {
-      continue;
-    }
+    if (!saves_registers(role, accesses[i])) continue;
     const Frame* innermost = view.frame(accesses[i].activation);
     if (innermost == nullptr || is_below(accesses[i], innermost->lowest_stack)) continue;
-    for (std::int64_t j = first_in_danger(view, role, accesses[i]);
+    // Its own frame lies where the prologue left it; a thunk leads out of it.
+    const bool is_own_dead = role == AccessRole::kThunk;
+    for (std::int64_t j = is_own_dead ? view.caller(accesses[i].activation)
+                                      : accesses[i].activation;
          const Frame* frame = view.frame(j); j = view.caller(j)) {
       if (!touches_stack(*frame, accesses[i])) continue;
       return view.at_access(
@@ -237,7 +279,7 @@ Answer check_bpf_stack_disjoint(const View& view) {
 
 Answer check_bpf_stack_in_frame(const View& view) {
   bool looked = false;
-  bool unknown = false;
+  Unseen unseen = unseen_stacks(view);
   const auto& accesses = view.run().accesses;
   for (std::size_t i = 0; i < accesses.size(); ++i) {
     const StackAccess& access = accesses[i];
@@ -250,19 +292,22 @@ Answer check_bpf_stack_in_frame(const View& view) {
          j = view.caller(j)) {
       if (!frame->uses_r10) continue;
       // A frame whose R10 nobody saw may hold anything.
-      if (frame->r10 == 0 ||
-          (access.address >= frame->stack_low && access.address + access.size <= frame->r10)) {
-        inside = true;
-        unknown |= frame->r10 == 0;
-        break;
+      if (frame->r10 == 0) {
+        unseen.note(view.why_r10_unknown(*frame));
+      } else if (access.address < frame->lowest_stack_low() ||
+                 access.address + access.size > frame->r10) {
+        continue;
       }
+      unseen.note_if(!frame->stack_size_known, NotApplicableReason::kStackSizeUnknown);
+      inside = true;
+      break;
     }
     if (inside) continue;
     return view.at_access("bpf-stack-in-frame", access,
                           store_text(view, access) + " hits no BPF stack of a live frame");
   }
-  if (unknown) return not_applicable(NotApplicableReason::kR10Unknown);
-  return held_if(looked, NotApplicableReason::kNoBpfStore);
+  if (!looked && !view.misses_offsets()) return not_applicable(NotApplicableReason::kNoBpfStore);
+  return unseen.held_if(looked, NotApplicableReason::kNoBpfStore);
 }
 
 Answer check_no_live_data_below_sp(const View& view) {

@@ -3,6 +3,10 @@
 // Where the stack pointer is at the edges: calls, returns, tail calls and the exit.
 #include <fmt/format.h>
 
+#include <array>
+#include <optional>
+#include <utility>
+
 #include "invariants/checkers.h"
 
 namespace plumb::invariants {
@@ -24,17 +28,18 @@ std::optional<Violation> unbalanced_return(const View& view, std::size_t index) 
   const MachineEvent& back = view.run().events[index];
   if (back.kind != EventKind::kReturn || back.call < 0) return std::nullopt;
   const MachineEvent& call = view.run().events[static_cast<std::size_t>(back.call)];
-  if (back.sp == call.sp) return std::nullopt;
+  if (back.returned_sp == call.sp || back.returned_sp == 0) return std::nullopt;
   return view.at_event("sp-balanced", index, back.entered,
                        fmt::format("the stack pointer is {} after the call than before it",
-                                   moved(call.sp, back.sp)));
+                                   moved(call.sp, back.returned_sp)));
 }
 
 // After the unwinding of a tail call, sp stands where a fresh entry's would at the landing point.
 std::optional<Violation> unbalanced_landing(const View& view, std::size_t index) {
-  const Frame* target = view.frame(view.run().events[index].entered);
-  if (target == nullptr || !view.landing_below_entry()) return std::nullopt;
-  const std::uint64_t expected = target->entry_sp - *view.landing_below_entry();
+  const std::int32_t entered = view.run().events[index].entered;
+  const auto landing_below_entry = view.landing_below_entry(entered);
+  if (!landing_below_entry) return std::nullopt;
+  const std::uint64_t expected = view.frame(entered)->entry_sp - *landing_below_entry;
   const MachineEvent& event = view.run().events[index];
   if (event.sp == expected) return std::nullopt;
   return view.at_event(
@@ -43,28 +48,51 @@ std::optional<Violation> unbalanced_landing(const View& view, std::size_t index)
                   moved(expected, event.sp)));
 }
 
+// Where sp was at the events of one activation in which it has to stand still: one place for all
+// kinds, or by kind of call.
+class BodySp {
+ public:
+  explicit BodySp(SpAtCalls rule) : rule_(rule) {}
+
+  // Where it was before, when it has to be there again.
+  std::optional<std::uint64_t> note(const MachineEvent& event) {
+    if (event.activation != activation_) *this = BodySp(rule_, event.activation);
+    const std::size_t kind =
+        rule_ == SpAtCalls::kByKind ? static_cast<std::size_t>(event.kind) : std::size_t{0};
+    return std::exchange(seen_[kind], event.sp);
+  }
+
+ private:
+  static constexpr std::size_t kKinds = static_cast<std::size_t>(EventKind::kExit) + 1;
+  BodySp(SpAtCalls rule, std::int64_t activation) : rule_(rule), activation_(activation) {}
+
+  SpAtCalls rule_;
+  std::int64_t activation_ = -1;
+  std::array<std::optional<std::uint64_t>, kKinds> seen_{};
+};
+
 // Between BPF instructions sp stands still, below what the prologue has saved: what moves it is a
 // refused tail call that has popped already.
-std::optional<Violation> moved_in_body(const View& view) {
-  if (!view.platform().geometry.constant_sp) return std::nullopt;
-  std::int64_t activation = -1;
-  std::uint64_t sp = 0;
+std::optional<Violation> moved_in_body(const View& view, Unseen& unseen) {
+  const SpAtCalls rule = view.image().contract.sp_at_calls;
+  const bool is_constant = rule == SpAtCalls::kConstant || rule == SpAtCalls::kByKind;
+  BodySp body(rule);
   for (std::size_t i = 0; i < view.run().events.size(); ++i) {
     const MachineEvent& event = view.run().events[i];
     if (!is_body_event(event.kind)) continue;
+    unseen.note_if(rule == SpAtCalls::kUnknown, NotApplicableReason::kSpAtCallsUnknown);
     const Frame* frame = view.frame(event.activation);
+    unseen.note_if(frame != nullptr && !frame->has_offsets, NotApplicableReason::kOffsetsUnknown);
     if (frame != nullptr && frame->saved_low != 0 && event.sp > frame->saved_low) {
       return view.at_event("sp-balanced", i, event.activation,
                            fmt::format("the stack pointer is {} than what the prologue has saved",
                                        moved(frame->saved_low, event.sp)));
     }
-    if (event.activation == activation && event.sp != sp) {
-      return view.at_event(
-          "sp-balanced", i, activation,
-          fmt::format("the stack pointer is {} than at the call before", moved(sp, event.sp)));
-    }
-    activation = event.activation;
-    sp = event.sp;
+    const auto before = body.note(event);
+    if (!is_constant || !before || *before == event.sp) continue;
+    return view.at_event(
+        "sp-balanced", i, event.activation,
+        fmt::format("the stack pointer is {} than at the call before", moved(*before, event.sp)));
   }
   return std::nullopt;
 }
@@ -83,7 +111,7 @@ std::optional<std::size_t> tail_call_of(const View& view, std::int64_t activatio
 // chain lands where a call would have, if it is right.
 std::size_t growth_begins(const View& view, std::int64_t activation, std::size_t found_at) {
   std::size_t begin = found_at;
-  if (!view.landing_below_entry()) return begin;
+  if (!view.landing_below_entry(activation)) return begin;
   while (const auto event = tail_call_of(view, activation)) {
     const Frame& frame = *view.frame(activation);
     const std::uint64_t landing =
@@ -95,21 +123,34 @@ std::size_t growth_begins(const View& view, std::int64_t activation, std::size_t
   return begin;
 }
 
+std::optional<Violation> unbalanced_event(const View& view, Unseen& unseen) {
+  const auto& events = view.run().events;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    std::optional<Violation> violation;
+    if (events[i].kind == EventKind::kReturn) {
+      violation = unbalanced_return(view, i);
+      unseen.note_if(events[i].returned_sp == 0, NotApplicableReason::kNotSettled);
+    }
+    if (events[i].kind == EventKind::kTailCallTaken) {
+      violation = unbalanced_landing(view, i);
+      unseen.note_if(!view.landing_below_entry(events[i].entered),
+                     NotApplicableReason::kLandingUnknown);
+    }
+    if (violation) return violation;
+  }
+  return moved_in_body(view, unseen);
+}
+
 }  // namespace
 
 Answer check_sp_balanced(const View& view) {
   const MachineRun& run = view.run();
-  bool landing_unknown = false;
-  for (std::size_t i = 0; i < run.events.size(); ++i) {
-    std::optional<Violation> violation;
-    if (run.events[i].kind == EventKind::kReturn) violation = unbalanced_return(view, i);
-    if (run.events[i].kind == EventKind::kTailCallTaken) {
-      violation = unbalanced_landing(view, i);
-      landing_unknown |= !view.landing_below_entry();
-    }
-    if (violation) return *std::move(violation);
+  Unseen unseen;
+  if (view.misses_tail_calls()) {
+    unseen.note(NotApplicableReason::kTailCallsUnseen);
+  } else if (auto violation = unbalanced_event(view, unseen)) {
+    return *std::move(violation);
   }
-  if (auto violation = moved_in_body(view)) return *std::move(violation);
   if (run.stop == StopReason::kReturned) {
     const std::uint64_t expected = run.entry_sp + view.platform().geometry.call_pushes;
     if (run.exit_sp != expected) {
@@ -119,12 +160,13 @@ Answer check_sp_balanced(const View& view) {
                                      moved(expected, run.exit_sp)));
     }
   }
-  return held_if(!landing_unknown, NotApplicableReason::kLandingUnknown);
+  return unseen.held_if(true, NotApplicableReason::kStopped);
 }
 
 Answer check_stack_growth_bounded(const View& view) {
   const MachineRun& run = view.run();
   bool looked = false;
+  Unseen unseen;
   for (std::size_t i = 0; i < run.events.size(); ++i) {
     const std::int32_t entered = run.events[i].entered;
     if (run.events[i].kind != EventKind::kTailCallTaken || view.frame(entered) == nullptr) continue;
@@ -133,6 +175,10 @@ Answer check_stack_growth_bounded(const View& view) {
     const Activation& replaced = run.activations[static_cast<std::size_t>(target.replaced)];
     // Landings compare with landings: the first of the chain was entered by a call.
     if (replaced.replaced < 0) continue;
+    const bool is_known =
+        view.landing_below_entry(entered) && view.landing_below_entry(target.replaced);
+    unseen.note_if(!is_known, NotApplicableReason::kLandingUnknown);
+    if (!is_known) continue;
     looked = true;
     if (target.entry_sp >= replaced.entry_sp) continue;
     const std::size_t begin = growth_begins(view, entered, i);
@@ -141,23 +187,26 @@ Answer check_stack_growth_bounded(const View& view) {
         fmt::format("each tail call of the chain takes more stack: it lands {} than the one before",
                     moved(replaced.entry_sp, target.entry_sp)));
   }
-  return held_if(looked, NotApplicableReason::kNoTailCallChain);
+  return unseen.held_if(looked, NotApplicableReason::kNoTailCallChain);
 }
 
+// No contract may ask for less than the platform does.
 Answer check_sp_aligned_at_call(const View& view) {
-  const auto alignment = static_cast<std::uint64_t>(view.image().contract.call_alignment);
-  if (alignment == 0) return not_applicable(NotApplicableReason::kNoAlignmentRule);
+  const auto by_contract = static_cast<std::uint64_t>(view.image().contract.call_alignment);
+  const std::uint64_t alignment = by_contract != 0 ? by_contract : view.platform().call_alignment;
+  Unseen unseen;
   bool looked = false;
   const auto& events = view.run().events;
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (events[i].kind != EventKind::kCall && events[i].kind != EventKind::kHelperCall) continue;
     looked = true;
+    unseen.note_if(by_contract == 0, NotApplicableReason::kAlignmentUnknown);
     if (events[i].sp % alignment == 0) continue;
     return view.at_event("sp-aligned-at-call", i, events[i].activation,
                          fmt::format("the stack pointer is {} modulo {} at a call",
                                      events[i].sp % alignment, alignment));
   }
-  return held_if(looked, NotApplicableReason::kNoCalls);
+  return unseen.held_if(looked, NotApplicableReason::kNoCalls);
 }
 
 Answer check_sp_aligned_at_access(const View& view) {

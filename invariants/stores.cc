@@ -6,13 +6,16 @@
 //   the program, helpers    what the oracle writes, where it does       same-stores
 //   push, call              below the stack pointer                     bpf-stack-disjoint-...
 //   prologue                below its entry (tail callees: landing)     here
-//   thunk                   the return address that it replaces         here
+//   thunk                   the return address that it replaces, and    here
+//                           below all that the frame is known to hold
+//   call of a BPF function  what the caller saves, if it is the caller  bpf-stack-disjoint-...
 //   tail call               one more into the word of the count         tail-call-counter-intact
 //   anything else           nothing                                     here; what lies below the
 //                                                                       stack pointer:
 //                                                                       no-live-data-below-sp
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "core/guest.h"
@@ -28,8 +31,24 @@ std::uint64_t prologue_end(const View& view, const StackAccess& access) {
   if (frame == nullptr) return ~std::uint64_t{0};
   const bool is_tail_callee = view.run().activations[access.activation].replaced >= 0;
   const std::uint64_t landing =
-      is_tail_callee ? view.landing_below_entry().value_or(std::uint64_t{0}) : 0;
+      is_tail_callee ? view.landing_below_entry(access.activation).value_or(std::uint64_t{0}) : 0;
   return frame->entry_sp - landing;
+}
+
+// A thunk that the invocation enters by has its own frame above that of the main function. Others
+// are called out of a body: their frames lie below all that it holds.
+bool is_in_frame_of_thunk(const View& view, const StackAccess& access) {
+  const std::uint64_t end = access.address + access.size;
+  const Frame* frame = view.frame(access.activation);
+  if (view.is_entered_by_thunk(access.activation)) {
+    const bool has_begun = access.event >= 0;
+    if (end <= view.run().entry_sp && (!has_begun || access.address >= frame->entry_sp))
+      return true;
+  }
+  if (frame == nullptr) return false;
+  std::uint64_t lowest = frame->saved_low;
+  if (frame->r10 != 0) lowest = lowest == 0 ? frame->stack_low : std::min(lowest, frame->stack_low);
+  return lowest != 0 && end <= lowest;
 }
 
 // Why nothing accounts for the store, or null.
@@ -40,10 +59,13 @@ const char* unaccounted(const View& view, const StackAccess& access, AccessRole 
     case AccessRole::kBpfStore:
     case AccessRole::kHelper:
     case AccessRole::kCount:
+    case AccessRole::kCallSave:
+    case AccessRole::kUnplaced:
       return nullptr;
     case AccessRole::kThunk:
-      return access.is_push || access.address == access.sp ? nullptr
-                                                           : "a thunk, but to no return address";
+      return access.is_push || access.address == access.sp || is_in_frame_of_thunk(view, access)
+                 ? nullptr
+                 : "a thunk, but to no return address";
     case AccessRole::kPrologue:
       return access.address + access.size <= prologue_end(view, access)
                  ? nullptr
@@ -52,6 +74,35 @@ const char* unaccounted(const View& view, const StackAccess& access, AccessRole 
       return access.address + access.size <= access.sp ? nullptr : "code that has nothing to store";
   }
   return nullptr;
+}
+
+// What the contract would have to say about the store.
+void note_unaccounted(const View& view, const StackAccess& access, AccessRole role,
+                      Unseen& unseen) {
+  const Contract& contract = view.image().contract;
+  switch (role) {
+    case AccessRole::kUnplaced:
+      return unseen.note(NotApplicableReason::kOffsetsUnknown);
+    case AccessRole::kCallSave:
+      unseen.note_if(contract.r6_r9_saved_by == Side::kUnknown,
+                     NotApplicableReason::kSavedByUnknown);
+      return unseen.note_if(contract.r10_moved_by == Side::kUnknown,
+                            NotApplicableReason::kR10MovedByUnknown);
+    case AccessRole::kPrologue: {
+      const bool is_tail_callee = view.frame(access.activation) != nullptr &&
+                                  view.run().activations[access.activation].replaced >= 0;
+      return unseen.note_if(is_tail_callee && !view.landing_below_entry(access.activation),
+                            NotApplicableReason::kLandingUnknown);
+    }
+    case AccessRole::kPush:
+    case AccessRole::kBpfStore:
+    case AccessRole::kHelper:
+    case AccessRole::kThunk:
+    case AccessRole::kCount:
+    case AccessRole::kOther:
+    case AccessRole::kRead:
+      return;
+  }
 }
 
 // A word that tail calls count in.
@@ -109,8 +160,9 @@ const char* misplaced(const View& view, std::size_t i, std::int32_t counted_behi
   const auto& trace = view.execution().trace;
   if (next >= events.size() || events[next].kind != EventKind::kTailCallRefused) return nullptr;
   if (next >= trace.size() || trace[next].kind != EventKind::kTailCallRefused) return nullptr;
-  if (view.image().contract.empty_slot_consumes_count != Tristate::kYes)
+  if (view.image().contract.empty_slot_consumes_count == Tristate::kNo) {
     return "counts and is refused";
+  }
   switch (trace[next].reason) {
     case RefusalReason::kEmptySlot:
       return nullptr;
@@ -127,6 +179,22 @@ const char* misplaced(const View& view, std::size_t i, std::int32_t counted_behi
   return "counts and is refused";
 }
 
+// Would the contract have to say whether the tail call that the count belongs to may count?
+bool counts_at_empty_slot(const View& view, std::int32_t behind) {
+  const auto next = static_cast<std::size_t>(std::int64_t{behind} + 1);
+  const auto& trace = view.execution().trace;
+  return view.image().contract.empty_slot_consumes_count == Tristate::kUnknown &&
+         next < trace.size() && trace[next].kind == EventKind::kTailCallRefused;
+}
+
+// Code that begins a count: of a prologue, of the thunk that the invocation enters by, of who
+// knows.
+bool may_begin_count(const View& view, std::size_t access) {
+  const AccessRole role = view.access_roles()[access];
+  const bool is_entry = role == AccessRole::kThunk && view.run().accesses[access].event < 0;
+  return role == AccessRole::kPrologue || role == AccessRole::kUnplaced || is_entry;
+}
+
 // What a prologue stored last where the i-th access writes, or nothing.
 std::optional<std::uint64_t> initial_count(const View& view, std::size_t i) {
   const auto& accesses = view.run().accesses;
@@ -137,8 +205,8 @@ std::optional<std::uint64_t> initial_count(const View& view, std::size_t i) {
     if (!overlap(access.address, access.size, count.address, count.size)) continue;
     // x86-64 before 6.12 pushes eight bytes and counts in the upper four.
     const std::uint64_t skipped = count.address - access.address;
-    const bool is_initial = view.access_roles()[j] == AccessRole::kPrologue &&
-                            skipped < access.size && access.size - skipped >= count.size;
+    const bool is_initial =
+        may_begin_count(view, j) && skipped < access.size && access.size - skipped >= count.size;
     if (!is_initial) return std::nullopt;
     return low_bytes(access.value >> 8 * skipped, count.size);
   }
@@ -148,8 +216,10 @@ std::optional<std::uint64_t> initial_count(const View& view, std::size_t i) {
 }  // namespace
 
 Answer check_stores_are_accounted_for(const View& view) {
+  Unseen unseen;
   const auto& accesses = view.run().accesses;
   for (std::size_t i = 0; i < accesses.size(); ++i) {
+    note_unaccounted(view, accesses[i], view.access_roles()[i], unseen);
     const char* const problem = unaccounted(view, accesses[i], view.access_roles()[i]);
     if (problem == nullptr) continue;
     return view.at_access("stores-are-accounted-for", accesses[i],
@@ -157,7 +227,7 @@ Answer check_stores_are_accounted_for(const View& view) {
                                       view.stack_name(accesses[i].address, accesses[i].activation),
                                       problem, view.code_name(accesses[i].pc)));
   }
-  return held_if(!accesses.empty(), NotApplicableReason::kNoStackAccess);
+  return unseen.held_if(!accesses.empty(), NotApplicableReason::kNoStackAccess);
 }
 
 Answer check_caller_stack_unwritten(const View& view) {
@@ -183,6 +253,8 @@ Answer check_caller_stack_unwritten(const View& view) {
 Answer check_tail_call_counter_intact(const View& view) {
   CountWords words(view);
   bool looked = false;
+  Unseen unseen;
+  unseen.note_if(view.misses_offsets(), NotApplicableReason::kOffsetsUnknown);
   std::int32_t counted_behind = -2;  // the event before the last store of a count
   const auto& accesses = view.run().accesses;
   for (std::size_t i = 0; i < accesses.size(); ++i) {
@@ -190,7 +262,7 @@ Answer check_tail_call_counter_intact(const View& view) {
     if (access.kind != AccessKind::kWrite) continue;
     words.advance(access);
     const AccessRole role = view.access_roles()[i];
-    if (role == AccessRole::kPrologue) {
+    if (may_begin_count(view, i)) {
       words.erase(access);  // a frame begins there
       continue;
     }
@@ -209,6 +281,8 @@ Answer check_tail_call_counter_intact(const View& view) {
                                         low_bytes(access.value, access.size),
                                         view.stack_name(access.address, access.activation)));
     }
+    unseen.note_if(counts_at_empty_slot(view, access.event),
+                   NotApplicableReason::kEmptySlotUnknown);
     counted_behind = access.event;
     const auto before = word != nullptr && word->address == access.address
                             ? std::optional(word->value)
@@ -227,7 +301,7 @@ Answer check_tail_call_counter_intact(const View& view) {
       words.add({.address = access.address, .value = value, .size = access.size});
     }
   }
-  return held_if(looked, NotApplicableReason::kNoCounter);
+  return unseen.held_if(looked, NotApplicableReason::kNoCounter);
 }
 
 }  // namespace plumb::invariants

@@ -172,14 +172,7 @@ TEST(Stores, EachDamageIsNamedByTheInvariantItBreaks) {
 // An attempt at an empty slot counts where the contract says so.
 TEST(Stores, HoldWhenARefusedTailCallMayCount) {
   BuiltRun built = good_run();
-  built.image.contract.empty_slot_consumes_count = Tristate::kYes;
-  StackAccess count = built.count(0);
-  count.pc = built.image.functions[3].address + 0x20 + 0x10 + 3;  // of its tail call
-  ++count.value;
-  count.activation = 2;
-  count.event = static_cast<std::int32_t>(built.nth(EventKind::kTailCallTaken));
-  const auto index = &built.store(2) - built.run.accesses.data();
-  built.run.accesses.insert(built.run.accesses.begin() + index + 1, count);
+  count_at_empty_slot(built);
   const auto violations = check(built.subject()).violations;
   EXPECT_TRUE(violations.empty()) << listing(violations);
 }

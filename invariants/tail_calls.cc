@@ -75,6 +75,7 @@ Answer held_unless_diverged(const View& view, bool looked, NotApplicableReason o
 
 Answer check_tail_call_bound(const View& view) {
   if (!view.is_bound_broken()) {
+    if (view.misses_tail_calls()) return not_applicable(NotApplicableReason::kTailCallsUnseen);
     return held_if(any_tail_call(view.run().events), NotApplicableReason::kNoTailCalls);
   }
   const std::string message =
@@ -112,6 +113,7 @@ Answer check_tail_call_count_matches_oracle(const View& view) {
 
 Answer check_refused_tail_call_falls_through(const View& view) {
   if (diverges_in(view) != DivergedIn::kRefusal) {
+    if (view.misses_refusals()) return not_applicable(NotApplicableReason::kOffsetsUnknown);
     return held_unless_diverged(
         view, any_refused(view.run().events) || any_refused(view.execution().trace),
         NotApplicableReason::kNoRefusedTailCall);

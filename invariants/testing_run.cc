@@ -347,6 +347,7 @@ void RunBuilder::leave() {
   event.pc = return_address;
   event.entered = static_cast<std::int32_t>(frame.activation);
   event.call = frame.event;
+  event.returned_sp = event.sp;
   built_.execution.trace.back().result = Value::scalar(result);
 }
 
@@ -422,6 +423,17 @@ BuiltRun good_run(Arch arch) {
   builder.callback(4, 2);
   builder.callback(4, 2);
   return builder.exit(5);
+}
+
+void count_at_empty_slot(BuiltRun& built) {
+  built.image.contract.empty_slot_consumes_count = Tristate::kYes;
+  StackAccess count = built.count(0);
+  count.pc = built.image.functions[3].address + built.image.functions[3].insn_offsets[1] + 3;
+  ++count.value;
+  count.activation = 2;
+  count.event = static_cast<std::int32_t>(built.nth(EventKind::kTailCallTaken));
+  const auto index = &built.store(2) - built.run.accesses.data();
+  built.run.accesses.insert(built.run.accesses.begin() + index + 1, count);
 }
 
 BuiltRun tail_call_chain(int count, Arch arch) {

@@ -100,6 +100,8 @@ class RunBuilder {
 
 // One run with everything in it: calls, helpers, a callback, refused and taken tail calls.
 [[nodiscard]] BuiltRun good_run(Arch arch = Arch::kX86_64);
+// Lets the attempt at an empty slot of a good run count, as some JITs do. On the stack.
+void count_at_empty_slot(BuiltRun& built);
 // entry.main calls sub, which tail-calls next, which tail-calls itself: count times in all.
 [[nodiscard]] BuiltRun tail_call_chain(int count, Arch arch = Arch::kX86_64);
 

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "core/helper_model.h"
 
@@ -28,6 +30,11 @@ bool is_tail_call(const Insn& insn) {
   return insn.opcode == kCallOpcode && insn.src == 0 && insn.immediate == kTailCallHelper;
 }
 
+bool is_function_call(const Insn& insn) {
+  constexpr std::uint8_t kPseudoCall = 1;
+  return insn.opcode == kCallOpcode && insn.src == kPseudoCall;
+}
+
 bool names_r10(const Function& function) {
   return std::ranges::any_of(function.insns, [](const Insn& insn) {
     return insn.dst == kFramePointerRegister || insn.src == kFramePointerRegister;
@@ -41,6 +48,7 @@ View::View(const Subject& subject, std::pmr::memory_resource* memory)
       platform_(invariants::platform(subject.image->arch)),
       frames_(memory),
       access_roles_(memory) {
+  leave_out_unseen_refusals();
   learn_landing();
   build_frames();
   classify_accesses();
@@ -56,12 +64,34 @@ bool View::is_completed() const {
   return run().stop == StopReason::kReturned && !is_bound_broken();
 }
 
+// A refused tail call is seen where its code ends, so not where nobody says where that is.
+void View::leave_out_unseen_refusals() {
+  const auto is_unseen = [&](const Event& event) {
+    if (event.kind != EventKind::kTailCallRefused) return false;
+    const NativeFunction* native = image().find_function(event.at.program, event.at.function);
+    return native != nullptr && native->insn_offsets.empty();
+  };
+  const auto has_no_offsets = [](const NativeFunction& f) { return f.insn_offsets.empty(); };
+  if (std::ranges::none_of(image().functions, has_no_offsets)) return;
+  if (std::ranges::none_of(execution().trace, is_unseen)) return;
+  Execution visible = execution();
+  std::vector<std::int32_t> last_seen;  // by index in the whole trace: that or the last one before
+  std::int32_t seen = -1;
+  for (const Event& event : visible.trace) last_seen.push_back(is_unseen(event) ? seen : ++seen);
+  std::erase_if(visible.trace, is_unseen);
+  for (StackStore& store : visible.stack_stores) {
+    if (store.event >= 0) store.event = last_seen[static_cast<std::size_t>(store.event)];
+  }
+  visible_ = std::move(visible);
+}
+
 void View::build_frames() {
   frames_.resize(run().activations.size());
   for (std::size_t i = 0; i < frames_.size(); ++i) {
     const Activation& activation = run().activations[i];
     Frame& frame = frames_[i];
     frame.native = image().find_function(activation.program, activation.function);
+    frame.has_offsets = frame.native != nullptr && !frame.native->insn_offsets.empty();
     frame.caller = activation.caller;
     frame.entry_sp = activation.entry_sp;
     frame.entered_by = activation.entered_by;
@@ -71,7 +101,7 @@ void View::build_frames() {
       const Frame& replaced = frames_[static_cast<std::size_t>(activation.replaced)];
       frame.entry_sp = replaced.entry_sp;
     }
-    locate_record(frame);
+    locate_record(frame, static_cast<std::int64_t>(i));
     locate_stack(frame, activation.r10);
     note_lowest(frame);
   }
@@ -80,43 +110,91 @@ void View::build_frames() {
 // The first function is entered by a call: what it pushes up to its landing is what a tail call has
 // to leave on the stack.
 void View::learn_landing() {
-  landing_ = platform_.geometry.landing_below_entry;
+  const bool has_chain = image().registers.frame_pointer.is_known();
+  // The general rule is that of code that makes a frame record first.
+  if (has_chain) landing_ = platform_.geometry.landing_below_entry;
   if (image().frame.landing_below_entry != 0) landing_ = image().frame.landing_below_entry;
-  if (landing_ || run().activations.empty()) return;
+  const bool has_rule = platform_.geometry.landing_below_entry.has_value();
+  if (landing_ || has_rule || run().activations.empty()) return;
   const Activation& first = run().activations.front();
   const NativeFunction* native = image().find_function(first.program, first.function);
   if (native == nullptr || !native->tail_call_entry) return;
   std::uint64_t lowest = first.entry_sp;
   for (const StackAccess& access : run().accesses) {
+    if (access.event < 0 && in_thunk(image(), access.pc)) continue;
     if (access.activation != 0 || access.pc - native->address >= *native->tail_call_entry) break;
     if (access.kind == AccessKind::kWrite) lowest = std::min(lowest, access.address);
   }
   landing_ = first.entry_sp - lowest;
 }
 
-void View::locate_record(Frame& frame) const {
-  const RecordPlace place =
-      record_place(platform_.geometry, frame.entry_sp,
-                   frame.native != nullptr ? &bpf_function(*frame.native) : nullptr);
-  frame.record = place.saved_frame_pointer;
-  frame.return_slot = place.return_address;
+std::optional<std::uint64_t> View::landing_below_entry(std::int64_t activation) const {
+  const Frame* target = frame(activation);
+  const bool is_unknown =
+      target == nullptr || target->native == nullptr || target->native->tail_call_entry_unknown;
+  return is_unknown ? std::nullopt : landing_;
+}
+
+bool View::misses_offsets() const {
+  return std::ranges::any_of(frames_, [](const Frame& frame) { return !frame.has_offsets; });
+}
+
+bool View::is_entered_by_thunk(std::int64_t activation) const {
+  const Frame* entered = frame(activation);
+  return entered != nullptr && entered->caller < 0 && entered->entry_sp != run().entry_sp;
+}
+
+void View::locate_record(Frame& frame, std::int64_t activation) const {
+  const bool is_pushed = platform_.geometry.call_pushes != 0;
+  if (image().registers.frame_pointer.is_known()) {
+    const RecordPlace place =
+        record_place(platform_.geometry, frame.entry_sp,
+                     frame.native != nullptr ? &bpf_function(*frame.native) : nullptr);
+    frame.record = place.saved_frame_pointer;
+    frame.return_slot = place.return_address;
+  } else if (is_pushed) {
+    frame.return_slot = frame.entry_sp;
+  }
+  // A thunk that jumps on has pushed what it likes: the frame returns where the invocation does.
+  const std::uint64_t back = run().activations[static_cast<std::size_t>(activation)].return_address;
+  if (is_entered_by_thunk(activation) && back == image().placement.exit) {
+    frame.record = 0;
+    frame.return_slot = is_pushed ? run().entry_sp : 0;
+  }
 }
 
 void View::locate_stack(Frame& frame, std::uint64_t seen_r10) const {
-  frame.r10 = seen_r10;
   const RegisterMap& map = image().registers;
-  if (image().r10_register(frame.native) == map.frame_pointer) {
+  const Contract& contract = image().contract;
+  const NativeRegister native = image().r10_register(frame.native);
+  if (native.is_known() && map.r10_bias) frame.r10 = seen_r10;
+  if (native.is_known() && native == map.frame_pointer) {
     // A leaf shows no event in its body; where R10 is the frame pointer, it is known all the same.
-    if (frame.r10 == 0 && frame.record != 0) {
+    if (frame.r10 == 0 && frame.record != 0 && map.r10_bias &&
+        contract.r10_moved_by == Side::kCallee) {
       const std::int64_t offset = image().frame.frame_pointer_offset;
       frame.r10 = frame.record + static_cast<std::uint64_t>(offset + *map.r10_bias);
     }
-  } else if (frame.native != nullptr && !names_r10(bpf_function(*frame.native))) {
+  } else if (contract.r10_only_where_used != Tristate::kNo && frame.native != nullptr &&
+             !names_r10(bpf_function(*frame.native))) {
     frame.r10 = 0;
     frame.uses_r10 = false;
   }
-  frame.stack_low =
-      frame.r10 - (frame.native != nullptr ? frame.native->stack_size.value_or(0) : 0);
+  std::uint64_t size = 0;
+  if (frame.native != nullptr) {
+    frame.stack_size_known = frame.native->stack_size.has_value();
+    // What the program may use is the least that it can be.
+    const int declared = bpf_function(*frame.native).stack_depth;
+    size = frame.native->stack_size.value_or(static_cast<std::uint32_t>(declared));
+  }
+  frame.stack_low = frame.r10 - size;
+}
+
+NotApplicableReason View::why_r10_unknown(const Frame& frame) const {
+  if (!image().r10_register(frame.native).is_known())
+    return NotApplicableReason::kR10RegisterUnknown;
+  if (!image().registers.r10_bias) return NotApplicableReason::kR10BiasUnknown;
+  return NotApplicableReason::kR10Unknown;
 }
 
 void View::note_lowest(Frame& frame) const {
@@ -158,16 +236,19 @@ AccessRole View::classify(const StackAccess& access) const {
   }
   const AccessRole other = access.is_push ? AccessRole::kPush : AccessRole::kOther;
   if (native == nullptr) return in_thunk(image(), access.pc) ? AccessRole::kThunk : other;
+  if (native->insn_offsets.empty()) return AccessRole::kUnplaced;
   const auto offset = static_cast<std::uint32_t>(access.pc - native->address);
-  if (!native->insn_offsets.empty() && offset < native->insn_offsets.front()) {
-    return AccessRole::kPrologue;
-  }
+  if (offset < native->insn_offsets.front()) return AccessRole::kPrologue;
   if (access.is_push) return AccessRole::kPush;
   const int slot = slot_at(*native, offset);
   const auto& insns = bpf_function(*native).insns;
   if (slot < 0 || static_cast<std::size_t>(slot) >= insns.size()) return other;
   const Insn& insn = insns[static_cast<std::size_t>(slot)];
   if (is_tail_call(insn)) return AccessRole::kCount;
+  const Contract& contract = image().contract;
+  const bool caller_saves =
+      contract.r6_r9_saved_by != Side::kCallee || contract.r10_moved_by != Side::kCallee;
+  if (caller_saves && is_function_call(insn)) return AccessRole::kCallSave;
   return is_store(insn) ? AccessRole::kBpfStore : other;
 }
 
@@ -219,22 +300,39 @@ bool View::matches(const Value& value, std::uint64_t seen) const {
          *expected == code_address(image().arch, seen);
 }
 
-std::uint8_t View::result_register(std::size_t event) const {
-  const std::int32_t call = run().events[event].call;
+NativeRegister View::result_register(std::size_t event) const {
+  const MachineEvent& back = run().events[event];
+  const NativeRegister by_abi = platform_.result_register;
   const bool to_bpf =
-      call >= 0 && run().events[static_cast<std::size_t>(call)].kind == EventKind::kCall;
-  return platform_.returns_in_r0 && to_bpf ? image().registers.bpf[0].number()
-                                           : platform_.result_register;
+      back.call >= 0 && run().events[static_cast<std::size_t>(back.call)].kind == EventKind::kCall;
+  if (!to_bpf) return by_abi;
+  const Contract& contract = image().contract;
+  const NativeRegister r0 = image().registers.bpf[0];
+  // The registers are those where the caller's next BPF instruction begins, or not yet.
+  if (contract.r6_r9_saved_by == Side::kCaller || contract.r10_moved_by == Side::kCaller) {
+    return back.settled ? r0 : NativeRegister();
+  }
+  if (!r0.is_known() || platform_.returns_in_r0 || r0 == by_abi) return r0;
+  return contract.r6_r9_saved_by == Side::kCallee ? by_abi : NativeRegister();
 }
 
-std::uint64_t View::bpf_register(const MachineEvent& event, int number) const {
-  const RegisterMap& map = image().registers;
-  if (number != kFramePointerRegister) {
-    return event.registers[map.bpf[static_cast<std::size_t>(number)].number()];
+std::optional<std::uint64_t> View::argument(const MachineEvent& event, int number) const {
+  const auto index = static_cast<std::size_t>(number - 1);
+  NativeRegister native = platform_.argument_registers[index];
+  if (event.kind == EventKind::kCall) native = image().registers.bpf[index + 1];
+  if (event.kind == EventKind::kHelperCall) {
+    native = image().registers.helper_argument[index].or_else(native);
   }
-  const Frame* owner = frame(event.activation);
+  if (!native.is_known()) return std::nullopt;
+  return event.registers[native.number()];
+}
+
+std::optional<std::uint64_t> View::r10(const MachineEvent& event, std::int64_t activation) const {
+  const Frame* owner = frame(activation);
   const NativeRegister native = image().r10_register(owner != nullptr ? owner->native : nullptr);
-  return event.registers[native.number()] + static_cast<std::uint64_t>(std::int64_t{*map.r10_bias});
+  const auto bias = image().registers.r10_bias;
+  if (!native.is_known() || !bias) return std::nullopt;
+  return event.registers[native.number()] + static_cast<std::uint64_t>(std::int64_t{*bias});
 }
 
 std::string View::role(std::int64_t activation) const {
@@ -252,6 +350,11 @@ std::string View::code_name(std::uint64_t address) const {
     const Program& program = value().programs[static_cast<std::size_t>(native->program)];
     return fmt::format("{}.{}+{:#x}", program.name, bpf_function(*native).name,
                        address - native->address);
+  }
+  for (const Symbol& symbol : image().symbols) {
+    if (symbol.is_thunk && address - symbol.address < symbol.size) {
+      return fmt::format("{}+{:#x}", symbol.name, address - symbol.address);
+    }
   }
   if (image().arena.contains(address)) {
     return fmt::format("arena+{:#x}", address - image().arena.address);

@@ -9,17 +9,20 @@
 
 #include "core/finding.h"
 #include "core/value.h"
+#include "invariants/answer.h"
 #include "invariants/invariants.h"
 #include "invariants/platform.h"
 
 namespace plumb::invariants {
 
-// One activation, with what follows from where it stands.
+// One activation, with what follows from where it stands and from the words of the contract.
 struct Frame {
   const NativeFunction* native = nullptr;  // null: the image does not know the function
+  bool has_offsets = false;                // where the code of its instructions begins is known
   std::uint64_t entry_sp = 0;              // on arrival of the first of the chain of tail calls
   std::uint64_t r10 = 0;                   // as seen, else from the geometry; 0: not known
-  std::uint64_t stack_low = 0;             // BPF stack: [stack_low, r10)
+  std::uint64_t stack_low = 0;             // BPF stack: [stack_low, r10), at the least
+  bool stack_size_known = false;           // else it may begin lower
   std::uint64_t saved_low = 0;             // lowest address that its prologue saved to, or 0
   std::uint64_t record = 0;                // address of the saved frame pointer; 0: not known
   std::uint64_t return_slot = 0;           // address of the return address; 0: not in memory
@@ -30,7 +33,12 @@ struct Frame {
   std::int32_t entered_by = -1;    // event: call, callback or tail call
   std::int32_t helper_event = -1;  // callbacks: the helper call that called back
   bool is_callback = false;
-  bool uses_r10 = true;  // false: its code names R10 nowhere, so nobody needs to set it up
+  bool uses_r10 = true;  // false: its code names R10 nowhere, and nobody needs to set it up
+
+  // Lowest address that the BPF stack can have.
+  [[nodiscard]] std::uint64_t lowest_stack_low() const {
+    return stack_size_known ? stack_low : r10 - kMaxStackDepth;
+  }
 };
 
 // Who made a stack access.
@@ -41,7 +49,9 @@ enum class AccessRole : std::uint8_t {
   kHelper,    // a helper
   kThunk,     // a thunk, on the way out of a frame that is given up already
   kCount,     // the code of a tail call
+  kCallSave,  // the code of a call to a BPF function, where the caller saves R6 ... R9 or moves R10
   kOther,     // any other code: nothing there has to write to the stack
+  kUnplaced,  // any code of a function where nobody says where that of each instruction begins
   kRead,
 };
 
@@ -61,7 +71,7 @@ struct Divergence {
   What what = What::kNone;
   std::int32_t index = -1;  // of the event, in both traces
   int argument = 0;         // kArgument: 1 ... 5
-  bool unknown = false;     // a value was met whose address in the machine is not known
+  Unseen unseen;            // what could not be compared
 };
 
 // What all checkers read: the subject, annotated once.
@@ -71,7 +81,17 @@ class View {
 
   [[nodiscard]] const Case& value() const { return *subject_.value; }
   [[nodiscard]] const Image& image() const { return *subject_.image; }
-  [[nodiscard]] const Execution& execution() const { return *subject_.execution; }
+  // Without the refused tail calls that the machine cannot see: events have the same index here
+  // and in the run.
+  [[nodiscard]] const Execution& execution() const {
+    return visible_ ? *visible_ : *subject_.execution;
+  }
+  // Some were left out.
+  [[nodiscard]] bool misses_refusals() const { return visible_.has_value(); }
+  // Tail calls were taken that the machine may not have seen: its activations are not the oracle's.
+  [[nodiscard]] bool misses_tail_calls() const {
+    return !run().tail_calls_seen && execution().tail_calls > 0;
+  }
   [[nodiscard]] const MachineRun& run() const { return *subject_.run; }
   [[nodiscard]] const Platform& platform() const { return platform_; }
 
@@ -101,10 +121,19 @@ class View {
   // The activation itself, its caller, and so on: is the other one among them?
   [[nodiscard]] bool is_live(std::uint32_t current, std::uint32_t activation) const;
 
+  // Did functions run of which nobody says where the code of each instruction begins?
+  [[nodiscard]] bool misses_offsets() const;
+  // Where R10 of the frame is not known: why.
+  [[nodiscard]] NotApplicableReason why_r10_unknown(const Frame& frame) const;
+  // The invocation came into the activation through a thunk.
+  [[nodiscard]] bool is_entered_by_thunk(std::int64_t activation) const;
+
   // Bytes from sp on arrival by a call down to sp at the landing of a tail call.
   [[nodiscard]] std::optional<std::uint64_t> landing_below_entry() const { return landing_; }
-  // The register that R0 comes back in, at a return.
-  [[nodiscard]] std::uint8_t result_register(std::size_t event) const;
+  // The same for a landing in that activation.
+  [[nodiscard]] std::optional<std::uint64_t> landing_below_entry(std::int64_t activation) const;
+  // The register that R0 comes back in, at a return, as the event has it.
+  [[nodiscard]] NativeRegister result_register(std::size_t event) const;
 
   // The number that the value must be in native code; nullopt when it is not known or not
   // initialised.
@@ -112,8 +141,12 @@ class View {
   // Is the number in native code what the value must be? Yes, when that is not known. Code has two
   // addresses where there is an alias.
   [[nodiscard]] bool matches(const Value& value, std::uint64_t seen) const;
-  // R1 ... R5 by number, R10 included; as the event's registers hold them.
-  [[nodiscard]] std::uint64_t bpf_register(const MachineEvent& event, int number) const;
+  // R1 ... R5 by number, as the registers of a call, helper call or callback hold them; nullopt
+  // where that is not known.
+  [[nodiscard]] std::optional<std::uint64_t> argument(const MachineEvent& event, int number) const;
+  // R10 by the event's registers; nullopt where that is not known.
+  [[nodiscard]] std::optional<std::uint64_t> r10(const MachineEvent& event,
+                                                 std::int64_t activation) const;
 
   // Does the code at the address stand for a tail call?
   [[nodiscard]] bool is_tail_call_code(std::uint64_t pc) const;
@@ -137,15 +170,17 @@ class View {
 
  private:
   [[nodiscard]] const Function& bpf_function(const NativeFunction& native) const;
+  void leave_out_unseen_refusals();
   void build_frames();
   void classify_accesses();
   [[nodiscard]] AccessRole classify(const StackAccess& access) const;
-  void locate_record(Frame& frame) const;
+  void locate_record(Frame& frame, std::int64_t activation) const;
   void locate_stack(Frame& frame, std::uint64_t seen_r10) const;
   void learn_landing();
   void note_lowest(Frame& frame) const;
 
   Subject subject_;
+  std::optional<Execution> visible_;  // where it is not that of the subject
   const Platform& platform_;
   std::pmr::vector<Frame> frames_;
   std::pmr::vector<AccessRole> access_roles_;

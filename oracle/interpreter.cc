@@ -34,6 +34,13 @@ bool is_unsigned_order(Operation operation) {
 
 std::uint64_t low_half(std::uint64_t bits) { return static_cast<std::uint32_t>(bits); }
 
+// A division or a remainder, by a scalar.
+bool divides_by_zero(const Op& op, const Value& divisor) {
+  const bool divides = op.operation == Operation::kDiv || op.operation == Operation::kSdiv ||
+                       op.operation == Operation::kMod || op.operation == Operation::kSmod;
+  return divides && (op.width == 64 ? divisor.bits : low_half(divisor.bits)) == 0;
+}
+
 }  // namespace
 
 Interpreter::Interpreter(const Case& value, const Contract& contract, const Code& code,
@@ -164,6 +171,17 @@ Reason Interpreter::binary(const Op& op) {
   Value& dst = registers_[op.dst];
   const Value src = operand(op);
   if (!dst.is_scalar() || !src.is_scalar()) return pointer_arithmetic(op, dst, src);
+  if (divides_by_zero(op, src)) {
+    switch (contract_.division_by_zero) {
+      case DivisionByZero::kUnknown:
+        return Reason::kDivisionByZero;
+      case DivisionByZero::kRfc:
+        break;
+      case DivisionByZero::kEndsProgram:
+        finish(Value::scalar(0));
+        return Reason::kNone;
+    }
+  }
   dst.bits = op.width == 64 ? alu64(op.operation, dst.bits, src.bits)
                             : alu32(op.operation, dst.bits, src.bits);
   return Reason::kNone;

@@ -23,6 +23,10 @@ struct Limits {
 // - kHelperCall holds only the arguments that the helper has, kCallback only R1 and R2: what
 //   stands in further registers is not compared. kCall holds all five.
 // - target is 0 for kReturn, kTailCallRefused and kExit.
+// - under a contract that does not say what matters to the run, it is undefined, and unsaid.
+// - where a division by zero ends the program, the invocation ends there, with 0 in R0: kExit
+// stands
+//   at the division, whatever function that is in.
 // - the result of kExit is that of the Execution: under contract.result_bits. A main function that
 //   a tail call put in a subprogram's place returns all 64 bits to the subprogram's caller.
 [[nodiscard]] Execution run(const Case& value, const Contract& contract, const Limits& limits = {});

@@ -41,6 +41,7 @@ constexpr struct {
 } kSections[] = {
     {ReasonKind::kRefused, "Refused by the verifier, whoever loads the program"},
     {ReasonKind::kContract, "Refused by some versions: the contract says which"},
+    {ReasonKind::kUnsaid, "Not applicable to a JIT whose contract does not say what it does"},
     {ReasonKind::kBlindSpot, "Blind spots: kernels run such programs, we do not"},
 };
 

@@ -15,7 +15,7 @@ enum class Reason : std::uint8_t {
 #include "oracle/reasons.inc"
 };
 
-enum class ReasonKind : std::uint8_t { kRefused, kContract, kBlindSpot };
+enum class ReasonKind : std::uint8_t { kRefused, kContract, kUnsaid, kBlindSpot };
 
 // What reasons.inc says about a reason.
 struct ReasonInfo {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include <string>
 #include <vector>
 
 #include "core/case_text.h"
@@ -37,9 +38,10 @@ std::string bpf_text(const Explained& explained, const Program& program, const F
 
 std::string function_text(const Explained& explained, const Program& program,
                           const Function& function, const NativeFunction& native) {
-  std::string text = fmt::format("Code of {}.{}: {} bytes, BPF stack {}{}\n", program.name,
-                                 function.name, native.size, native.stack_size.value_or(0),
-                                 native.tail_call_reachable ? ", reaches a tail call" : "");
+  std::string text =
+      fmt::format("Code of {}.{}: {} bytes, BPF stack {}{}\n", program.name, function.name,
+                  native.size, native.stack_size ? std::to_string(*native.stack_size) : "unknown",
+                  native.tail_call_reachable ? ", reaches a tail call" : "");
   int shown = -2;
   const auto insns = machine::disassemble(*explained.image, {native.address, native.size});
   const auto texts = instruction_texts(*explained.value, *explained.image, native, insns);
@@ -58,7 +60,7 @@ std::string function_text(const Explained& explained, const Program& program,
       const bool second = slot > 0 && slot < count &&
                           slot_count(function.insns[static_cast<std::size_t>(slot) - 1]) == 2;
       if (slot < 0) {
-        left = "prologue";
+        left = native.insn_offsets.empty() ? "of unknown instructions" : "prologue";
       } else if (slot < count && !second) {
         left = bpf_text(explained, program, function, slot);
       }

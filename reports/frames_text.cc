@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <map>
 #include <memory_resource>
+#include <optional>
 #include <ranges>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/frame_geometry.h"
@@ -49,7 +52,7 @@ Words prologue_words(const Explained& explained, std::size_t ordinal) {
   const Activation& activation = explained.run->activations[ordinal];
   const NativeFunction* native =
       explained.image->find_function(activation.program, activation.function);
-  if (native == nullptr) return words;
+  if (native == nullptr || native->insn_offsets.empty()) return words;
   for (const StackAccess& access : explained.run->accesses) {
     if (access.activation != ordinal || access.kind != AccessKind::kWrite) continue;
     if (access.pc - native->address >= native->insn_offsets.front()) continue;
@@ -66,17 +69,19 @@ std::string box(std::string_view left, std::string_view content) {
 
 std::string rule() { return fmt::format("  {:>12} +{:-<{}}+\n", "", "", kBoxWidth + 2); }
 
-// One activation as it is drawn: addresses relative to the frame pointer of its body.
+// One activation as it is drawn: addresses relative to the frame pointer of its body, or to the
+// stack pointer on arrival where no chain is known.
 struct Drawn {
-  const invariants::Frame& frame;
-  std::uint64_t frame_pointer = 0;
+  std::string_view base_name;
+  std::uint64_t base = 0;
   bool is_replacing = false;  // a tail call began it, in the frame of another one
   Words words;                // not drawn yet
 };
 
 std::string offset_text(const Drawn& drawn, std::uint64_t address) {
-  const auto distance = static_cast<std::int64_t>(address - drawn.frame_pointer);
-  return distance == 0 ? "fp" : fmt::format("fp{:+}", distance);
+  const auto distance = static_cast<std::int64_t>(address - drawn.base);
+  return distance == 0 ? std::string(drawn.base_name)
+                       : fmt::format("{}{:+}", drawn.base_name, distance);
 }
 
 // A word of the frame record: who put it there.
@@ -100,10 +105,12 @@ std::string frame_text(const Explained& explained, const invariants::View& view,
   const Function& function = program.functions[static_cast<std::size_t>(activation.function)];
   const FrameGeometry geometry = frame_geometry(explained.image->arch);
   const invariants::Frame& frame = *view.frame(static_cast<std::int64_t>(ordinal));
-  Drawn drawn{.frame = frame,
-              .frame_pointer = frame.entry_sp - geometry.frame_pointer_below_entry +
-                               static_cast<std::uint64_t>(
-                                   std::int64_t{explained.image->frame.frame_pointer_offset}),
+  const bool has_chain = explained.image->registers.frame_pointer.is_known();
+  const std::uint64_t frame_pointer =
+      frame.entry_sp - geometry.frame_pointer_below_entry +
+      static_cast<std::uint64_t>(std::int64_t{explained.image->frame.frame_pointer_offset});
+  Drawn drawn{.base_name = has_chain ? "fp" : "sp",
+              .base = has_chain ? frame_pointer : frame.entry_sp,
               .is_replacing = activation.replaced >= 0,
               .words = prologue_words(explained, ordinal)};
   std::string text = fmt::format(
@@ -115,14 +122,18 @@ std::string frame_text(const Explained& explained, const invariants::View& view,
     text +=
         record_box(drawn, frame.return_slot, "return address", is_pushed ? "" : ", not stored yet");
   }
-  text += record_box(drawn, frame.record, "saved frame pointer", ", not stored yet");
-  const std::uint32_t stack = frame.native == nullptr ? 0 : frame.native->stack_size.value_or(0);
+  if (frame.record != 0) {
+    text += record_box(drawn, frame.record, "saved frame pointer", ", not stored yet");
+  }
+  const auto stack =
+      frame.native == nullptr ? std::optional(std::uint32_t{0}) : frame.native->stack_size;
   bool stack_drawn = stack == 0 || frame.r10 == 0;
   bool is_closed = false;  // the last line is a rule
   const auto draw_stack = [&] {
     text += rule();
     text += box(offset_text(drawn, frame.r10) + " R10",
-                fmt::format("BPF stack: {} bytes used, {} kept", function.stack_depth, stack));
+                fmt::format("BPF stack: {} bytes used, {} kept", function.stack_depth,
+                            stack ? std::to_string(*stack) : "unknown"));
     text += rule();
     stack_drawn = is_closed = true;
   };

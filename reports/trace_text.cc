@@ -51,7 +51,7 @@ std::string target_text(const Case& value, EventKind kind, const Place& at, std:
 
 // What the invocation returns, as far as the contract says that it counts.
 std::uint64_t result_mask(const Image& image) {
-  return image.contract.result_bits == 32 ? 0xffff'ffffu : ~std::uint64_t{0};
+  return image.contract.result_bits == 64 ? ~std::uint64_t{0} : 0xffff'ffffu;
 }
 
 Value counted_result(const Image& image, const Event& event) {
@@ -80,8 +80,10 @@ std::string result_text(const View& view, std::size_t index) {
   const auto& trace = view.execution().trace;
   const bool is_exit = event.kind == EventKind::kExit;
   if (!is_exit && event.kind != EventKind::kReturn) return {};
-  const std::uint64_t seen = is_exit ? view.run().result & result_mask(view.image())
-                                     : event.registers[view.result_register(index)];
+  const NativeRegister native = view.result_register(index);
+  if (!is_exit && !native.is_known()) return {};
+  const std::uint64_t seen =
+      is_exit ? view.run().result & result_mask(view.image()) : event.registers[native.number()];
   const bool has_partner = index < trace.size() && trace[index].kind == event.kind;
   const Value expected =
       has_partner ? counted_result(view.image(), trace[index]) : Value::scalar(seen);
@@ -105,7 +107,7 @@ std::string trace_text(const Explained& explained, std::size_t most) {
   const View view(
       {explained.value, explained.image, explained.execution, explained.run, Depth::kFull},
       &memory);
-  const auto& oracle = explained.execution->trace;
+  const auto& oracle = view.execution().trace;
   const auto& machine = explained.run->events;
   const std::size_t all = std::max(oracle.size(), machine.size());
   const invariants::Divergence& divergence = view.divergence();

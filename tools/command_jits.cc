@@ -38,6 +38,25 @@ nlohmann::ordered_json describe(const jit::JitEntry& entry) {
   return out;
 }
 
+// The words that matter most; null is what the JIT does not say.
+std::string contract_line(const nlohmann::ordered_json& contract) {
+  const auto said = [&contract](const char* field) { return !contract[field].is_null(); };
+  std::string line = "whether an empty slot consumes the count is unknown";
+  if (said("empty_slot_consumes_count")) {
+    line = contract["empty_slot_consumes_count"].get<bool>()
+               ? "an empty slot consumes the count"
+               : "an empty slot does not consume the count";
+  }
+  const auto number = [&](const char* field) {
+    return said(field) ? contract[field].dump() : std::string("unknown");
+  };
+  line += fmt::format("; calls at sp % {} = 0; result {} bits", number("call_alignment"),
+                      number("result_bits"));
+  if (!said("landing_pad")) return line + "; landing pads unknown";
+  const auto pad = contract["landing_pad"].get<std::string>();
+  return pad == "none" ? line : line + "; indirect jumps and calls land on " + pad;
+}
+
 void print_entry(const nlohmann::ordered_json& jit) {
   const auto text = [&jit](const char* field) { return printable(jit[field].get<std::string>()); };
   fmt::print("{}\n", text("name"));
@@ -52,11 +71,7 @@ void print_entry(const nlohmann::ordered_json& jit) {
   const auto& contract = jit["contract"];
   fmt::print("  architecture  {}\n  origin        {}, version {}\n  capabilities  {}\n",
              text("arch"), text("origin"), text("version"), capabilities);
-  const auto pad = contract["landing_pad"].get<std::string>();
-  fmt::print("  contract      an empty slot {} the count; calls at sp % {} = 0; result {} bits{}\n",
-             contract["empty_slot_consumes_count"].get<bool>() ? "consumes" : "does not consume",
-             contract["call_alignment"].get<int>(), contract["result_bits"].get<int>(),
-             pad == "none" ? "" : "; indirect jumps and calls land on " + pad);
+  fmt::print("  contract      {}\n", contract_line(contract));
 }
 
 // The JITs that cannot be opened have no contract: they are told apart.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -16,10 +17,67 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string_view landing_pad_name(LandingPad pad) {
+// In JSON null is what the JIT does not say.
+const Json kUnknown = nullptr;
+
+Json word_of(Tristate answer) {
+  return answer == Tristate::kUnknown ? kUnknown : Json(answer == Tristate::kYes);
+}
+
+Json word_of(Side side) {
+  switch (side) {
+    case Side::kUnknown:
+      break;
+    case Side::kCallee:
+      return "callee";
+    case Side::kCaller:
+      return "caller";
+  }
+  return kUnknown;
+}
+
+Json word_of(SpAtCalls rule) {
+  switch (rule) {
+    case SpAtCalls::kUnknown:
+      break;
+    case SpAtCalls::kConstant:
+      return "constant";
+    case SpAtCalls::kByKind:
+      return "by kind";
+    case SpAtCalls::kVaries:
+      return "varies";
+  }
+  return kUnknown;
+}
+
+Json word_of(BpfStack stack) {
+  switch (stack) {
+    case BpfStack::kUnknown:
+      break;
+    case BpfStack::kInFrame:
+      return "in frame";
+    case BpfStack::kElsewhere:
+      return "elsewhere";
+  }
+  return kUnknown;
+}
+
+Json word_of(DivisionByZero division) {
+  switch (division) {
+    case DivisionByZero::kUnknown:
+      break;
+    case DivisionByZero::kRfc:
+      return "RFC 9669";
+    case DivisionByZero::kEndsProgram:
+      return "ends program";
+  }
+  return kUnknown;
+}
+
+Json word_of(LandingPad pad) {
   switch (pad) {
     case LandingPad::kUnknown:
-      return "unknown";
+      break;
     case LandingPad::kNone:
       return "none";
     case LandingPad::kEndbr64:
@@ -27,14 +85,19 @@ std::string_view landing_pad_name(LandingPad pad) {
     case LandingPad::kBti:
       return "bti";
   }
-  return "none";
+  return kUnknown;
 }
 
-Json bpf_registers(const jit::JitInfo& info) {
+Json number_or_unknown(int number) { return number == 0 ? kUnknown : Json(number); }
+
+Json word_of(Arch arch, NativeRegister native) {
+  if (native.is_known()) return register_name(arch, native);
+  return native.is_none() ? Json("none") : kUnknown;
+}
+
+Json registers(Arch arch, std::span<const NativeRegister> natives) {
   Json names = Json::array();
-  for (const NativeRegister native : info.registers.bpf) {
-    names.push_back(register_name(info.arch, native));
-  }
+  for (const NativeRegister native : natives) names.push_back(word_of(arch, native));
   return names;
 }
 
@@ -45,46 +108,80 @@ struct Column {
   Json (*value)(const jit::JitInfo&);
 };
 
+using Info = const jit::JitInfo&;
+
 constexpr std::array kColumns{
     Column{"empty_slot_consumes_count", "empty slot", "an attempt at an empty slot counts",
-           [](const jit::JitInfo& info) {
-             return Json(info.contract.empty_slot_consumes_count == Tristate::kYes);
-           }},
+           [](Info info) { return word_of(info.contract.empty_slot_consumes_count); }},
     Column{"calls_keep_count", "kept",
            "... but not in a function that also calls: it keeps the count in a register",
-           [](const jit::JitInfo& info) { return Json(info.contract.calls_keep_count); }},
+           [](Info info) { return Json(info.contract.calls_keep_count); }},
     Column{"call_alignment", "sp %", "bytes that the stack pointer is a multiple of at a call",
-           [](const jit::JitInfo& info) { return Json(info.contract.call_alignment); }},
+           [](Info info) { return number_or_unknown(info.contract.call_alignment); }},
+    Column{"sp_at_calls", "sp at calls", "where the stack pointer stands at the calls of a frame",
+           [](Info info) { return word_of(info.contract.sp_at_calls); }},
     Column{"result_bits", "result", "bits of the main program's R0 that are the result",
-           [](const jit::JitInfo& info) { return Json(info.contract.result_bits); }},
-    Column{"frame_rounding", "stack %", "bytes that the BPF stack of a frame is a multiple of",
-           [](const jit::JitInfo& info) { return Json(info.contract.frame_rounding); }},
+           [](Info info) { return number_or_unknown(info.contract.result_bits); }},
+    Column{"division_by_zero", "x / 0", "what a division or remainder by zero does",
+           [](Info info) { return word_of(info.contract.division_by_zero); }},
+    Column{"bpf_stack", "stack", "where the memory below R10 lies",
+           [](Info info) { return word_of(info.contract.bpf_stack); }},
+    Column{"frame_rounding", "stack %",
+           "bytes that the BPF stack of a frame is a multiple of; 1 where that is not known",
+           [](Info info) { return Json(info.contract.frame_rounding); }},
     Column{"chain_rounding", "chain %",
            "bytes that a frame counts a multiple of when the verifier adds up a call chain",
-           [](const jit::JitInfo& info) { return Json(info.contract.chain_rounding); }},
+           [](Info info) { return Json(info.contract.chain_rounding); }},
     Column{"tail_call_in_callback", "callback", "the verifier lets callbacks make tail calls",
-           [](const jit::JitInfo& info) { return Json(info.contract.tail_call_in_callback); }},
+           [](Info info) { return Json(info.contract.tail_call_in_callback); }},
     Column{"landing_pad", "pad", "what indirect jumps and calls land on",
-           [](const jit::JitInfo& info) { return Json(landing_pad_name(info.landing.pad)); }},
+           [](Info info) { return word_of(info.landing.pad); }},
     Column{"call_preamble", "preamble", "bytes in front of a function where indirect calls arrive",
-           [](const jit::JitInfo& info) { return Json(info.landing.call_preamble); }},
+           [](Info info) { return Json(info.landing.call_preamble); }},
     Column{"frame_pointer", "chain", "register that heads the chain of frame records",
-           [](const jit::JitInfo& info) {
-             return Json(register_name(info.arch, info.registers.frame_pointer));
-           }},
+           [](Info info) { return word_of(info.arch, info.registers.frame_pointer); }},
+    Column{"r6_r9_saved_by", "R6 - R9", "who saves R6 to R9 at a call of a BPF function",
+           [](Info info) { return word_of(info.contract.r6_r9_saved_by); }},
+    Column{"r10_moved_by", "R10", "who moves R10 there",
+           [](Info info) { return word_of(info.contract.r10_moved_by); }},
+    Column{"r10_only_where_used", "R10 unset",
+           "functions that do not use R10 may leave its register alone",
+           [](Info info) { return word_of(info.contract.r10_only_where_used); }},
     Column{"r10_bias", "bias", "R10 is its register plus that",
-           [](const jit::JitInfo& info) { return Json(info.registers.r10_bias.value_or(0)); }},
-    Column{"bpf_registers", "R0 ... R10", "registers that hold BPF's", bpf_registers},
+           [](Info info) {
+             const auto bias = info.registers.r10_bias;
+             return bias ? Json(*bias) : kUnknown;
+           }},
+    Column{"bpf_registers", "R0 ... R10", "registers that hold BPF's",
+           [](Info info) { return registers(info.arch, info.registers.bpf); }},
+    Column{"helper_arguments", "arguments",
+           "registers of a helper's arguments; unknown: as the platform's C ABI has them",
+           [](Info info) { return registers(info.arch, info.registers.helper_argument); }},
+    Column{"helper_result", "helper's result", "the same of its result",
+           [](Info info) { return word_of(info.arch, info.registers.helper_result); }},
+    Column{"entry_registers", "at entry",
+           "registers of the context, its size, memory for the stack and its size, on entry to a "
+           "program; unknown: the first C argument, and nothing else is passed",
+           [](Info info) {
+             const RegisterMap& map = info.registers;
+             const std::array natives{map.entry_context, map.entry_context_size, map.entry_stack,
+                                      map.entry_stack_size};
+             return registers(info.arch, natives);
+           }},
 };
 
 std::string cell_text(const Json& value) {
+  if (value.is_null()) return "unknown";
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "-";
   if (value.is_string()) return value.get<std::string>();
   if (!value.is_array()) return value.dump();
+  if (std::ranges::all_of(value, [](const Json& part) { return part.is_null(); })) {
+    return "unknown";
+  }
   std::string text;
   for (const Json& part : value) {
     if (!text.empty()) text += ' ';
-    text += part.get<std::string>();
+    text += cell_text(part);
   }
   return text;
 }
@@ -125,7 +222,7 @@ std::string contracts_text(std::span<const jit::JitInfo> jits) {
   }
   std::string text = aligned(rows) + "\n";
   for (const Column& column : kColumns) {
-    text += fmt::format("{:<11} {}: {}\n", column.header, column.key, column.meaning);
+    text += fmt::format("{:<15} {}: {}\n", column.header, column.key, column.meaning);
   }
   return text;
 }

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "harness/testing_stranger.h"
+
+#include <utility>
+#include <vector>
+
+namespace plumb::harness {
+namespace {
+
+using jit::JitInfo;
+
+template <std::size_t first, std::size_t last = first>
+void forget_registers(JitInfo& info) {
+  for (std::size_t i = first; i <= last; ++i) info.registers.bpf[i] = {};
+}
+
+constexpr Word kWords[] = {
+    {"bpf[0]", forget_registers<0>},
+    {"bpf[1 ... 5]", forget_registers<1, 5>},
+    {"bpf[6 ... 9]", forget_registers<6, 9>},
+    {"bpf[10]", forget_registers<10>, [](NativeFunction& f) { f.r10_register = {}; }},
+    {"r10_bias", [](JitInfo& i) { i.registers.r10_bias.reset(); }},
+    {"frame_pointer",
+     [](JitInfo& i) {
+       i.registers.frame_pointer = {};
+       i.frame = {};  // which speaks of the chain
+     }},
+    {"r10_moved_by", [](JitInfo& i) { i.contract.r10_moved_by = Side::kUnknown; }},
+    {"r10_only_where_used",
+     [](JitInfo& i) { i.contract.r10_only_where_used = Tristate::kUnknown; }},
+    {"r6_r9_saved_by", [](JitInfo& i) { i.contract.r6_r9_saved_by = Side::kUnknown; }},
+    {"sp_at_calls", [](JitInfo& i) { i.contract.sp_at_calls = SpAtCalls::kUnknown; }},
+    {"call_alignment", [](JitInfo& i) { i.contract.call_alignment = 0; }},
+    {"result_bits", [](JitInfo& i) { i.contract.result_bits = 0; }},
+    {"bpf_stack", [](JitInfo& i) { i.contract.bpf_stack = BpfStack::kUnknown; }},
+    {"frame_rounding", [](JitInfo& i) { i.contract.frame_rounding = 1; }},
+    {"division_by_zero",
+     [](JitInfo& i) { i.contract.division_by_zero = DivisionByZero::kUnknown; }},
+    {"empty_slot_consumes_count",
+     [](JitInfo& i) {
+       i.contract.empty_slot_consumes_count = Tristate::kUnknown;
+       i.contract.calls_keep_count = false;
+     }},
+    {"landing_pad", [](JitInfo& i) { i.landing = {.pad = LandingPad::kUnknown}; }},
+    {"insn_offsets", nullptr, [](NativeFunction& f) { f.insn_offsets.clear(); }},
+    {"tail_call_entry", nullptr,
+     [](NativeFunction& f) {
+       f.tail_call_entry.reset();
+       f.tail_call_entry_unknown = true;
+     }},
+    {"stack_size", nullptr, [](NativeFunction& f) { f.stack_size.reset(); }},
+};
+
+class ChangedImage final : public jit::LoadedImage {
+ public:
+  ChangedImage(std::unique_ptr<jit::LoadedImage> real, Image image)
+      : real_(std::move(real)), image_(std::move(image)) {}
+  [[nodiscard]] const Image& image() const override { return image_; }
+
+ private:
+  std::unique_ptr<jit::LoadedImage> real_;  // the memory is its own
+  Image image_;
+};
+
+}  // namespace
+
+std::span<const Word> all_words() { return kWords; }
+
+ChangedJit::ChangedJit(std::unique_ptr<jit::Jit> real, const ChangeInfo& change_info,
+                       ChangeImage change_image)
+    : real_(std::move(real)), info_(real_->info()), change_image_(std::move(change_image)) {
+  change_info(info_);
+}
+
+jit::LoadOutcome ChangedJit::load(const Case& value) {
+  jit::LoadOutcome outcome = real_->load(value);
+  if (outcome.image == nullptr) return outcome;
+  Image image = outcome.image->image();
+  image.contract = info_.contract;
+  image.registers = info_.registers;
+  image.frame = info_.frame;
+  image.landing = info_.landing;
+  change_image_(image);
+  outcome.image = std::make_unique<ChangedImage>(std::move(outcome.image), std::move(image));
+  return outcome;
+}
+
+std::unique_ptr<jit::Jit> stranger(std::unique_ptr<jit::Jit> real, std::span<const Word> words) {
+  const std::vector<Word> left_out(words.begin(), words.end());
+  const auto change_info = [&](JitInfo& info) {
+    for (const Word& word : left_out) {
+      if (word.forget != nullptr) word.forget(info);
+    }
+  };
+  const auto change_image = [left_out](Image& image) {
+    for (NativeFunction& function : image.functions) {
+      for (const Word& word : left_out) {
+        if (word.forget_in_function != nullptr) word.forget_in_function(function);
+      }
+    }
+  };
+  return std::make_unique<ChangedJit>(std::move(real), change_info, change_image);
+}
+
+}  // namespace plumb::harness
