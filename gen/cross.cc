@@ -94,8 +94,9 @@ bool join_programs(Mutation& m, const Case& second) {
   return code && insert(m, *spot, *code);
 }
 
-// A subprogram of second that refers to nothing else, called from first.
-bool take_function(Mutation& m, const Case& second) {
+// A function of second that refers to nothing else, called from first. A subprogram, unless main
+// functions may be taken too.
+bool take_function(Mutation& m, const Case& second, bool main_too = false) {
   struct Candidate {
     const Function* function;
     PointFacts entry;
@@ -103,7 +104,7 @@ bool take_function(Mutation& m, const Case& second) {
   std::vector<Candidate> candidates;
   for (const Program& program : second.programs) {
     const auto facts = analyse(program);
-    for (std::size_t f = 1; f < program.functions.size(); ++f) {
+    for (std::size_t f = main_too ? 0 : 1; f < program.functions.size(); ++f) {
       const PointFacts& entry = facts[f].points[0];
       if (entry.reached() && !refers(program.functions[f])) {
         candidates.push_back({&program.functions[f], entry});
@@ -128,19 +129,32 @@ bool take_function(Mutation& m, const Case& second) {
   return true;
 }
 
+// The same in place of the call, for JITs that have no other way to put two cases together.
+bool take_code(Mutation& m, const Case& second) {
+  if (!take_function(m, second, true) || !mutate_inline_function(m)) return false;
+  for (Program& program : m.value.programs) program.functions.resize(1);
+  return true;
+}
+
+bool put_together(Mutation& m, const Case& second) {
+  const bool subprograms = m.takes(capability_bit(Capability::kCallSubprograms));
+  const bool tail_calls = m.takes(capability_bit(Capability::kTailCall));
+  if (!subprograms && !tail_calls) return take_code(m, second);
+  const bool takes_function = subprograms && (!tail_calls || m.choices.chance(50));
+  return takes_function ? take_function(m, second) : join_programs(m, second);
+}
+
 }  // namespace
 
 std::optional<Case> cross(const Case& first, const Case& second, ChoiceStream& choices,
-                          const CaseCheck& accept, int attempts) {
-  for (int attempt = 0; attempt < attempts; ++attempt) {
+                          const CaseCheck& accept, const CrossOptions& options) {
+  for (int attempt = 0; attempt < options.attempts; ++attempt) {
     Case changed = first;
     changed.notes.clear();
     changed.waivers.clear();
     changed.expectation = {};
-    Mutation mutation{.value = changed, .choices = choices};
-    const bool done =
-        choices.chance(50) ? take_function(mutation, second) : join_programs(mutation, second);
-    if (done && accept(changed)) return changed;
+    Mutation mutation{.value = changed, .choices = choices, .capabilities = options.capabilities};
+    if (put_together(mutation, second) && accept(changed)) return changed;
   }
   return std::nullopt;
 }

@@ -43,10 +43,16 @@ struct MutateOptions {
                                          const CaseCheck& accept,
                                          const MutateOptions& options = {});
 
+struct CrossOptions {
+  int attempts = 8;
+  std::uint64_t capabilities = kAllCapabilities;  // as in MutateOptions
+};
+
 // A case made of both: programs of second join first and are reached by a tail call from it, or a
-// subprogram of second is called by a function of first.
+// subprogram of second is called by a function of first. Where the JIT has neither, code of second
+// becomes part of a function of first.
 [[nodiscard]] std::optional<Case> cross(const Case& first, const Case& second,
                                         ChoiceStream& choices, const CaseCheck& accept,
-                                        int attempts = 8);
+                                        const CrossOptions& options = {});
 
 }  // namespace plumb::gen

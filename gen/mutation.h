@@ -23,9 +23,8 @@ struct Mutation {
   ChoiceStream& choices;
   std::uint64_t capabilities = kAllCapabilities;  // of the JIT: no form of instruction beyond them
 
-  [[nodiscard]] bool takes(const OpcodeInfo& form) const {
-    return (needed_by(form) & ~capabilities) == 0;
-  }
+  [[nodiscard]] bool takes(std::uint64_t needs) const { return (needs & ~capabilities) == 0; }
+  [[nodiscard]] bool takes(const OpcodeInfo& form) const { return takes(needed_by(form)); }
 };
 
 // A place in a case, with what is known about the program around it.

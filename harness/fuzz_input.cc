@@ -84,7 +84,7 @@ std::optional<Case> change(const Case& value, gen::ChoiceStream& choices,
   const gen::CaseCheck accept = check_for(limits);
   if (choices.chance(kCrossPercent)) {
     const Case other = generated_case(choices, limits);
-    return gen::cross(value, other, choices, accept);
+    return gen::cross(value, other, choices, accept, {.capabilities = limits.capabilities});
   }
   Case changed = value;
   bool any = false;
@@ -133,7 +133,8 @@ std::optional<std::string> cross_inputs(std::span<const std::uint8_t> first,
   const Case one = mutable_case(first, choices, limits);
   const Case two = mutable_case(second, choices, limits);
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    const auto crossed = gen::cross(one, two, choices, accept);
+    const auto crossed =
+        gen::cross(one, two, choices, accept, {.capabilities = limits.capabilities});
     if (!crossed || !is_defined(*crossed)) continue;
     if (auto text = text_within(*crossed, limits)) return text;
   }

@@ -125,5 +125,29 @@ TEST(LimitedJit, MutationsKeepToWhatItTakes) {
   EXPECT_GE(100 * defined, 95 * made);
 }
 
+// Code of one becomes part of the other: there are no calls to put them together.
+TEST(LimitedJit, CasesAreCrossedAllTheSame) {
+  const InputLimits limits{.max_size = 1 << 16, .capabilities = kLittle};
+  const auto input = [](std::uint64_t seed) {
+    const std::string text = print_case(gen::generate(seed, nullptr, kLittle));
+    return std::vector<std::uint8_t>(text.begin(), text.end());
+  };
+  int made = 0;
+  constexpr std::uint64_t kTries = 300;
+  for (std::uint64_t n = 0; n < kTries; ++n) {
+    const auto crossed = cross_inputs(input(n), input(n + kTries), limits, n);
+    if (!crossed) continue;
+    ++made;
+    const auto value = parse_case(*crossed);
+    ASSERT_TRUE(value.has_value());
+    EXPECT_EQ(oracle::required_capabilities(*value) & ~kLittle, 0u);
+    EXPECT_TRUE(oracle::run(*value, {}).defined);
+    EXPECT_EQ(value->programs.size(), 1u);
+    EXPECT_EQ(value->programs[0].functions.size(), 1u);
+  }
+  fmt::print("{} of {} pairs crossed\n", made, kTries);
+  EXPECT_GE(5 * made, kTries);
+}
+
 }  // namespace
 }  // namespace plumb::harness
