@@ -147,7 +147,7 @@ void Observer::arrive_in_function(Role role, const Block& from, std::uint64_t ad
     if (is_tail_call_by_thunk(role, from, *call)) return call_program(role, *call);
     return enter_by_call(role, *call);
   }
-  if (!open_thunk_calls().empty()) leave_thunks();
+  if (!thunk_calls_.empty()) leave_thunks();
   const Role source = map_->role(source_end_ - 1);
   const bool fell_through = from.end == address;
   if (!fell_through && is_tail_call_landing(role, source, address)) {
@@ -170,6 +170,18 @@ void Observer::arrive_in_function(Role role, const Block& from, std::uint64_t ad
     engine_->read_all(registers);
     note_r10(registers);
   }
+}
+
+// How a block that arrives in a function or at a helper's stub was called: by the block before it,
+// or through thunks.
+std::optional<Observer::Call> Observer::call_to(const Block& from, std::uint64_t address) const {
+  const auto back = target_.return_address_of_call(*engine_, memory_, from, address);
+  if (!thunk_calls_.empty() && !open_thunk_calls().empty()) return call_through_thunks(from, back);
+  if (!back) return std::nullopt;
+  return Call{.return_address = *back,
+              .is_from_stubs = map_->in_stubs(from.end - 1),
+              .back = *back,
+              .shadow = innermost_};
 }
 
 void Observer::note_landing(const Block& from, std::uint64_t address, std::int32_t event) {

@@ -84,21 +84,12 @@ std::span<const Observer::ThunkCall> Observer::open_thunk_calls() const {
   return std::span(thunk_calls_).last(count);
 }
 
-// How a block that arrives in a function or at a helper's stub was called: by the block before it,
-// or by a function that called a thunk, which called on or jumped on.
-std::optional<Observer::Call> Observer::call_to(const Block& from, std::uint64_t address) const {
-  const auto back = target_.return_address_of_call(*engine_, memory_, from, address);
-  const auto thunks = open_thunk_calls();
-  if (thunks.empty()) {
-    if (!back) return std::nullopt;
-    return Call{.return_address = *back,
-                .is_from_stubs = map_->in_stubs(from.end - 1),
-                .back = *back,
-                .shadow = innermost_};
-  }
+// By a function that called a thunk, which called on or jumped on. A jump is a call as long as the
+// callee would return where the call of the thunk has to.
+std::optional<Observer::Call> Observer::call_through_thunks(
+    const Block& from, std::optional<std::uint64_t> back) const {
   const TargetFacts& facts = target_.facts();
   if (!back) {
-    // A jump: it is a call as long as the callee would return where the call of the thunk has to.
     const std::uint64_t returns_to = facts.link < 0
                                          ? memory_.stack_word(engine_->read(facts.stack_pointer))
                                          : code_address(facts.arch, engine_->read(facts.link));
@@ -106,6 +97,7 @@ std::optional<Observer::Call> Observer::call_to(const Block& from, std::uint64_t
       return std::nullopt;
     }
   }
+  const auto thunks = open_thunk_calls();
   const ShadowFrame& outermost = run_->shadow[static_cast<std::size_t>(thunks.front().shadow)];
   return Call{.return_address = outermost.return_address,
               .sp = outermost.sp + facts.frame.call_pushes,

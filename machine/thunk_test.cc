@@ -97,6 +97,7 @@ TEST_P(MachineThunks, EnterAProgramByACall) {
     close_thunk(t, keeps_record);
     for (const RunOptions& options : kEveryDepth) {
       const MachineRun& r = returned(t, options, {kCall, kHelperCall, kReturn, kExit});
+      ASSERT_FALSE(HasFailure());
       ASSERT_EQ(r.activations.size(), 2u);
       EXPECT_EQ(r.activations[0].return_address, back);
       EXPECT_LT(r.activations[0].entry_sp, r.entry_sp);
@@ -131,6 +132,7 @@ TEST_P(MachineThunks, EnterAProgramByAJumpAndEndItTogether) {
   ret(t);
   for (const RunOptions& options : kEveryDepth) {
     const MachineRun& r = returned(t, options, {kExit});
+    ASSERT_FALSE(HasFailure());
     EXPECT_EQ(r.result, 9u);
     EXPECT_LT(r.activations[0].entry_sp, r.entry_sp);
     EXPECT_EQ(r.activations[0].return_address, guest::kExitAddress);
@@ -156,8 +158,8 @@ TEST_P(MachineThunks, RunOnIntoAProgramAndOutOfIt) {
   ASSERT_LT(t.image.entry, t.image.functions[0].address);
   for (const RunOptions& options : kEveryDepth) {
     const MachineRun& r = returned(t, options, {kExit});
+    ASSERT_FALSE(HasFailure());
     EXPECT_EQ(r.result, 9u);
-    EXPECT_EQ(r.activations[0].entry_sp, r.activations[0].entry_sp);
     EXPECT_LT(r.activations[0].entry_sp, r.entry_sp);
   }
 }
@@ -180,6 +182,7 @@ TEST_P(MachineThunks, EndFunctionsThatShareAnEpilogue) {
   ret(t);
   for (const RunOptions& options : kEveryDepth) {
     const MachineRun& r = returned(t, options, {kCall, kReturn, kExit});
+    ASSERT_FALSE(HasFailure());
     EXPECT_EQ(r.result, 3u);
     EXPECT_EQ(r.events[1].sp, r.events[0].sp);
     EXPECT_EQ(r.events[2].at, (Place{0, 0, 1}));
@@ -196,6 +199,7 @@ TEST_P(MachineThunks, CallHelpersByAJump) {
   jump(t, t.stub(7));
   for (const RunOptions& options : kEveryDepth) {
     const MachineRun& r = returned(t, options, {kHelperCall, kExit});
+    ASSERT_FALSE(HasFailure());
     const MachineEvent& event = r.events[0];
     EXPECT_EQ(event.at, (Place{0, 0, 0}));
     EXPECT_EQ(event.pc, back);
@@ -225,6 +229,7 @@ TEST_P(MachineThunks, CallHelpersByACall) {
     }
     for (const RunOptions& options : kEveryDepth) {
       const MachineRun& r = returned(t, options, {kHelperCall, kHelperCall, kExit});
+      ASSERT_FALSE(HasFailure());
       EXPECT_EQ(r.events[0].at, (Place{0, 0, 0}));
       EXPECT_EQ(r.events[0].pc, back);
       EXPECT_EQ(r.events[0].shadow, 0);
@@ -255,6 +260,7 @@ TEST_P(MachineThunks, CallThunksThatCallOn) {
   jump(t, t.stub(7));
   for (const RunOptions& options : kEveryDepth) {
     const MachineRun& r = returned(t, options, {kHelperCall, kExit});
+    ASSERT_FALSE(HasFailure());
     EXPECT_EQ(r.events[0].at, (Place{0, 0, 0}));
     EXPECT_EQ(r.events[0].shadow, 0);
     EXPECT_EQ(r.shadow.size(), 4u);
@@ -304,6 +310,7 @@ TEST_P(MachineThunks, CallFunctions) {
     }
     for (const RunOptions& options : kEveryDepth) {
       const MachineRun& r = returned(t, options, {kCall, kHelperCall, kReturn, kHelperCall, kExit});
+      ASSERT_FALSE(HasFailure());
       const MachineEvent& called = r.events[0];
       const MachineEvent& came_back = r.events[2];
       EXPECT_EQ(called.at, (Place{0, 0, 0}));
@@ -336,6 +343,7 @@ TEST_P(MachineThunks, GoOnInTheFunctionThatJumpedThere) {
   jump(t, back);
   for (const RunOptions& options : kEveryDepth) {
     const MachineRun& r = returned(t, options, {kCall, kReturn, kHelperCall, kExit});
+    ASSERT_FALSE(HasFailure());
     EXPECT_EQ(r.events[0].at, (Place{0, 0, 0}));
     EXPECT_EQ(r.events[1].returned_sp, r.events[0].sp);
   }
@@ -361,6 +369,7 @@ TEST_P(MachineThunks, TakeTailCallsByACall) {
   t.image.entry = t.image.program_entries[0];
   for (const RunOptions& options : kEveryDepth) {
     const MachineRun& r = returned(t, options, {kTailCallTaken, kHelperCall, kExit});
+    ASSERT_FALSE(HasFailure());
     EXPECT_EQ(r.events[0].at, (Place{0, 0, 0}));
     EXPECT_EQ(r.events[0].target, 1);
     ASSERT_EQ(r.activations.size(), 2u);
