@@ -76,12 +76,12 @@ void Observer::call_program(Role role, const Call& call) {
 
 std::span<const Observer::ThunkCall> Observer::open_thunk_calls() const {
   std::int32_t shadow = innermost_;
-  std::size_t count = 0;
-  while (count < thunk_calls_.size() && thunk_calls_.rbegin()[count].shadow == shadow) {
+  std::size_t first = thunk_calls_.size();
+  while (first > 0 && thunk_calls_[first - 1].shadow == shadow) {
     shadow = run_->shadow[static_cast<std::size_t>(shadow)].parent;
-    ++count;
+    --first;
   }
-  return std::span(thunk_calls_).last(count);
+  return std::span(thunk_calls_).subspan(first);
 }
 
 // By a function that called a thunk, which called on or jumped on. A jump is a call as long as the
