@@ -8,8 +8,9 @@
 namespace plumb::machine {
 namespace {
 
-// Calls of thunks in thunks. Deeper ones are taken for control that is lost.
-constexpr std::size_t kMaxOpenThunkCalls = 8;
+// Calls of thunks in thunks: the kernel's return thunk that fills the return stack buffer has 16.
+// Deeper ones are taken for control that is lost.
+constexpr std::size_t kMaxOpenThunkCalls = 64;
 
 }  // namespace
 
