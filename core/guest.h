@@ -30,7 +30,7 @@ inline constexpr std::uint64_t kStackSize = 0x10000;
 inline constexpr std::uint64_t kStackTop = kStackBase + kStackSize;
 inline constexpr std::uint64_t kPerCpuPage = 0x55'0000'0000;  // PLUMB_PER_CPU_SIZE bytes
 inline constexpr std::uint64_t kBpfStackBase = 0x56'0000'0000;
-inline constexpr std::uint64_t kBpfStackSize = kMaxCallDepth * kMaxStackDepth;
+inline constexpr std::uint64_t kBpfStackSize = std::uint64_t{kMaxCallDepth} * kMaxStackDepth;
 static_assert(kBpfStackSize % kPage == 0);
 
 // Helper stubs at the start of every arena: PLUMB_STUB_STRIDE and PLUMB_STUB_COUNT of

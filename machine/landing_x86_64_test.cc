@@ -126,6 +126,26 @@ TEST_F(LandingX86_64, TheReturnOfARetpolineLooksForNoPad) {
   EXPECT_EQ(taken(t).landings.size(), 1u);
 }
 
+TEST_F(LandingX86_64, AnEntryThunkIsWhatTheKernelCalls) {
+  TestImage t(arena_);
+  t.image.landing.pad = LandingPad::kEndbr64;
+  t.thunk("entry");
+  const std::uint64_t main = t.image.entry + 0x80;
+  t.bytes(kPad).bytes({0xb9}).bytes(word(main)).bytes({0xff, 0xd1, 0xc3});  // call rcx; ret
+  t.align(0x80).function(0, 0);
+  t.bytes(kPad);
+  t.slot(bpf_exit()).bytes({0xc3}).body_end();
+  const MachineRun& r = run(t);
+  ASSERT_EQ(kinds(r), Kinds{kExit}) << r.detail;
+  ASSERT_EQ(r.landings.size(), 2u);
+  for (const std::size_t i : {0, 1}) {
+    EXPECT_EQ(r.landings[i].pc, i == 0 ? t.image.entry : main);
+    EXPECT_EQ(r.landings[i].word, kEndbr64);
+    EXPECT_EQ(r.landings[i].event, -1);
+    EXPECT_TRUE(r.landings[i].is_call);
+  }
+}
+
 TEST_F(LandingX86_64, AJumpThunkLeadsToAPad) {
   TestImage t(arena_);
   tail_call(t, {0xe9, 0, 0, 0, 0});

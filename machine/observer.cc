@@ -147,7 +147,7 @@ void Observer::arrive_in_function(Role role, const Block& from, std::uint64_t ad
     if (is_tail_call_by_thunk(role, from, *call)) return call_program(role, *call);
     return enter_by_call(role, *call);
   }
-  if (!open_thunk_calls().empty()) leave_thunks();
+  if (!thunk_calls_.empty()) leave_thunks();
   const Role source = map_->role(source_end_ - 1);
   const bool fell_through = from.end == address;
   if (!fell_through && is_tail_call_landing(role, source, address)) {
@@ -172,43 +172,16 @@ void Observer::arrive_in_function(Role role, const Block& from, std::uint64_t ad
   }
 }
 
-void Observer::note_landing(const Block& from, std::uint64_t address, std::int32_t event) {
-  if (!image_->landing.wants_pad()) return;
-  // The return at the end of a retpoline looks for no pad.
-  if (target_.reached_by_return(*engine_, memory_, from, address)) return;
-  const Arrival arrival = target_.arrival(from, address);
-  if (arrival == Arrival::kDirect) return;
-  add_landing(arrival == Arrival::kIndirectCall, address, event);
-}
-
-void Observer::add_landing(bool is_call, std::uint64_t address, std::int32_t event) {
-  Landing landing{.pc = address, .word = 0, .event = event, .is_call = is_call};
-  if (is_call) landing.pc -= static_cast<std::uint64_t>(image_->landing.call_preamble);
-  if (const std::uint8_t* const bytes = map_->bytes(landing.pc)) landing.word = load_word(bytes);
-  run_->landings.push_back(landing);
-}
-
-// Where a layout lets tail calls land on the first instruction of the body, a loop back to that
-// instruction lands there as well: the place that the jump came from tells them apart.
-bool Observer::is_tail_call_landing(Role role, Role source, std::uint64_t address) const {
-  if (!role.has(Role::kTailCallEntry)) return false;
-  const NativeFunction& f = map_->function(role);
-  if (f.function != 0) return false;
-  if (!role.same_function(source)) return true;
-  if (f.tail_call_entry_unknown) return source.has(Role::kTailCall) && leaves_insn(address);
-  return source.has(Role::kTailCall) || f.insn_offsets.empty() || is_in_prologue(role, address);
-}
-
-// Does a jump there lead out of the code of the BPF instruction that it is in, and not just behind
-// it?
-bool Observer::leaves_insn(std::uint64_t address) const {
-  const Place source = source_place();
-  return map_->place(address).slot != source.slot && map_->next_insn(source) != address;
-}
-
-bool Observer::is_in_prologue(Role role, std::uint64_t address) const {
-  const NativeFunction& f = map_->function(role);
-  return !f.insn_offsets.empty() && address - f.address < f.insn_offsets.front();
+// How a block that arrives in a function or at a helper's stub was called: by the block before it,
+// or through thunks.
+std::optional<Observer::Call> Observer::call_to(const Block& from, std::uint64_t address) const {
+  const auto back = target_.return_address_of_call(*engine_, memory_, from, address);
+  if (!thunk_calls_.empty() && !open_thunk_calls().empty()) return call_through_thunks(from, back);
+  if (!back) return std::nullopt;
+  return Call{.return_address = *back,
+              .is_from_stubs = map_->in_stubs(from.end - 1),
+              .back = *back,
+              .shadow = innermost_};
 }
 
 void Observer::arrive_in_stubs(const Block& from, std::uint64_t address) {
@@ -249,34 +222,6 @@ void Observer::enter_by_call(Role role, const Call& call) {
   current_ = static_cast<std::uint32_t>(event.entered);
   if (!is_callback && r10_moved_by == Side::kCaller) note_r10(event.registers);
   begin_call(event, call);
-}
-
-void Observer::take_tail_call(Role role, std::uint64_t address) {
-  const NativeFunction& f = map_->function(role);
-  MachineEvent& event = record(EventKind::kTailCallTaken, source_place(), f.program, address);
-  event.entered = static_cast<std::int32_t>(run_->activations.size());
-  walk_frames(event);
-  const Activation replaced = run_->activations[current_];
-  run_->activations.push_back({.program = f.program,
-                               .function = f.function,
-                               .caller = replaced.caller,
-                               .replaced = static_cast<std::int32_t>(current_),
-                               .entry_sp = event.sp,
-                               .return_address = replaced.return_address,
-                               .r10 = 0,
-                               .entered_by = static_cast<std::int32_t>(run_->events.size() - 1),
-                               .helper_event = replaced.helper_event});
-  current_ = static_cast<std::uint32_t>(event.entered);
-  if (++run_->tail_calls > kTailCallLimit) {
-    stop(StopReason::kTailCallBound,
-         fmt::format("took tail call {}, {} are allowed", run_->tail_calls, kTailCallLimit));
-  }
-}
-
-void Observer::refuse_tail_call(std::uint64_t address) {
-  const MachineEvent& event =
-      record(EventKind::kTailCallRefused, map_->place(address - 1), 0, address);
-  note_r10(event.registers);
 }
 
 void Observer::call_helper(std::int32_t number, const Call& call) {

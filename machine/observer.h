@@ -118,6 +118,8 @@ class Observer final : public EngineClient {
   void arrive_in_thunk(const Block& from, std::uint64_t address);
   void enter_program(Role role, const Block& from, std::uint64_t address);
   [[nodiscard]] std::optional<Call> call_to(const Block& from, std::uint64_t address) const;
+  [[nodiscard]] std::optional<Call> call_through_thunks(const Block& from,
+                                                        std::optional<std::uint64_t> back) const;
   void begin_call(const MachineEvent& event, const Call& call);
   void push_call(const ShadowFrame& frame);
   [[nodiscard]] std::uint64_t arrival_sp(const MachineEvent& event, const Call& call) const;
@@ -129,7 +131,7 @@ class Observer final : public EngineClient {
   void end_thunk_call();
   [[nodiscard]] bool drop_dead_thunk_call(const Block& from);
   void drop_dead_thunk_calls(const Block& from) {
-    while (drop_dead_thunk_call(from)) {
+    while (innermost_ != 0 && innermost().event < 0 && drop_dead_thunk_call(from)) {
     }
   }
   void leave_thunks();

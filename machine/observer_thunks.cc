@@ -8,8 +8,9 @@
 namespace plumb::machine {
 namespace {
 
-// Calls of thunks in thunks. Deeper ones are taken for control that is lost.
-constexpr std::size_t kMaxOpenThunkCalls = 8;
+// Calls of thunks in thunks: the kernel's return thunk that fills the return stack buffer has 16.
+// Deeper ones are taken for control that is lost.
+constexpr std::size_t kMaxOpenThunkCalls = 64;
 
 }  // namespace
 
@@ -76,29 +77,20 @@ void Observer::call_program(Role role, const Call& call) {
 
 std::span<const Observer::ThunkCall> Observer::open_thunk_calls() const {
   std::int32_t shadow = innermost_;
-  std::size_t count = 0;
-  while (count < thunk_calls_.size() && thunk_calls_.rbegin()[count].shadow == shadow) {
+  std::size_t first = thunk_calls_.size();
+  while (first > 0 && thunk_calls_[first - 1].shadow == shadow) {
     shadow = run_->shadow[static_cast<std::size_t>(shadow)].parent;
-    ++count;
+    --first;
   }
-  return std::span(thunk_calls_).last(count);
+  return std::span(thunk_calls_).subspan(first);
 }
 
-// How a block that arrives in a function or at a helper's stub was called: by the block before it,
-// or by a function that called a thunk, which called on or jumped on.
-std::optional<Observer::Call> Observer::call_to(const Block& from, std::uint64_t address) const {
-  const auto back = target_.return_address_of_call(*engine_, memory_, from, address);
-  const auto thunks = open_thunk_calls();
-  if (thunks.empty()) {
-    if (!back) return std::nullopt;
-    return Call{.return_address = *back,
-                .is_from_stubs = map_->in_stubs(from.end - 1),
-                .back = *back,
-                .shadow = innermost_};
-  }
+// By a function that called a thunk, which called on or jumped on. A jump is a call as long as the
+// callee would return where the call of the thunk has to.
+std::optional<Observer::Call> Observer::call_through_thunks(
+    const Block& from, std::optional<std::uint64_t> back) const {
   const TargetFacts& facts = target_.facts();
   if (!back) {
-    // A jump: it is a call as long as the callee would return where the call of the thunk has to.
     const std::uint64_t returns_to = facts.link < 0
                                          ? memory_.stack_word(engine_->read(facts.stack_pointer))
                                          : code_address(facts.arch, engine_->read(facts.link));
@@ -106,6 +98,7 @@ std::optional<Observer::Call> Observer::call_to(const Block& from, std::uint64_t
       return std::nullopt;
     }
   }
+  const auto thunks = open_thunk_calls();
   const ShadowFrame& outermost = run_->shadow[static_cast<std::size_t>(thunks.front().shadow)];
   return Call{.return_address = outermost.return_address,
               .sp = outermost.sp + facts.frame.call_pushes,

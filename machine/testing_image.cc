@@ -158,6 +158,11 @@ std::uint64_t TestImage::thunk(std::string name) {
   return next_;
 }
 
+TestImage& TestImage::forget_offsets() {
+  for (NativeFunction& f : image.functions) f.insn_offsets.clear();
+  return *this;
+}
+
 std::uint64_t TestImage::stub(std::int32_t number) const { return image.placement.stub(number); }
 
 }  // namespace plumb::machine

@@ -67,6 +67,8 @@ class TestImage {
   [[nodiscard]] std::uint64_t here() const { return next_; }
   [[nodiscard]] std::uint64_t stub(std::int32_t number) const;
 
+  TestImage& forget_offsets();  // of all functions
+
   // Owed when the sizes of context or regions have changed.
   TestImage& place();
 
