@@ -47,6 +47,12 @@ std::uint8_t register_code(std::uint8_t number) {
   return number < NativeRegister::kRegisters ? PLUMB_REGISTER(number) : PLUMB_NO_REGISTER - 1;
 }
 
+std::uint8_t landing_pad_code(std::uint8_t pad) {
+  constexpr std::uint8_t kMost = PLUMB_LANDING_PAD_BTI - PLUMB_LANDING_PAD_NONE;
+  constexpr std::uint8_t kOutOfRange = 0xff;
+  return pad <= kMost ? static_cast<std::uint8_t>(pad + PLUMB_LANDING_PAD_NONE) : kOutOfRange;
+}
+
 plumb_contract translated(const plumb_v1_contract& from) {
   plumb_contract to{};
   to.struct_size = sizeof(to);
@@ -63,7 +69,7 @@ plumb_contract translated(const plumb_v1_contract& from) {
   to.empty_slot_consumes_count = answer(from.empty_slot_consumes_count != 0);
   to.calls_keep_count = answer(from.calls_keep_count != 0);
   if (from.struct_size >= PLUMB_UP_TO(plumb_v1_contract, landing_pad)) {
-    to.landing_pad = static_cast<std::uint8_t>(from.landing_pad + PLUMB_LANDING_PAD_NONE);
+    to.landing_pad = landing_pad_code(from.landing_pad);
   }
   to.call_preamble = from.call_preamble;
   to.verifier_rules = from.verifier_rules;

@@ -35,6 +35,7 @@ nlohmann::ordered_json describe(const jit::JitEntry& entry) {
   }
   out["capabilities"] = capabilities;
   out["contract"] = contract_json(info);
+  if (!info.notice.empty()) out["notice"] = info.notice;
   return out;
 }
 
@@ -72,6 +73,7 @@ void print_entry(const nlohmann::ordered_json& jit) {
   fmt::print("  architecture  {}\n  origin        {}, version {}\n  capabilities  {}\n",
              text("arch"), text("origin"), text("version"), capabilities);
   fmt::print("  contract      {}\n", contract_line(contract));
+  if (jit.contains("notice")) fmt::print("  notice        {}\n", text("notice"));
 }
 
 // The JITs that cannot be opened have no contract: they are told apart.
