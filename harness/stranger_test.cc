@@ -190,6 +190,12 @@ NativeRegister any_register(Rng& rng) {
   return number % 2 == 0 ? NativeRegister::none() : NativeRegister();
 }
 
+// What is passed is passed somewhere.
+NativeRegister any_real_register(Rng& rng) {
+  const NativeRegister native = any_register(rng);
+  return native.is_none() ? NativeRegister() : native;
+}
+
 template <typename T>
 T any_of(Rng& rng, std::initializer_list<T> values) {
   return values.begin()[rng.below(values.size())];
@@ -205,12 +211,12 @@ void say_anything(Rng& rng, jit::JitInfo& info) {
   if (!often()) map.r10_bias.reset();
   if (!often()) map.r10_bias = static_cast<std::int32_t>(rng.below(512)) - 256;
   for (NativeRegister& native : map.helper_argument) {
-    if (!often()) native = any_register(rng);
+    if (!often()) native = any_real_register(rng);
   }
-  if (!often()) map.helper_result = any_register(rng);
+  if (!often()) map.helper_result = any_real_register(rng);
   for (NativeRegister* native :
        {&map.entry_context, &map.entry_context_size, &map.entry_stack, &map.entry_stack_size}) {
-    if (!often()) *native = any_register(rng);
+    if (!often()) *native = any_real_register(rng);
   }
   Contract& contract = info.contract;
   const auto tristate = [&rng] {

@@ -18,7 +18,14 @@ constexpr Word kWords[] = {
     {"bpf[0]", forget_registers<0>},
     {"bpf[1 ... 5]", forget_registers<1, 5>},
     {"bpf[6 ... 9]", forget_registers<6, 9>},
-    {"bpf[10]", forget_registers<10>, [](NativeFunction& f) { f.r10_register = {}; }},
+    {"bpf[10]", forget_registers<10>},
+    // A function with a register of its own for R10 has its BPF stack elsewhere.
+    {"r10_register",
+     [](JitInfo& i) {
+       i.registers.bpf[10] = {};
+       i.contract.bpf_stack = BpfStack::kUnknown;
+     },
+     [](NativeFunction& f) { f.r10_register = {}; }},
     {"r10_bias", [](JitInfo& i) { i.registers.r10_bias.reset(); }},
     {"frame_pointer",
      [](JitInfo& i) {
