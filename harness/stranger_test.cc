@@ -20,6 +20,7 @@
 #include "harness/kill_matrix.h"
 #include "harness/testing_stranger.h"
 #include "invariants/invariants.h"
+#include "invariants/platform.h"
 #include "jit_under_test/reference/reference.h"
 
 namespace plumb::harness {
@@ -132,7 +133,10 @@ TEST(Stranger, NoRowHoldsThatDoesNotHoldWithAllWords) {
     const auto known = open_layout(layout.name);
     for (std::uint64_t n = 0; n < (g_whole ? 400 : 12); ++n) {
       const Case value = gen::generate(nth_seed(4, n));
-      const auto with = judge.judge(value, *known, Depth::kFull).judgement.answers;
+      const Judgement said = judge.judge(value, *known, Depth::kFull).judgement;
+      // Where the bound of tail calls is broken, and that is not seen, the run goes on.
+      if (is_finding(said)) continue;
+      const auto& with = said.answers;
       const auto quiet = stranger(open_layout(layout.name), all_words());
       const auto without = judge.judge(value, *quiet, Depth::kFull).judgement.answers;
       if (with.size() != without.size()) continue;  // not applicable
@@ -213,7 +217,7 @@ void say_anything(Rng& rng, jit::JitInfo& info) {
   for (NativeRegister& native : map.helper_argument) {
     if (!often()) native = any_real_register(rng);
   }
-  if (!often()) map.helper_result = any_real_register(rng);
+  if (!often()) map.helper_result = invariants::platform(info.arch).result_register;
   for (NativeRegister* native :
        {&map.entry_context, &map.entry_context_size, &map.entry_stack, &map.entry_stack_size}) {
     if (!often()) *native = any_real_register(rng);
