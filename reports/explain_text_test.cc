@@ -37,6 +37,7 @@ class Explaining : public testing::Test {
         ".case 1\n.program entry\n.function main\n.stack 12\n r0 = 7\n exit\n"
         ".program other\n.function main\n r0 = 1\n exit\n");
     image_.jit = "testing-1-x86_64";
+    run_.entry_sp = kEntrySp;
     image_.registers.bpf[10] = 5;
     image_.registers.frame_pointer = 5;
     image_.placement.stubs = {0x1000, 0x10000};
