@@ -110,6 +110,20 @@ TEST(Judge, AsksNoJitForWhatItCannotDo) {
   EXPECT_EQ(outcome.stage, Stage::kDefined);
 }
 
+// Undefined under this contract only: to others the case is what the oracle says.
+TEST(Judge, WhatAContractDoesNotSayIsNotApplicable) {
+  FakeJit jit([](const Case&) -> Status { throw std::logic_error("must not be loaded"); });
+  jit.change_info().contract.division_by_zero = DivisionByZero::kUnknown;
+  const Outcome outcome = Judge().judge(
+      parsed(".case 1\n.program entry\n.function main\n r0 = 7\n r1 = 0\n r0 /= r1\n exit\n"), jit,
+      Depth::kFast);
+  EXPECT_EQ(outcome.judgement.verdict, Verdict::kNotApplicable);
+  EXPECT_EQ(outcome.stage, Stage::kDefined);
+  EXPECT_EQ(outcome.judgement.reason, "division by zero, and what that does is not known");
+  EXPECT_EQ(outcome.judgement.detail, "entry.main at slot 2: r0 /= r1");
+  EXPECT_TRUE(outcome.judgement.answers.empty());
+}
+
 TEST(Judge, AJitThatNoMachineRunsIsNotApplicable) {
   FakeJit jit([](const Case&) -> Status { throw std::logic_error("must not be loaded"); });
   Judge judge([](Arch) { return nullptr; });

@@ -132,7 +132,10 @@ TEST(Stranger, NoRowHoldsThatDoesNotHoldWithAllWords) {
     const auto known = open_layout(layout.name);
     for (std::uint64_t n = 0; n < (g_whole ? 400 : 12); ++n) {
       const Case value = gen::generate(nth_seed(4, n));
-      const auto with = judge.judge(value, *known, Depth::kFull).judgement.answers;
+      const Judgement said = judge.judge(value, *known, Depth::kFull).judgement;
+      // Where the bound of tail calls is broken, and that is not seen, the run goes on.
+      if (is_finding(said)) continue;
+      const auto& with = said.answers;
       const auto quiet = stranger(open_layout(layout.name), all_words());
       const auto without = judge.judge(value, *quiet, Depth::kFull).judgement.answers;
       if (with.size() != without.size()) continue;  // not applicable
@@ -184,84 +187,14 @@ TEST(Stranger, DefectsThatNeedNoWordAreFound) {
 
 // ---- whatever a contract says ----
 
-NativeRegister any_register(Rng& rng) {
-  const std::uint64_t number = rng.below(NativeRegister::kRegisters + 8);
-  if (number < 16) return static_cast<std::uint8_t>(number);
-  return number % 2 == 0 ? NativeRegister::none() : NativeRegister();
-}
-
-template <typename T>
-T any_of(Rng& rng, std::initializer_list<T> values) {
-  return values.begin()[rng.below(values.size())];
-}
-
-void say_anything(Rng& rng, jit::JitInfo& info) {
-  const auto often = [&rng] { return rng.below(3) != 0; };
-  RegisterMap& map = info.registers;
-  for (NativeRegister& native : map.bpf) {
-    if (!often()) native = any_register(rng);
-  }
-  if (!often()) map.frame_pointer = any_register(rng);
-  if (!often()) map.r10_bias.reset();
-  if (!often()) map.r10_bias = static_cast<std::int32_t>(rng.below(512)) - 256;
-  for (NativeRegister& native : map.helper_argument) {
-    if (!often()) native = any_register(rng);
-  }
-  if (!often()) map.helper_result = any_register(rng);
-  for (NativeRegister* native :
-       {&map.entry_context, &map.entry_context_size, &map.entry_stack, &map.entry_stack_size}) {
-    if (!often()) *native = any_register(rng);
-  }
-  Contract& contract = info.contract;
-  const auto tristate = [&rng] {
-    return any_of(rng, {Tristate::kUnknown, Tristate::kNo, Tristate::kYes});
-  };
-  const auto side = [&rng] { return any_of(rng, {Side::kUnknown, Side::kCallee, Side::kCaller}); };
-  contract.empty_slot_consumes_count = tristate();
-  contract.calls_keep_count = rng.below(2) != 0;
-  contract.call_alignment = any_of(rng, {0, 8, 16, 32, 64});
-  contract.sp_at_calls = any_of(
-      rng, {SpAtCalls::kUnknown, SpAtCalls::kConstant, SpAtCalls::kByKind, SpAtCalls::kVaries});
-  contract.result_bits = any_of(rng, {0, 32, 64});
-  contract.bpf_stack = any_of(rng, {BpfStack::kUnknown, BpfStack::kInFrame, BpfStack::kElsewhere});
-  contract.division_by_zero =
-      any_of(rng, {DivisionByZero::kUnknown, DivisionByZero::kRfc, DivisionByZero::kEndsProgram});
-  contract.r6_r9_saved_by = side();
-  contract.r10_moved_by = side();
-  contract.r10_only_where_used = tristate();
-  info.landing.pad = any_of(
-      rng, {LandingPad::kUnknown, LandingPad::kNone, LandingPad::kEndbr64, LandingPad::kBti});
-  info.landing.call_preamble = any_of(rng, {0, 16});
-}
-
-void show_anything(std::uint64_t seed, Image& image) {
-  Rng rng(seed);
-  for (NativeFunction& function : image.functions) {
-    if (rng.below(4) == 0) function.insn_offsets.clear();
-    if (rng.below(4) == 0) function.stack_size.reset();
-    if (rng.below(4) == 0) function.r10_register = any_register(rng);
-    if (rng.below(4) == 0) function.stack_size = static_cast<std::uint32_t>(rng.below(1024));
-    if (rng.below(4) == 0) function.tail_call_entry.reset();
-    if (rng.below(4) == 0) {
-      function.tail_call_entry = static_cast<std::uint32_t>(rng.below(function.size));
-    }
-    function.tail_call_entry_unknown = !function.tail_call_entry && rng.below(2) == 0;
-  }
-}
-
 TEST(Stranger, WhateverAContractSaysACaseIsJudged) {
   const auto layouts = jit::reference::layout_table();
   Judge judge;
-  Rng rng(7);
   std::uint64_t compared = 0;
   for (std::uint64_t n = 0; n < (g_whole ? 20'000u : 400u); ++n) {
     SCOPED_TRACE(n);
-    const std::uint64_t images = rng.next();
-    ChangedJit jit(
-        open_layout(layouts[n % layouts.size()].name),
-        [&rng](jit::JitInfo& info) { say_anything(rng, info); },
-        [images](Image& image) { show_anything(images, image); });
-    const Outcome outcome = judge.judge(gen::generate(nth_seed(6, n)), jit, depth_of(n));
+    const auto jit = talker(open_layout(layouts[n % layouts.size()].name), nth_seed(7, n));
+    const Outcome outcome = judge.judge(gen::generate(nth_seed(6, n)), *jit, depth_of(n));
     EXPECT_NE(outcome.judgement.verdict, Verdict::kNotJudged);
     EXPECT_NE(outcome.judgement.verdict, Verdict::kCrash) << listing(outcome.judgement);
     compared += outcome.stage == Stage::kCompared;

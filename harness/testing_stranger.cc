@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "harness/testing_stranger.h"
 
+#include <initializer_list>
 #include <utility>
 #include <vector>
+
+#include "core/rng.h"
+#include "invariants/platform.h"
 
 namespace plumb::harness {
 namespace {
@@ -18,7 +22,14 @@ constexpr Word kWords[] = {
     {"bpf[0]", forget_registers<0>},
     {"bpf[1 ... 5]", forget_registers<1, 5>},
     {"bpf[6 ... 9]", forget_registers<6, 9>},
-    {"bpf[10]", forget_registers<10>, [](NativeFunction& f) { f.r10_register = {}; }},
+    {"bpf[10]", forget_registers<10>},
+    // A function with a register of its own for R10 has its BPF stack elsewhere.
+    {"r10_register",
+     [](JitInfo& i) {
+       i.registers.bpf[10] = {};
+       i.contract.bpf_stack = BpfStack::kUnknown;
+     },
+     [](NativeFunction& f) { f.r10_register = {}; }},
     {"r10_bias", [](JitInfo& i) { i.registers.r10_bias.reset(); }},
     {"frame_pointer",
      [](JitInfo& i) {
@@ -62,6 +73,77 @@ class ChangedImage final : public jit::LoadedImage {
   Image image_;
 };
 
+NativeRegister any_register(Rng& rng) {
+  const std::uint64_t number = rng.below(NativeRegister::kRegisters + 8);
+  if (number < 16) return static_cast<std::uint8_t>(number);
+  return number % 2 == 0 ? NativeRegister::none() : NativeRegister();
+}
+
+// What is passed is passed somewhere.
+NativeRegister any_real_register(Rng& rng) {
+  const NativeRegister native = any_register(rng);
+  return native.is_none() ? NativeRegister() : native;
+}
+
+template <typename T>
+T any_of(Rng& rng, std::initializer_list<T> values) {
+  return values.begin()[rng.below(values.size())];
+}
+
+void say_anything(Rng& rng, jit::JitInfo& info) {
+  const auto often = [&rng] { return rng.below(3) != 0; };
+  RegisterMap& map = info.registers;
+  for (NativeRegister& native : map.bpf) {
+    if (!often()) native = any_register(rng);
+  }
+  if (!often()) map.frame_pointer = any_register(rng);
+  if (!often()) map.r10_bias.reset();
+  if (!often()) map.r10_bias = static_cast<std::int32_t>(rng.below(512)) - 256;
+  for (NativeRegister& native : map.helper_argument) {
+    if (!often()) native = any_real_register(rng);
+  }
+  if (!often()) map.helper_result = invariants::platform(info.arch).result_register;
+  for (NativeRegister* native :
+       {&map.entry_context, &map.entry_context_size, &map.entry_stack, &map.entry_stack_size}) {
+    if (!often()) *native = any_real_register(rng);
+  }
+  Contract& contract = info.contract;
+  const auto tristate = [&rng] {
+    return any_of(rng, {Tristate::kUnknown, Tristate::kNo, Tristate::kYes});
+  };
+  const auto side = [&rng] { return any_of(rng, {Side::kUnknown, Side::kCallee, Side::kCaller}); };
+  contract.empty_slot_consumes_count = tristate();
+  contract.calls_keep_count = rng.below(2) != 0;
+  contract.call_alignment = any_of(rng, {0, 8, 16, 32, 64});
+  contract.sp_at_calls = any_of(
+      rng, {SpAtCalls::kUnknown, SpAtCalls::kConstant, SpAtCalls::kByKind, SpAtCalls::kVaries});
+  contract.result_bits = any_of(rng, {0, 32, 64});
+  contract.bpf_stack = any_of(rng, {BpfStack::kUnknown, BpfStack::kInFrame, BpfStack::kElsewhere});
+  contract.division_by_zero =
+      any_of(rng, {DivisionByZero::kUnknown, DivisionByZero::kRfc, DivisionByZero::kEndsProgram});
+  contract.r6_r9_saved_by = side();
+  contract.r10_moved_by = side();
+  contract.r10_only_where_used = tristate();
+  info.landing.pad = any_of(
+      rng, {LandingPad::kUnknown, LandingPad::kNone, LandingPad::kEndbr64, LandingPad::kBti});
+  info.landing.call_preamble = any_of(rng, {0, 16});
+}
+
+void show_anything(std::uint64_t seed, Image& image) {
+  Rng rng(seed);
+  for (NativeFunction& function : image.functions) {
+    if (rng.below(4) == 0) function.insn_offsets.clear();
+    if (rng.below(4) == 0) function.stack_size.reset();
+    if (rng.below(4) == 0) function.r10_register = any_register(rng);
+    if (rng.below(4) == 0) function.stack_size = static_cast<std::uint32_t>(rng.below(1024));
+    if (rng.below(4) == 0) function.tail_call_entry.reset();
+    if (rng.below(4) == 0) {
+      function.tail_call_entry = static_cast<std::uint32_t>(rng.below(function.size));
+    }
+    function.tail_call_entry_unknown = !function.tail_call_entry && rng.below(2) == 0;
+  }
+}
+
 }  // namespace
 
 std::span<const Word> all_words() { return kWords; }
@@ -100,6 +182,13 @@ std::unique_ptr<jit::Jit> stranger(std::unique_ptr<jit::Jit> real, std::span<con
     }
   };
   return std::make_unique<ChangedJit>(std::move(real), change_info, change_image);
+}
+
+std::unique_ptr<jit::Jit> talker(std::unique_ptr<jit::Jit> real, std::uint64_t seed) {
+  Rng rng(seed);
+  return std::make_unique<ChangedJit>(
+      std::move(real), [&rng](JitInfo& info) { say_anything(rng, info); },
+      [images = rng.next()](Image& image) { show_anything(images, image); });
 }
 
 }  // namespace plumb::harness

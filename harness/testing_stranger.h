@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
@@ -40,5 +41,9 @@ class ChangedJit final : public jit::Jit {
 // The JIT, as a plugin that leaves these words out.
 [[nodiscard]] std::unique_ptr<jit::Jit> stranger(std::unique_ptr<jit::Jit> real,
                                                  std::span<const Word> words);
+
+// The JIT, as a plugin whose contract and images say anything that such a plugin may say. Little of
+// it is so.
+[[nodiscard]] std::unique_ptr<jit::Jit> talker(std::unique_ptr<jit::Jit> real, std::uint64_t seed);
 
 }  // namespace plumb::harness

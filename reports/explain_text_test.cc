@@ -37,6 +37,9 @@ class Explaining : public testing::Test {
         ".case 1\n.program entry\n.function main\n.stack 12\n r0 = 7\n exit\n"
         ".program other\n.function main\n r0 = 1\n exit\n");
     image_.jit = "testing-1-x86_64";
+    run_.entry_sp = kEntrySp;
+    image_.registers.bpf[10] = 5;
+    image_.registers.frame_pointer = 5;
     image_.placement.stubs = {0x1000, 0x10000};
     image_.placement.routines = 0x1000 + 0xc000;
     NativeFunction native;
@@ -120,6 +123,27 @@ TEST_F(Explaining, DrawsTheFrameWithTheHighAddressAtTheTop) {
             "               +----------------------------------------------------+\n"
             "         fp-24 | push rbx                                           |\n"
             "               +----------------------------------------------------+\n");
+}
+
+// A plugin that says no more than where its functions lie.
+TEST_F(Explaining, SaysWhatIsNotKnown) {
+  image_.registers = {};
+  image_.functions[0].insn_offsets.clear();
+  image_.functions[0].stack_size.reset();
+  run_.events[0].at.slot = -1;
+  const std::string code = code_text(explained());
+  EXPECT_THAT(code, HasSubstr("17 bytes, BPF stack unknown\n"));
+  EXPECT_THAT(code,
+              HasSubstr("  of unknown instructions                      |   +0x0  push rbp\n"));
+  EXPECT_THAT(code, Not(HasSubstr("prologue")));
+  EXPECT_EQ(frames_text(explained(), 0),
+            "Frames at event 0: high address at the top, as the prologues stored them\n"
+            "  activation 0: entry.main\n"
+            "               +----------------------------------------------------+\n"
+            "            sp | return address                                     |\n"
+            "               +----------------------------------------------------+\n");
+  EXPECT_THAT(trace_text(explained()), HasSubstr("leaves the oracle's path at event 0"));
+  EXPECT_THAT(explain_text(explained()), HasSubstr("entry.main"));
 }
 
 TEST_F(Explaining, MarksTheFirstDivergence) {
