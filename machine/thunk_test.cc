@@ -294,6 +294,24 @@ TEST_F(MachineX86_64, FollowsThunksThatDropWhatTheyCallWith) {
   }
 }
 
+// Call depth tracking: 16 calls that fill the return stack buffer, then one return for them all.
+TEST_F(MachineX86_64, FollowsAReturnThunkThatFillsTheReturnStackBuffer) {
+  TestImage t(arena_);
+  t.function(0, 0);
+  t.slot(bpf_call_function(1)).call(t.image.entry + 0x40);
+  t.slot(bpf_exit()).jump(t.image.entry + 0x80).body_end();
+  t.align(0x40).function(0, 1);
+  t.slot(bpf_exit()).jump(t.image.entry + 0x80).body_end();
+  t.align(0x80).thunk("__x86_return_thunk");
+  for (int i = 0; i < 16; ++i) t.call(t.here() + 6).bytes({0xcc});  // call over; int3; over:
+  t.bytes({0x48, 0x81, 0xc4, 0x80, 0, 0, 0, 0xc3});                 // add rsp, 128; ret
+  for (const RunOptions& options : kEveryDepth) {
+    const MachineRun& r = run(t, options);
+    EXPECT_EQ(r.stop, StopReason::kReturned) << r.detail;
+    EXPECT_EQ(kinds(r), (Kinds{kCall, kReturn, kExit}));
+  }
+}
+
 TEST_P(MachineThunks, LeadHelpersBackToFunctions) {
   for (const bool is_jump : {false, true}) {
     TestImage t = image();
