@@ -187,6 +187,7 @@ Result<void> ImageReader::read_offsets(const plumb_native_function& from, const 
 
 Result<void> ImageReader::check_apart() {
   std::vector<Range> code;
+  code.reserve(out_.functions.size());
   for (const NativeFunction& function : out_.functions) {
     code.push_back({function.address, function.size});
   }

@@ -19,7 +19,7 @@
 namespace plumb::jit {
 
 // Bytes of a struct from its beginning to the end of a field.
-#define PLUMB_UP_TO(type, field) (offsetof(type, field) + sizeof(type::field))
+#define PLUMB_UP_TO(type, field) (offsetof(type, field) + sizeof(decltype(type::field)))
 
 // What a struct cannot do without. It never grows: plugins that were built before a field was added
 // do not have it.
@@ -70,6 +70,12 @@ template <typename T>
   return copy_of<T>(from, size);
 }
 
+// The i-th element of an array whose elements lie stride bytes apart.
+template <typename T>
+[[nodiscard]] const T* element_at(const T* first, std::size_t stride, std::size_t i) {
+  return reinterpret_cast<const T*>(reinterpret_cast<const std::byte*>(first) + i * stride);
+}
+
 // An array that a plugin describes. What it points to is not looked at before at().
 template <typename T>
 struct PluginList {
@@ -96,17 +102,17 @@ struct PluginList {
 
   // Of a list that was checked.
   [[nodiscard]] Result<T> at(std::size_t i) const {
-    const auto* const bytes = reinterpret_cast<const std::byte*>(first) + i * stride;
+    const T* const entry = element_at(first, stride, i);
     std::size_t size = stride;
     if constexpr (requires(const T& element) { element.struct_size; }) {
-      const auto filled = copy_of<std::uint32_t>(bytes, sizeof(std::uint32_t));
+      const auto filled = copy_of<std::uint32_t>(entry, sizeof(std::uint32_t));
       if (filled < kLeast<T> || filled > stride) {
         return out_of_range(fmt::format("{}.struct_size", element(i)), filled,
                             fmt::format("from {} to {}_stride, {}", kLeast<T>, of, stride));
       }
       size = filled;
     }
-    return copy_of<T>(bytes, size);
+    return copy_of<T>(entry, size);
   }
 
  private:

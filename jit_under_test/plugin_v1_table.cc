@@ -91,7 +91,7 @@ class V1Request {
       functions += one.function_count;
     }
     for (std::uint32_t a = 0; a < from.array_count; ++a) {
-      const auto* one = PLUMB_AT(plumb_prog_array, from.arrays, from.array_stride, a);
+      const auto* one = element_at(from.arrays, from.array_stride, a);
       arrays_.push_back({sizeof(plumb_v1_prog_array), one->slot_count, one->slots});
     }
     request_ = {sizeof(request_),  from.program_count, programs_.data(),     from.array_count,
@@ -101,11 +101,11 @@ class V1Request {
 
  private:
   static const plumb_program& program(const plumb_load_request& from, std::uint32_t p) {
-    return *PLUMB_AT(plumb_program, from.programs, from.program_stride, p);
+    return *element_at(from.programs, from.program_stride, p);
   }
   void add_functions(const plumb_program& from) {
     for (std::uint32_t f = 0; f < from.function_count; ++f) {
-      const auto* one = PLUMB_AT(plumb_function, from.functions, from.function_stride, f);
+      const auto* one = element_at(from.functions, from.function_stride, f);
       functions_.push_back({.struct_size = sizeof(plumb_v1_function),
                             .flags = one->flags,
                             .name = one->name,
