@@ -115,6 +115,13 @@ for command in explain "minimize -o $scratch/small.bpf" check "fuzz --runs 1 --o
   expect 2 refused $command $file --jit EXIT_IN_CONSTRUCTOR
   [ "$(wc -l <"$err")" = 1 ] && [ ! -s "$out" ] || complain "not refused in one line"
 done
+# An interpreter for second opinions is opened where it can do no harm, first.
+mkdir -p "$scratch/plugins/interpreters"
+cp "$plugins/EXIT_IN_CONSTRUCTOR.so" "$scratch/plugins/interpreters/"
+all=$plugins plugins=$scratch/plugins
+expect 2 interpreter explain "$case" --jit "$bystander"
+[ "$(wc -l <"$err")" = 1 ] && [ ! -s "$out" ] || complain "not refused in one line"
+plugins=$all
 expect 1 isolated --isolate check "$case" --jit "ABORT,$bystander"
 
 for job in $jobs; do wait "$job" || failed=1; done
