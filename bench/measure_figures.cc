@@ -19,7 +19,7 @@ struct FiguresOrReason {
 }  // namespace plumb::bench
 
 template <>
-struct plumb::harness::Members<plumb::bench::FiguresOrReason> {
+struct plumb::Members<plumb::bench::FiguresOrReason> {
   static constexpr std::tuple value{&plumb::bench::FiguresOrReason::figures,
                                     &plumb::bench::FiguresOrReason::reason};
 };

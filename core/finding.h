@@ -38,8 +38,9 @@ enum class Verdict : std::uint8_t {
   kUndefined,      // the oracle does not define the case
   kViolation,      // an invariant is broken
   kRefused,        // the JIT did not compile what it should have
-  kCrash,          // JIT, emulator or plugin died or reported an internal error
+  kCrash,          // JIT or emulator died
   kSecondOpinion,  // the second interpreter and the oracle disagree
+  kPluginFailed,   // what holds the JIT is wrong: nothing is said about the JIT itself
 };
 
 [[nodiscard]] std::string_view verdict_name(Verdict verdict);
@@ -78,7 +79,8 @@ struct Judgement {
   // The one that names the finding, then the others in the order in which they were seen.
   std::vector<Violation> violations;
   std::string known{};  // name of the waiver, where known bugs explain all of them
-  // Not applicable, undefined, refused, crash: why. Of the first two a phrase without numbers.
+  // Not applicable, undefined, refused, crash, plugin failed: why. Of the first two a phrase
+  // without numbers.
   std::string reason;
   SecondOpinion opinion{};
   std::vector<RowAnswer> answers{};  // by row of the invariant table; empty: nothing was compared

@@ -78,6 +78,8 @@ std::string_view verdict_name(Verdict verdict) {
       return "crash";
     case Verdict::kSecondOpinion:
       return "second-opinion";
+    case Verdict::kPluginFailed:
+      return "plugin failed";
   }
   return "?";
 }

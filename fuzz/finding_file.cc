@@ -10,7 +10,7 @@
 #include <tuple>
 
 #include "core/case_text.h"
-#include "harness/codec.h"
+#include "core/codec.h"
 #include "harness/corpus.h"
 #include "harness/isolate.h"
 
@@ -27,7 +27,7 @@ struct Written {
 }  // namespace plumb::fuzz
 
 template <>
-struct plumb::harness::Members<plumb::fuzz::Written> {
+struct plumb::Members<plumb::fuzz::Written> {
   static constexpr std::tuple value{&plumb::fuzz::Written::ok, &plumb::fuzz::Written::text};
 };
 

@@ -46,6 +46,10 @@ Step JitFuzzer::run(std::span<const std::uint8_t> input) {
     const Execution execution = oracle::run(read.value, jits_[i]->info().contract);
     const harness::Outcome outcome = judge_.judge(read.value, execution, *jits_[i], depth);
     funnels_[i].add(outcome, execution);
+    if (outcome.judgement.verdict == Verdict::kPluginFailed) {
+      step.plugin_failure =
+          fmt::format("{}: {}", jits_[i]->info().name, harness::plugin_failure(outcome.judgement));
+    }
     step.compared |= outcome.stage == harness::Stage::kCompared;
     if (!harness::is_finding(outcome.judgement)) continue;
     const Signature& signature = outcome.judgement.signature;

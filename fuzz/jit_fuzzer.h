@@ -29,6 +29,7 @@ struct NewFinding : Finding {
 struct Step {
   bool compared = false;  // under at least one JIT: worth keeping in a corpus
   std::vector<NewFinding> findings;
+  std::string plugin_failure{};  // one line; empty: none failed
 };
 
 // The part that all JIT targets share: an input becomes a case, and is judged under every JIT, in

@@ -134,7 +134,8 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
   }
 #endif
   target().process = getpid();
-  auto jits = jit::open_jits(target().line.plugins, target().line.jits);
+  // The engine looks at the coverage of this process, and watches it.
+  auto jits = jit::open_jits(target().line.plugins, target().line.jits, jit::Isolation::kNone);
   if (!jits) unusable(jits.error().str());
   auto waivers = harness::read_waivers(target().line.known);
   if (!waivers) unusable(waivers.error().str());
@@ -155,6 +156,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::span input(data, size);
   target().watch.begin_input(input);
   const fuzz::Step step = target().fuzzer->run(input);
+  if (!step.plugin_failure.empty()) {
+    target().watch.end_input();
+    unusable(step.plugin_failure);
+  }
   const fuzz::NewFinding* stop = nullptr;  // the first that ends the run
   for (const fuzz::NewFinding& finding : step.findings) {
     if (report(input, finding) && stop == nullptr) stop = &finding;

@@ -18,8 +18,8 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/death.h"
 #include "harness/corpus.h"
-#include "harness/loss.h"
 
 namespace plumb::fuzz {
 namespace {
@@ -68,12 +68,6 @@ std::string artefact_path(std::string_view input, const WatchOptions& options) {
   std::uint64_t hash = 0xcbf29ce484222325u;  // FNV-1a
   for (const char byte : input) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3u;
   return fmt::format("{}crash-{:016x}", options.artefact_prefix, hash);
-}
-
-harness::Death death_of(int status) {
-  using Kind = harness::Death::Kind;
-  if (WIFSIGNALED(status)) return {.kind = Kind::kSignal, .number = WTERMSIG(status)};
-  return {.kind = Kind::kExit, .number = WEXITSTATUS(status)};
 }
 
 }  // namespace
@@ -138,8 +132,8 @@ void Watch::end() {
 
 int Watch::status_for(const TargetEnd& end, const WatchOptions& options) const {
   const Shared& shared = shared_[0];
-  const harness::Death death = death_of(end.status);
-  const bool by_exit = death.kind == harness::Death::Kind::kExit;
+  const Death death = death_of(end.status);
+  const bool by_exit = death.kind == Death::Kind::kExit;
   const std::string_view input(reinterpret_cast<const char*>(shared.input),
                                std::min<std::size_t>(shared.size, kMostBytes));
   const bool lost = shared.judging && !is_kept(input, options);

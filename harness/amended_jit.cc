@@ -12,6 +12,7 @@ class AmendedImage final : public jit::LoadedImage {
       : loaded_(std::move(loaded)), image_(std::move(image)) {}
 
   [[nodiscard]] const Image& image() const override { return image_; }
+  [[nodiscard]] Result<void> unload() override { return loaded_->unload(); }
 
  private:
   std::unique_ptr<jit::LoadedImage> loaded_;

@@ -27,6 +27,7 @@ bool had_its_chance(Verdict verdict) {
     case Verdict::kNotJudged:
     case Verdict::kNotApplicable:
     case Verdict::kUndefined:
+    case Verdict::kPluginFailed:
       return false;
   }
   return false;
@@ -111,6 +112,10 @@ class Checking {
   }
 
   void accept(std::uint64_t item, Outcome outcome) {
+    if (outcome.judgement.verdict == Verdict::kPluginFailed) {
+      report_.harness_failures.push_back(
+          fmt::format("{}: {}", name_of(item), plugin_failure(outcome.judgement)));
+    }
     report_.rows[item].judgement = std::move(outcome.judgement);
     report_.rows[item].stage = outcome.stage;
   }

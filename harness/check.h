@@ -35,7 +35,7 @@ struct CheckOptions {
   InterpreterList interpreters;  // asked for a second opinion; outlive the check
 };
 
-// One case under one JIT. Nobody judged it where the harness failed on it, which
+// One case under one JIT. Nobody judged it where the harness or the plugin failed on it, which
 // CheckReport::harness_failures tells.
 struct CheckRow {
   std::size_t case_index = 0;
@@ -61,7 +61,7 @@ struct CheckReport {
     Waiver waiver;
   };
   std::vector<Stale> stale;
-  std::vector<std::string> harness_failures;  // where we are wrong ourselves
+  std::vector<std::string> harness_failures;  // where we are wrong ourselves, or a plugin is
 
   // 0 all conforms, 1 a finding that no waiver covers or anything unexpected or stale, 3 the
   // harness failed.

@@ -46,6 +46,16 @@ TEST(Check, AFindingWithoutAWaiverIsAFinding) {
   EXPECT_EQ(report.status(), 1);
 }
 
+// What is wrong is not the JIT: nobody judged it.
+TEST(Check, APluginThatFailsIsNoFinding) {
+  const CheckReport report = check_one(named(""), [](const Case&) { return Status::kBroken; });
+  EXPECT_EQ(report.rows[0].judgement.verdict, Verdict::kPluginFailed);
+  EXPECT_FALSE(is_finding(report.rows[0].judgement));
+  ASSERT_EQ(report.harness_failures.size(), 1u);
+  EXPECT_TRUE(report.harness_failures[0].ends_with("the plugin failed: as it was told"));
+  EXPECT_EQ(report.status(), 3);
+}
+
 TEST(Check, AWaiverOfTheCaseCoversItsFinding) {
   const CheckReport report =
       check_one(named(".waive jit-accepts.fake.x86_64.- fake-* reason\n"), refuse);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "harness/codec.h"
+#include "core/codec.h"
 
 #include <gtest/gtest.h>
 
@@ -148,16 +148,18 @@ struct Grown {
 };
 
 }  // namespace
+}  // namespace plumb::harness
 
 template <>
-struct Members<Known> {
-  static constexpr std::tuple value{&Known::a, &Known::b};
+struct plumb::Members<plumb::harness::Known> {
+  static constexpr std::tuple value{&plumb::harness::Known::a, &plumb::harness::Known::b};
 };
 template <>
-struct Members<Grown> {
-  static constexpr std::tuple value{&Grown::a, &Grown::b};
+struct plumb::Members<plumb::harness::Grown> {
+  static constexpr std::tuple value{&plumb::harness::Grown::a, &plumb::harness::Grown::b};
 };
 
+namespace plumb::harness {
 namespace {
 
 // What encode() and decode() assert: a member that a list forgets would not be sent.

@@ -9,12 +9,12 @@
 #include "core/case_text.h"
 #include "invariants/invariants.h"
 
-namespace plumb::harness {
+namespace plumb {
 namespace {
 
 std::optional<std::string_view> lasting_name(std::string_view name) {
-  for (const std::string_view own :
-       {kJitAccepts, kJitSurvives, kEmulatorSurvives, kSecondOpinion}) {
+  for (const std::string_view own : {harness::kJitAccepts, harness::kJitSurvives,
+                                     harness::kEmulatorSurvives, harness::kSecondOpinion}) {
     if (own == name) return own;
   }
   const auto table = invariants::invariant_table();
@@ -50,4 +50,4 @@ bool CustomCoding<Case>::decode(Decoder& decoder, Case& value) {
   return true;
 }
 
-}  // namespace plumb::harness
+}  // namespace plumb

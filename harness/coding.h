@@ -5,20 +5,20 @@
 #include <tuple>
 
 #include "core/case.h"
+#include "core/codec.h"
 #include "core/finding.h"
-#include "harness/codec.h"
 #include "harness/judge.h"
 #include "harness/kernel_tests.h"
 #include "harness/minimize.h"
 
-// What the values that child processes send are made of (harness/codec.h).
-namespace plumb::harness {
+// What the values that child processes send are made of (core/codec.h).
+namespace plumb {
 
 template <>
 struct Enumerators<Verdict> {
   // A judgement that nobody made is none to send.
   static constexpr Verdict first = Verdict::kConforms;
-  static constexpr Verdict last = Verdict::kSecondOpinion;
+  static constexpr Verdict last = Verdict::kPluginFailed;
 };
 template <>
 struct Enumerators<SecondOpinion::Status> {
@@ -36,19 +36,19 @@ struct Enumerators<NotApplicableReason> {
   static constexpr auto last = static_cast<NotApplicableReason>(kNotApplicableReasons - 1);
 };
 template <>
-struct Enumerators<Stage> {
-  static constexpr auto first = Stage::kGenerated;
-  static constexpr auto last = Stage::kCompared;
+struct Enumerators<harness::Stage> {
+  static constexpr auto first = harness::Stage::kGenerated;
+  static constexpr auto last = harness::Stage::kCompared;
 };
 template <>
-struct Enumerators<KernelTestOutcome::Verdict> {
-  static constexpr auto first = KernelTestOutcome::Verdict::kPassed;
-  static constexpr auto last = KernelTestOutcome::Verdict::kHarnessFailed;
+struct Enumerators<harness::KernelTestOutcome::Verdict> {
+  static constexpr auto first = harness::KernelTestOutcome::Verdict::kPassed;
+  static constexpr auto last = harness::KernelTestOutcome::Verdict::kHarnessFailed;
 };
 template <>
-struct Enumerators<KernelTestOutcome::Oracle> {
-  static constexpr auto first = KernelTestOutcome::Oracle::kNotAsked;
-  static constexpr auto last = KernelTestOutcome::Oracle::kUndefined;
+struct Enumerators<harness::KernelTestOutcome::Oracle> {
+  static constexpr auto first = harness::KernelTestOutcome::Oracle::kNotAsked;
+  static constexpr auto last = harness::KernelTestOutcome::Oracle::kUndefined;
 };
 
 template <>
@@ -81,18 +81,20 @@ struct Members<Judgement> {
       &Judgement::opinion, &Judgement::answers,   &Judgement::known,      &Judgement::detail};
 };
 template <>
-struct Members<Outcome> {
-  static constexpr std::tuple value{&Outcome::judgement, &Outcome::stage};
+struct Members<harness::Outcome> {
+  static constexpr std::tuple value{&harness::Outcome::judgement, &harness::Outcome::stage};
 };
 template <>
-struct Members<Minimised> {
-  static constexpr std::tuple value{&Minimised::value, &Minimised::attempts, &Minimised::complete};
+struct Members<harness::Minimised> {
+  static constexpr std::tuple value{&harness::Minimised::value, &harness::Minimised::attempts,
+                                    &harness::Minimised::complete};
 };
 template <>
-struct Members<KernelTestOutcome> {
-  static constexpr std::tuple value{&KernelTestOutcome::verdict, &KernelTestOutcome::reason,
-                                    &KernelTestOutcome::oracle,
-                                    &KernelTestOutcome::undefined_reason, &KernelTestOutcome::ran};
+struct Members<harness::KernelTestOutcome> {
+  static constexpr std::tuple value{
+      &harness::KernelTestOutcome::verdict, &harness::KernelTestOutcome::reason,
+      &harness::KernelTestOutcome::oracle, &harness::KernelTestOutcome::undefined_reason,
+      &harness::KernelTestOutcome::ran};
 };
 
 // A name of an invariant (or one of harness/judge.h): it lives as long as the program.
@@ -109,4 +111,4 @@ struct CustomCoding<Case> {
   static bool decode(Decoder& decoder, Case& value);
 };
 
-}  // namespace plumb::harness
+}  // namespace plumb

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "core/case_text.h"
-#include "harness/codec.h"
+#include "core/codec.h"
 #include "harness/corpus.h"
 #include "harness/isolate.h"
 #include "harness/minimize_isolated.h"
@@ -23,11 +23,15 @@ struct Described {
   std::string report;
 };
 
+}  // namespace plumb::harness
+
 template <>
-struct Members<Described> {
-  static constexpr std::tuple value{&Described::message, &Described::report};
+struct plumb::Members<plumb::harness::Described> {
+  static constexpr std::tuple value{&plumb::harness::Described::message,
+                                    &plumb::harness::Described::report};
 };
 
+namespace plumb::harness {
 namespace {
 
 constexpr double kSecondsToDescribe = 20.0;

@@ -7,10 +7,10 @@
 #include <tuple>
 
 #include "core/case.h"
+#include "core/codec.h"
 #include "core/image.h"
 #include "core/machine_run.h"
 #include "core/result.h"
-#include "harness/codec.h"
 #include "jit_under_test/jit.h"
 
 namespace plumb::harness {
@@ -51,12 +51,12 @@ inline constexpr std::array kFigures = {
 // Of a run at kFull that returned.
 [[nodiscard]] FrameFigures figures_of(const Case& value, const Image& image, const MachineRun& run);
 
+}  // namespace plumb::harness
+
 template <>
-struct Members<FrameFigures> {
+struct plumb::Members<plumb::harness::FrameFigures> {
   static constexpr std::tuple value{
-#define PLUMB_FIGURE(member, name, text) &FrameFigures::member,
+#define PLUMB_FIGURE(member, name, text) &plumb::harness::FrameFigures::member,
 #include "harness/frame_figures.inc"
   };
 };
-
-}  // namespace plumb::harness

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "core/check.h"
@@ -21,6 +22,36 @@ namespace plumb::harness {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// What plugins failed at, each failure once: with the first case and how many cases there were.
+class PluginFailures {
+ public:
+  void add(std::size_t jit, const std::string& failure, std::uint64_t number) {
+    auto it = seen_.find({jit, failure});
+    if (it == seen_.end() && seen_.size() < kMost)
+      it = seen_.emplace(Key{jit, failure}, Seen{}).first;
+    if (it == seen_.end()) return;  // there are enough to tell that the plugin is of no use
+    it->second.first = std::min(it->second.first, number);
+    ++it->second.count;
+  }
+
+  void tell(FuzzReport& report) const {
+    for (const auto& [key, seen] : seen_) {
+      add_failure(report, fmt::format("{}: {} (case {}, {} in all)", report.jits[key.first].name,
+                                      key.second, seen.first, seen.count));
+    }
+  }
+
+ private:
+  using Key = std::pair<std::size_t, std::string>;
+  struct Seen {
+    std::uint64_t first = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t count = 0;
+  };
+  static constexpr std::size_t kMost = 50;
+
+  std::map<Key, Seen> seen_;
+};
 
 class Fuzzing {
  public:
@@ -43,6 +74,7 @@ class Fuzzing {
   FuzzReport run() {
     make_findings_directory(report_, options_);
     run_cases();
+    plugin_failures_.tell(report_);
     report_.seconds = elapsed();
     for (std::size_t i = 0; i < jits_.size(); ++i) {
       JitFuzzReport& jit = report_.jits[i];
@@ -111,6 +143,9 @@ class Fuzzing {
   }
 
   void add(const FuzzItem& where, const Judgement& judgement) {
+    if (judgement.verdict == Verdict::kPluginFailed) {
+      return plugin_failures_.add(where.jit, plugin_failure(judgement), where.number);
+    }
     auto& findings = report_.jits[where.jit].findings;
     const Signature& signature = judgement.signature;
     auto it = std::ranges::find(findings, signature, &FuzzFinding::signature);
@@ -171,6 +206,7 @@ class Fuzzing {
   SharedFunnels funnels_;
   std::vector<std::unique_ptr<FuzzWorker>> workers_;  // by job; made in the child
   std::vector<FunnelCounts> lost_;                    // by JIT: cases that killed their process
+  PluginFailures plugin_failures_;
   Clock::time_point begin_;
   FuzzReport report_;
 };

@@ -60,6 +60,23 @@ TEST(FuzzDriver, FindsMinimisesAndCounts) {
   EXPECT_FALSE(jit.zero_stages.empty());
 }
 
+// Once, not for each case; and no finding against the JIT.
+TEST(FuzzDriver, APluginThatFailsIsToldOnce) {
+  const auto jits = jits_that([](const Case&) { return Status::kBroken; });
+  for (const unsigned jobs : {1u, 2u}) {
+    FuzzOptions options = options_for(200);
+    options.jobs = jobs;
+    const FuzzReport report = fuzz(jits, options);
+    EXPECT_TRUE(report.jits[0].findings.empty());
+    EXPECT_EQ(report.jits[0].funnel.counts.compiled, 0u);
+    ASSERT_EQ(report.harness_failures.size(), 1u);
+    EXPECT_EQ(report.harness_failures[0],
+              fmt::format("fake-1: the plugin failed: as it was told (case 0, {} in all)",
+                          report.jits[0].funnel.counts.applicable));
+    EXPECT_EQ(report.status(), 3);
+  }
+}
+
 TEST(FuzzDriver, TheNumberOfJobsChangesNothing) {
   const auto jits = jits_that(refuses_exchanges);
   FuzzOptions options = options_for(1500);

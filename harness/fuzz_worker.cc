@@ -129,7 +129,8 @@ std::optional<Judgement> FuzzWorker::run(const FuzzItem& item, std::atomic<Activ
       judge_.judge(value, execution, *jits_[item.jit], fuzz_depth(options_, item.number));
   PLUMB_CHECK(outcome.judgement.verdict != Verdict::kNotJudged);
   funnels_.count(job_, item.jit, outcome, execution);
-  if (!is_finding(outcome.judgement)) return std::nullopt;
+  const bool is_broken = outcome.judgement.verdict == Verdict::kPluginFailed;
+  if (!is_finding(outcome.judgement) && !is_broken) return std::nullopt;
   return std::move(outcome.judgement);
 }
 

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,8 +16,10 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/child_process.h"
+#include "core/death.h"
+#include "core/record_stream.h"
 #include "core/rng.h"
-#include "harness/record_stream.h"
 #include "harness/shared_memory.h"
 
 namespace plumb::harness::isolate_detail {
@@ -30,6 +31,7 @@ constexpr int kTickMilliseconds = 100;
 constexpr int kSoonMilliseconds = 1;
 // Code under test that closes or writes to the first few descriptors does not find ours.
 constexpr int kLowestDescriptor = 100;
+constexpr Death kKilled{.kind = Death::Kind::kSignal, .number = SIGKILL};
 
 // What a child shows its parent. The child writes all but stop.
 struct Progress {
@@ -45,21 +47,6 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 std::uint64_t new_nonce() {
   static std::uint64_t children = 0;
   return nth_seed(static_cast<std::uint64_t>(getpid()), ++children);
-}
-
-void become_child_of(pid_t parent) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(1);  // it ended before that
-  setpgid(0, 0);
-  // SIGTTOU: a terminal may stop a process of another group that prints to it.
-  for (const int number : {SIGINT, SIGTERM, SIGTTOU}) signal(number, SIG_IGN);
-  // Handlers that run at exit() belong to the parent: code under test that calls it must not start
-  // them. The last one that is registered runs first.
-  PLUMB_CHECK(on_exit([](int status, void*) { _exit(status); }, nullptr) == 0);
-  const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-  PLUMB_CHECK(nothing >= 0);
-  PLUMB_CHECK(dup2(nothing, STDIN_FILENO) >= 0 && dup2(nothing, STDOUT_FILENO) >= 0);
-  close(nothing);
 }
 
 // One process at a time that works on the items of one job.
@@ -94,6 +81,9 @@ class Job {
     if (child_ == 0) {
       mark_failed_checks(&progress_.check_failed);
       become_child_of(parent);
+      silence(STDIN_FILENO);
+      silence(STDOUT_FILENO);
+      limit_memory(loop_.memory);
       const int high = fcntl(ends[1], F_DUPFD_CLOEXEC, kLowestDescriptor);
       if (high >= 0) close(ends[1]);
       run_items(high >= 0 ? high : ends[1], nonce);
@@ -232,24 +222,40 @@ class Job {
     const std::uint64_t item = progress_.item;
     const bool plausible = is_reached(item) && item < loop_.items;
     next_ = plausible ? item : first_;
-    Death death = death_of(status);
+    Death death = how_it_ended(status);
     // All before the item were done, and maybe it was, too.
     const std::uint64_t judged = progress_.judged;
     if (!plausible || judged < count_before(item) || judged > count_before(item) + 1) {
       death = {.kind = Death::Kind::kDamaged};
     }
+    if (death == kKilled) {
+      if (judged > count_before(item)) return go_on_behind(item);  // its result is here
+      if (killed_ != item) return try_again(item);
+      death = killed_twice(oom_kills_, loop_.oom_kills());
+    }
     loop_.on_loss(next_, {.activity = progress_.activity, .death = death});
+    go_on_behind(next_);
+  }
+
+  void go_on_behind(std::uint64_t item) {
     damaged_ = false;
-    next_ = next_after(next_);
+    next_ = next_after(item);
     start();
   }
 
-  [[nodiscard]] Death death_of(int status) const {
+  // Whoever sent that signal, we did not: once is no reason to blame the item.
+  void try_again(std::uint64_t item) {
+    killed_ = item;
+    oom_kills_ = loop_.oom_kills();
+    --progress_.begun;
+    start();
+  }
+
+  [[nodiscard]] Death how_it_ended(int status) const {
     if (progress_.check_failed) return {.kind = Death::Kind::kCheckFailed};
     if (damaged_) return {.kind = Death::Kind::kDamaged};
     if (timed_out_) return {.kind = Death::Kind::kTimeout};
-    if (WIFSIGNALED(status)) return {.kind = Death::Kind::kSignal, .number = WTERMSIG(status)};
-    return {.kind = Death::Kind::kExit, .number = WEXITSTATUS(status)};
+    return death_of(status);
   }
 
   const Loop& loop_;
@@ -262,6 +268,8 @@ class Job {
   RecordReader reader_{0};
   std::optional<Record> end_;
   bool damaged_ = false;
+  std::optional<std::uint64_t> killed_;  // the last item over which a child died of SIGKILL
+  std::int64_t oom_kills_ = 0;           // when it was tried again
   std::uint64_t last_item_ = 0;
   Clock::time_point last_change_;
   bool timed_out_ = false;

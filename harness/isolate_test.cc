@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "harness/shared_memory.h"
 
 namespace plumb::harness {
 namespace {
@@ -337,6 +339,65 @@ TEST(IsolateFrom, WhatIsPrintedOnStdout) {
   std::fflush(stdout);
   EXPECT_EQ(testing::internal::GetCapturedStdout(), "of the parent, not yet written ");
   expect_lost(log, {Death::Kind::kExit, 0});
+}
+
+// ---- SIGKILL, which need not have come from what is under test ----
+
+// Dies of it over item 1, so many times; what the system's count of such deaths does meanwhile.
+Log run_killed(std::uint64_t times, const std::function<std::int64_t()>& oom_kills) {
+  const SharedArray<std::atomic<std::uint64_t>> tries(1);
+  return run_logged(
+      {.items = 3,
+       .seconds_per_item = 10,
+       .oom_kills = oom_kills,
+       .work = [&](std::uint64_t item, unsigned, std::atomic<Activity>& activity) -> Result {
+         activity = Activity::kCompiling;
+         if (item == 1 && tries[0]++ < times) raise(SIGKILL);
+         return std::to_string(item);
+       }});
+}
+
+TEST(IsolateFrom, AnItemWhoseProcessWasKilledIsTriedOnceMore) {
+  const Log once = run_killed(1, oom_kills);
+  EXPECT_EQ(once.results.size(), 3u);
+  EXPECT_TRUE(once.deaths.empty());
+  EXPECT_EQ(once.begun, 3u);
+}
+
+TEST(IsolateFrom, AnItemThatIsKilledTwiceIsLost) {
+  const Log twice = run_killed(2, [] { return 7; });
+  EXPECT_EQ(twice.results.size(), 2u);
+  ASSERT_EQ(twice.deaths.size(), 1u);
+  EXPECT_EQ(twice.deaths.at(1), (Death{Death::Kind::kSignal, SIGKILL}));
+  EXPECT_FALSE(is_our_failure({.activity = twice.activities.at(1), .death = twice.deaths.at(1)}));
+  EXPECT_EQ(twice.begun, 3u);
+}
+
+// The system killed something for want of memory meanwhile, or does not say: nobody's finding.
+TEST(IsolateFrom, WhatTheSystemKilledIsNoFinding) {
+  std::int64_t count = 0;
+  for (const Log& log :
+       {run_killed(2, [&] { return ++count; }), run_killed(2, [] { return -1; })}) {
+    EXPECT_EQ(log.results.size(), 2u);
+    ASSERT_EQ(log.deaths.size(), 1u);
+    EXPECT_EQ(log.deaths.at(1).kind, Death::Kind::kKilledFromOutside);
+    EXPECT_TRUE(is_our_failure({.activity = Activity::kCompiling, .death = log.deaths.at(1)}));
+  }
+}
+
+// More memory than the machine has is not to be had: what asks for it is told so.
+TEST(Isolate, ChildrenGetSoMuchMemoryAndNoMore) {
+  const Log log =
+      run_logged({.items = 1,
+                  .seconds_per_item = 10,
+                  .memory = std::uint64_t{256} << 20,
+                  .work = [](std::uint64_t, unsigned, std::atomic<Activity>&) -> Result {
+                    const auto size = std::size_t{512} << 20;
+                    void* const got =
+                        mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+                    return got == MAP_FAILED ? "none" : "some";
+                  }});
+  EXPECT_EQ(log.results.at(0), "none");
 }
 
 // A verdict that cannot be read is none.

@@ -74,11 +74,13 @@ Judgement not_loaded(const jit::JitInfo& jit, jit::LoadOutcome outcome) {
       return not_applicable(std::move(outcome.reason));
     case Status::kRefused:
       return failed(jit, {Verdict::kRefused, kJitAccepts}, std::move(outcome.reason));
+    case Status::kDied:
+      return death_judgement(jit, Activity::kCompiling, std::move(outcome.reason));
     case Status::kBroken:
     case Status::kLoaded:
       break;
   }
-  return failed(jit, {Verdict::kCrash, kJitSurvives}, std::move(outcome.reason));
+  return without_comparison(Verdict::kPluginFailed, std::move(outcome.reason));
 }
 
 Judgement compared(const jit::JitInfo& jit, invariants::Checked checked) {
@@ -190,7 +192,9 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
     keep->image = std::move(loaded.image);
   }
   doing(Activity::kUnloading);
-  loaded.image.reset();
+  if (std::optional<Judgement> death = unload(loaded.image, info)) {
+    outcome.judgement = *std::move(death);
+  }
   look_for_known(value, execution, info, depth, outcome.judgement);
   doing(Activity::kIdle);
   return outcome;
@@ -249,6 +253,7 @@ bool is_finding(const Judgement& judgement) {
     case Verdict::kConforms:
     case Verdict::kNotApplicable:
     case Verdict::kUndefined:
+    case Verdict::kPluginFailed:
       return false;
     case Verdict::kViolation:
     case Verdict::kRefused:
@@ -257,6 +262,10 @@ bool is_finding(const Judgement& judgement) {
       return true;
   }
   return true;
+}
+
+std::string plugin_failure(const Judgement& judgement) {
+  return "the plugin failed: " + judgement.reason;
 }
 
 Finding finding_of(const Judgement& judgement) {
@@ -284,6 +293,14 @@ bool blames_the_case(Activity activity) {
       return false;
   }
   return false;
+}
+
+std::optional<Judgement> unload(std::unique_ptr<jit::LoadedImage>& image, const jit::JitInfo& jit) {
+  if (image == nullptr) return std::nullopt;
+  const Result<void> unloaded = image->unload();
+  image.reset();
+  if (unloaded) return std::nullopt;
+  return death_judgement(jit, Activity::kUnloading, unloaded.error().message);
 }
 
 Judgement death_judgement(const jit::JitInfo& jit, Activity activity, std::string reason) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -93,11 +94,19 @@ class Judge {
 // A judgement is a finding: something that a waiver may cover and a report has to tell.
 [[nodiscard]] bool is_finding(const Judgement& judgement);
 
+// What is reported of a judgement whose verdict is kPluginFailed: one line.
+[[nodiscard]] std::string plugin_failure(const Judgement& judgement);
+
 // What is reported of a judgement that is a finding.
 [[nodiscard]] Finding finding_of(const Judgement& judgement);
 
 // Was a process that died then busy with what is under test? Else the harness itself died.
 [[nodiscard]] bool blames_the_case(Activity activity);
+
+// Unloads the image of a trial, or of a load, and returns what is to be said of a JIT that died of
+// that; nothing: it did not.
+[[nodiscard]] std::optional<Judgement> unload(std::unique_ptr<jit::LoadedImage>& image,
+                                              const jit::JitInfo& jit);
 
 // The judgement on a JIT, an emulator or an interpreter that died of the case.
 [[nodiscard]] Judgement death_judgement(const jit::JitInfo& jit, Activity activity,

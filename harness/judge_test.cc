@@ -32,7 +32,8 @@ TEST(Judge, NamesWhatTheJitSays) {
   } rows[] = {
       {Status::kNotApplicable, Verdict::kNotApplicable, Stage::kDefined, "..."},
       {Status::kRefused, Verdict::kRefused, Stage::kApplicable, "jit-accepts.fake.x86_64.-"},
-      {Status::kBroken, Verdict::kCrash, Stage::kApplicable, "jit-survives.fake.x86_64.-"},
+      {Status::kDied, Verdict::kCrash, Stage::kApplicable, "jit-survives.fake.x86_64.-"},
+      {Status::kBroken, Verdict::kPluginFailed, Stage::kApplicable, "..."},
   };
   for (const auto& row : rows) {
     FakeJit jit([&](const Case&) { return row.status; });

@@ -93,9 +93,20 @@ std::string wrong_result(std::uint32_t got, std::uint32_t expected, Oracle oracl
                      oracle == Oracle::kDisagrees ? "; nor is that what the oracle returns" : "");
 }
 
-std::string not_loaded(const jit::LoadOutcome& loaded) {
-  const bool refused = loaded.status == jit::LoadOutcome::Status::kRefused;
-  return fmt::format("{}: {}", refused ? "not compiled" : "the JIT broke down", loaded.reason);
+KernelTestOutcome not_loaded(const jit::LoadOutcome& loaded) {
+  using Status = jit::LoadOutcome::Status;
+  switch (loaded.status) {
+    case Status::kNotApplicable:
+      return outcome_of(Verdict::kNotApplicable, loaded.reason);
+    case Status::kRefused:
+      return outcome_of(Verdict::kFailed, "not compiled: " + loaded.reason);
+    case Status::kDied:
+      return outcome_of(Verdict::kFailed, "the JIT: " + loaded.reason);
+    case Status::kBroken:
+    case Status::kLoaded:
+      break;
+  }
+  return outcome_of(Verdict::kHarnessFailed, "the plugin failed: " + loaded.reason);
 }
 
 }  // namespace
@@ -178,12 +189,7 @@ KernelTestOutcome KernelTestRunner::run_all(const jit::KernelTest& test, Case& v
   }
   doing(Activity::kCompiling);
   jit::LoadOutcome loaded = jit.load(value);
-  if (loaded.status == jit::LoadOutcome::Status::kNotApplicable) {
-    return outcome_of(Verdict::kNotApplicable, loaded.reason);
-  }
-  if (loaded.status != jit::LoadOutcome::Status::kLoaded) {
-    return outcome_of(Verdict::kFailed, not_loaded(loaded));
-  }
+  if (loaded.status != jit::LoadOutcome::Status::kLoaded) return not_loaded(loaded);
   KernelTestOutcome outcome = outcome_of(Verdict::kPassed, {});
   outcome.ran = true;
   for (const jit::KernelSubtest& subtest : test.subtests) {
@@ -198,7 +204,10 @@ KernelTestOutcome KernelTestRunner::run_all(const jit::KernelTest& test, Case& v
     break;
   }
   doing(Activity::kUnloading);
-  loaded.image.reset();
+  if (const std::optional<Judgement> death = unload(loaded.image, jit.info())) {
+    outcome.verdict = Verdict::kFailed;
+    outcome.reason = "the JIT: " + death->reason;
+  }
   doing(Activity::kIdle);
   return outcome;
 }

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "harness/loss.h"
 
-#include <fmt/format.h>
-
-#include <cstring>
-
 namespace plumb::harness {
 namespace {
 
@@ -29,25 +25,6 @@ Stage stage_at(Activity activity) {
 
 }  // namespace
 
-std::string Death::str() const {
-  switch (kind) {
-    case Kind::kExit:
-      return number == 0 ? "ended without a verdict (status 0)"
-                         : fmt::format("ended with status {}", number);
-    case Kind::kSignal: {
-      const char* const name = sigabbrev_np(number);
-      return fmt::format("killed by signal {} ({})", number, name != nullptr ? name : "?");
-    }
-    case Kind::kTimeout:
-      return "does not end";
-    case Kind::kCheckFailed:
-      return "failed a check of its own";
-    case Kind::kDamaged:
-      return "sent a damaged record";
-  }
-  return {};
-}
-
 bool is_our_failure(const Loss& loss) {
   switch (loss.death.kind) {
     case Death::Kind::kExit:
@@ -56,6 +33,7 @@ bool is_our_failure(const Loss& loss) {
       return !blames_the_case(loss.activity);
     case Death::Kind::kCheckFailed:
     case Death::Kind::kDamaged:
+    case Death::Kind::kKilledFromOutside:
       return true;
   }
   return true;

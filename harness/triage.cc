@@ -78,7 +78,10 @@ Triage triage(std::span<const NamedCase> cases, JitList jits, const CheckOptions
     grouping.add(row);
     if (is_finding(row.judgement)) shown[row.case_index] = true;
     if (row.judgement.verdict == Verdict::kCrash) killed[row.case_index] = true;
-    if (row.judgement.verdict == Verdict::kNotJudged) judged[row.case_index] = false;
+    if (row.judgement.verdict == Verdict::kNotJudged ||
+        row.judgement.verdict == Verdict::kPluginFailed) {
+      judged[row.case_index] = false;
+    }
   }
   Triage result{.rows = grouping.rows(),
                 .silent = {},

@@ -42,10 +42,10 @@ std::vector<std::unique_ptr<jit::Jit>> jit_that(FakeJit::Behaviour behaviour) {
   return jits;
 }
 
-// Refuses divisions, and says itself that it broke on multiplications; all else is not for it.
+// Refuses divisions, and dies of multiplications; all else is not for it.
 Status picky(const Case& value) {
   if (contains(value, Operation::kDiv)) return Status::kRefused;
-  return contains(value, Operation::kMul) ? Status::kBroken : Status::kNotApplicable;
+  return contains(value, Operation::kMul) ? Status::kDied : Status::kNotApplicable;
 }
 
 TEST_F(TriageOf, AreGroupedBySignatureWithTheSmallestOfEach) {
@@ -68,6 +68,19 @@ TEST_F(TriageOf, AreGroupedBySignatureWithTheSmallestOfEach) {
   const Case small = minimised_case(result.rows[0], cases, jits);
   EXPECT_TRUE(contains(small, Operation::kDiv));
   EXPECT_LE(case_size(small), case_size(cases[1].value));
+}
+
+// What holds the JIT failed: nothing is said about the JIT, nor that the artefact is harmless.
+TEST_F(TriageOf, APluginThatFailsIsNoFinding) {
+  put("a", kDivides);
+  const auto artefacts = read_artefacts(paths());
+  const auto jits = jit_that([](const Case&) { return Status::kBroken; });
+  const Triage result = triage(artefacts->cases, jits, {});
+  EXPECT_TRUE(result.rows.empty());
+  EXPECT_TRUE(result.silent.empty());
+  EXPECT_TRUE(result.harmless.empty());
+  EXPECT_EQ(result.harness_failures.size(), 1u);
+  EXPECT_EQ(result.status(), 3);
 }
 
 TEST_F(TriageOf, WhatWaiversCoverIsNoFinding) {

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/check.h"
+
 namespace plumb::jit {
 namespace {
 
@@ -25,6 +27,10 @@ void* pointer(std::uint64_t address) {
   return reinterpret_cast<void*>(static_cast<std::uintptr_t>(address));
 }
 
+int flags_for(int file) {
+  return MAP_NORESERVE | (file < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED);
+}
+
 }  // namespace
 
 bool Arena::possible(Range range) {
@@ -32,13 +38,13 @@ bool Arena::possible(Range range) {
          range.address != 0 && range.size <= kLimit && range.address <= kLimit - range.size;
 }
 
-Result<Arena> Arena::map(Range range) {
+Result<Arena> Arena::map(Range range, int file) {
   if (!possible(range)) {
     return fail(fmt::format("arena of {:#x} bytes at {:#x} is not page-aligned below 2 GiB",
                             range.size, range.address));
   }
   void* got = mmap(pointer(range.address), range.size, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+                   flags_for(file) | MAP_FIXED_NOREPLACE, file, 0);
   if (got == MAP_FAILED) {
     return fail(
         fmt::format("arena at {:#x} cannot be mapped: {}", range.address, std::strerror(errno)));
@@ -50,16 +56,21 @@ Result<Arena> Arena::map(Range range) {
   return Arena(range);
 }
 
-Result<Arena> Arena::map_somewhere(std::uint64_t size) {
+Result<Arena> Arena::map_somewhere(std::uint64_t size, int file) {
   // From the last place downwards: plugins ask for the first ones above 1 GiB.
   if (size <= kPlacesEnd) {
     std::uint64_t place = (kPlacesEnd - size) / kPlaceStep * kPlaceStep;
     for (; place >= kFirstPlace; place -= kPlaceStep) {
-      Result<Arena> arena = map({place, size});
+      Result<Arena> arena = map({place, size}, file);
       if (arena) return arena;
     }
   }
   return fail("no place for an arena below 2 GiB");
+}
+
+void Arena::renew(int file) {
+  PLUMB_CHECK(mmap(pointer(range_.address), range_.size, PROT_READ | PROT_WRITE,
+                   flags_for(file) | MAP_FIXED, file, 0) != MAP_FAILED);
 }
 
 Arena::Arena(Arena&& other) noexcept : range_(std::exchange(other.range_, {})) {}

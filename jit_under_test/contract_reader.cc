@@ -15,6 +15,7 @@
 
 #include "core/arch.h"
 #include "jit_under_test/plugin_struct.h"
+#include "jit_under_test/plugin_text.h"
 
 namespace plumb::jit {
 namespace {
@@ -199,7 +200,7 @@ Contract contract_of(const plumb_contract& c) {
 Result<void> check_name(const char* text, std::string_view field) {
   constexpr std::size_t kLongest = 64;
   if (text == nullptr) return fail(fmt::format("{} is null", field));
-  const std::string_view name(text);
+  const std::string name = plugin_text(text);
   const auto fits = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
            std::string_view("._:+-").find(c) != std::string_view::npos;
@@ -240,8 +241,8 @@ Result<JitInfo> read_info(const plumb_plugin_info* from) {
   JitInfo info;
   info.name = said->name;
   info.family = said->family;
-  info.version = said->version;
-  info.origin = said->origin;
+  info.version = plugin_text(said->version);
+  info.origin = plugin_text(said->origin);
   info.arch = static_cast<Arch>(said->arch);
   info.capabilities = said->capabilities;
   if (auto read = read_contract(said->contract, info); !read) return std::unexpected(read.error());

@@ -12,6 +12,7 @@
 
 #include "core/guest.h"
 #include "jit_under_test/plugin_struct.h"
+#include "jit_under_test/plugin_text.h"
 
 namespace plumb::jit {
 namespace {
@@ -230,7 +231,7 @@ Result<void> ImageReader::read_symbols() {
       return out_of_range(where + ".kind", symbol->kind, "from 1 to 2");
     }
     if (symbol->name == nullptr) return fail(where + " has no name");
-    out_.symbols.push_back({.name = symbol->name,
+    out_.symbols.push_back({.name = plugin_text(symbol->name),
                             .address = symbol->address,
                             .is_thunk = symbol->kind == PLUMB_SYMBOL_THUNK,
                             .size = symbol->size});

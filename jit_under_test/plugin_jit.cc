@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "jit_under_test/plugin_jit.h"
+
 #include <dlfcn.h>
 #include <fmt/format.h>
 
@@ -17,6 +19,8 @@
 #include "jit_under_test/library.h"
 #include "jit_under_test/plugin.h"
 #include "jit_under_test/plugin_table.h"
+#include "jit_under_test/plugin_text.h"
+#include "jit_under_test/quiet_output.h"
 #include "jit_under_test/request.h"
 
 namespace plumb::jit {
@@ -50,11 +54,15 @@ class OpenMark {
   const plumb_plugin* plugin_;
 };
 
-Result<Arena> map_arena(Range wanted) {
-  Result<Arena> arena = Arena::map(wanted);
+Result<Arena> map_arena(Range wanted, const ArenaPlace& place) {
+  if (place.at) {
+    if (place.at->size == wanted.size) return Arena::map(*place.at, place.memory);
+    return fail("it wants another arena than before");
+  }
+  Result<Arena> arena = Arena::map(wanted, place.memory);
   // What no place could satisfy is the plugin's mistake; what is taken is nobody's.
   if (arena || !Arena::possible(wanted)) return arena;
-  Result<Arena> other = Arena::map_somewhere(wanted.size);
+  Result<Arena> other = Arena::map_somewhere(wanted.size, place.memory);
   if (other) return other;
   return fail(fmt::format("{}; nor is there another place for it", arena.error().message));
 }
@@ -91,6 +99,7 @@ class PluginJit final : public Jit {
 
   [[nodiscard]] const JitInfo& info() const override { return info_; }
   [[nodiscard]] LoadOutcome load(const Case& value) override;
+  [[nodiscard]] Range arena() const { return arena_.range(); }
 
  private:
   Library library_;
@@ -132,19 +141,22 @@ LoadOutcome PluginJit::load(const Case& value) {
   raw.struct_size = sizeof(raw);
   const plumb_load_request& request = request_.build(value, arena_.range().address);
   const int status = plugin_->load(request, raw, error);
-  error.back() = '\0';
-  LoadOutcome outcome{.status = outcome_status(status), .reason = error.data(), .image = nullptr};
+  LoadOutcome outcome{
+      .status = outcome_status(status), .reason = plugin_text(error), .image = nullptr};
+  if (status < PLUMB_LOADED || status > PLUMB_BROKEN) {
+    outcome.reason = fmt::format("it answered with unknown status {}", status);
+  }
   if (status != PLUMB_LOADED) return outcome;
   if (!room.was_kept()) {
     return {.status = LoadOutcome::Status::kBroken,
-            .reason = "the plugin wrote more of the image than its struct_size gave it room for",
+            .reason = "it wrote more of the image than its struct_size gave it room for",
             .image = nullptr};
   }
   auto loaded = std::make_unique<PluginImage>(*plugin_, raw);
   Result<Image> image = read_image(loaded->raw(), value, info_, arena_.range());
   if (!image) {
     return {.status = LoadOutcome::Status::kBroken,
-            .reason = "the plugin describes its image wrongly: " + image.error().str(),
+            .reason = "it describes its image wrongly: " + image.error().str(),
             .image = nullptr};
   }
   loaded->set(std::move(*image));
@@ -152,7 +164,7 @@ LoadOutcome PluginJit::load(const Case& value) {
   return outcome;
 }
 
-Result<std::unique_ptr<Jit>> open_library(Library library) {
+Result<std::unique_ptr<PluginJit>> open_library(Library library, const ArenaPlace& place) {
   void* symbol = dlsym(library.get(), PLUMB_PLUGIN_ENTRY);
   if (symbol == nullptr) return fail("no plugin: it does not export " PLUMB_PLUGIN_ENTRY "()");
   // A plugin of ABI 1 takes no arguments; in the calling conventions that there are it does not
@@ -169,12 +181,11 @@ Result<std::unique_ptr<Jit>> open_library(Library library) {
   if (wanted.size <= PLUMB_STUB_SIZE) {
     return fail("its arena has no room for the helper stubs");
   }
-  Result<Arena> arena = map_arena(wanted);
+  Result<Arena> arena = map_arena(wanted, place);
   if (!arena) return std::unexpected(arena.error());
   std::array<char, 512> error{};
   if ((*table)->open(arena->range(), error) != 0) {
-    error.back() = '\0';
-    return fail(fmt::format("it cannot start: {}", error.data()));
+    return fail(fmt::format("it cannot start: {}", plugin_text(error)));
   }
   // open() may have found out what the JIT cannot do.
   info = (*table)->info();
@@ -185,12 +196,23 @@ Result<std::unique_ptr<Jit>> open_library(Library library) {
 
 }  // namespace
 
-Result<std::unique_ptr<Jit>> open_plugin(const std::string& path) {
+Result<OpenedPlugin> open_plugin_at(const std::string& path, const ArenaPlace& place) {
   Result<Library> library = load_library(path);
   if (!library) return std::unexpected(library.error());
-  Result<std::unique_ptr<Jit>> jit = open_library(*std::move(library));
-  if (!jit) jit.error().file = path;
-  return jit;
+  Result<std::unique_ptr<PluginJit>> jit = open_library(*std::move(library), place);
+  if (jit) {
+    const Range arena = (*jit)->arena();
+    return OpenedPlugin{.jit = *std::move(jit), .arena = arena};
+  }
+  jit.error().file = path;
+  return std::unexpected(jit.error());
+}
+
+Result<std::unique_ptr<Jit>> open_plugin(const std::string& path) {
+  const QuietOutput quiet;
+  Result<OpenedPlugin> opened = open_plugin_at(path, {});
+  if (!opened) return std::unexpected(opened.error());
+  return std::move(opened->jit);
 }
 
 }  // namespace plumb::jit

@@ -158,7 +158,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{"LIE_SYMBOL_OUTSIDE", "symbols[0] lies outside"},
                     Refusal{"LIE_SYMBOL_SHORT", "symbols[0].struct_size is 4: "},
                     Refusal{"LIE_SYMBOL_NAMELESS", "symbols[0] has no name"},
-                    Refusal{"LIE_TOO_MUCH", "more of the image than"}, Refusal{"LIE_STATUS", ""}),
+                    Refusal{"LIE_TOO_MUCH", "more of the image than"},
+                    Refusal{"LIE_STATUS", "it answered with unknown status 77"}),
     [](const auto& row) { return std::string(row.param.lie); });
 
 TEST(PluginLoader, PassesOnARefusal) {

@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "jit_under_test/isolated/isolated_jit.h"
+#include "jit_under_test/isolated/strangers.h"
 #include "jit_under_test/jit.h"
 #include "jit_under_test/reference/reference.h"
 
@@ -25,6 +27,18 @@ std::vector<std::string> split(std::string_view text, char separator) {
     text.remove_prefix(end + 1);
   }
   return parts;
+}
+
+bool runs_alone(const std::string& path, Isolation isolation) {
+  switch (isolation) {
+    case Isolation::kStrangers:
+      return !is_ours(path);
+    case Isolation::kAll:
+      return true;
+    case Isolation::kNone:
+      break;
+  }
+  return false;
 }
 
 std::string known_names(const std::vector<JitEntry>& entries) {
@@ -67,11 +81,11 @@ std::vector<JitEntry> find_jits(const std::string& directories) {
   return entries;
 }
 
-std::vector<JitEntry> list_jits(const std::string& plugin_directories) {
+std::vector<JitEntry> list_jits(const std::string& plugin_directories, Isolation isolation) {
   std::vector<JitEntry> entries = find_jits(plugin_directories);
   for (JitEntry& entry : entries) {
     if (!entry.available) continue;
-    const Result<std::unique_ptr<Jit>> jit = open_plugin(entry.path);
+    const Result<std::unique_ptr<Jit>> jit = open_jit(entry, isolation);
     entry.available = jit.has_value();
     if (!jit) entry.reason = jit.error().message;
   }
@@ -86,12 +100,13 @@ std::vector<JitEntry> built_in_jits() {
   return entries;
 }
 
-Result<std::unique_ptr<Jit>> open_jit(const JitEntry& entry) {
-  return entry.path.empty() ? reference::open(entry.name) : open_plugin(entry.path);
+Result<std::unique_ptr<Jit>> open_jit(const JitEntry& entry, Isolation isolation) {
+  if (entry.path.empty()) return reference::open(entry.name);
+  return runs_alone(entry.path, isolation) ? open_isolated(entry.path) : open_plugin(entry.path);
 }
 
-Result<std::vector<std::unique_ptr<Jit>>> open_jits(const std::string& plugin_directories,
-                                                    const std::string& names) {
+Result<OpenedJits> open_available_jits(const std::string& plugin_directories,
+                                       const std::string& names, Isolation isolation) {
   std::vector<JitEntry> entries = find_jits(plugin_directories);
   for (JitEntry& entry : built_in_jits()) entries.push_back(std::move(entry));
   std::vector<bool> wanted(entries.size(), false);
@@ -111,20 +126,35 @@ Result<std::vector<std::unique_ptr<Jit>>> open_jits(const std::string& plugin_di
       return fail(fmt::format("no JIT is called '{}'; known: {}", pattern, known_names(entries)));
     }
   }
-  std::vector<std::unique_ptr<Jit>> jits;
+  OpenedJits opened;
   for (std::size_t i = 0; i < entries.size(); ++i) {
     if (!wanted[i]) continue;
-    Result<std::unique_ptr<Jit>> jit = open_jit(entries[i]);
-    if (!jit) return std::unexpected(jit.error());
-    jits.push_back(std::move(*jit));
+    Result<std::unique_ptr<Jit>> jit = open_jit(entries[i], isolation);
+    if (jit) {
+      opened.jits.push_back(std::move(*jit));
+      continue;
+    }
+    entries[i].available = false;
+    entries[i].reason = jit.error().message;
+    opened.not_available.push_back(entries[i]);
   }
   for (const std::string& name : defective) {
     Result<std::unique_ptr<Jit>> jit = reference::open(name);
     if (!jit) return std::unexpected(jit.error());
-    jits.push_back(std::move(*jit));
+    opened.jits.push_back(std::move(*jit));
   }
-  if (jits.empty()) return fail("no JIT is named");
-  return jits;
+  if (opened.jits.empty() && opened.not_available.empty()) return fail("no JIT is named");
+  return opened;
+}
+
+Result<std::vector<std::unique_ptr<Jit>>> open_jits(const std::string& plugin_directories,
+                                                    const std::string& names, Isolation isolation) {
+  Result<OpenedJits> opened = open_available_jits(plugin_directories, names, isolation);
+  if (!opened) return std::unexpected(opened.error());
+  if (opened->not_available.empty()) return std::move(opened->jits);
+  const JitEntry& first = opened->not_available.front();
+  return std::unexpected(
+      Error{.file = first.path, .line = 0, .column = 0, .message = first.reason});
 }
 
 }  // namespace plumb::jit

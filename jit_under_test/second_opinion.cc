@@ -17,6 +17,8 @@
 #include "jit_under_test/interpreter.h"
 #include "jit_under_test/library.h"
 #include "jit_under_test/plugin_struct.h"
+#include "jit_under_test/plugin_text.h"
+#include "jit_under_test/quiet_output.h"
 #include "jit_under_test/request.h"
 
 namespace plumb::jit {
@@ -142,8 +144,7 @@ Interpretation PluginInterpreter::run(const Case& value) {
                                   .result = 0};
   std::array<char, 512> error{};
   out.status = status_of(table_.run(&request, &invocation, error.data(), error.size()));
-  error.back() = '\0';
-  out.reason = error.data();
+  out.reason = plugin_text(error);
   out.result = invocation.result;
   out.padding_intact = context.padding_intact();
   out.context.assign(context.inside().begin(), context.inside().end());
@@ -171,10 +172,10 @@ Result<InterpreterInfo> read_info(const plumb_interpreter_info* from) {
         "has to say");
   }
   InterpreterInfo info;
-  info.name = said->name;
-  info.version = said->version;
-  info.origin = said->origin;
-  info.jits = split(said->jits, ',');
+  info.name = plugin_text(said->name);
+  info.version = plugin_text(said->version);
+  info.origin = plugin_text(said->origin);
+  info.jits = split(plugin_text(said->jits), ',');
   info.capabilities = said->capabilities;
   info.empty_slot_consumes_count = contract.contract.empty_slot_consumes_count == Tristate::kYes;
   info.calls_keep_count = contract.contract.calls_keep_count;
@@ -220,6 +221,7 @@ bool speaks_of(const InterpreterInfo& interpreter, std::string_view jit) {
 }
 
 Result<std::unique_ptr<Interpreter>> open_interpreter(const std::string& path) {
+  const QuietOutput quiet;
   Result<Library> library = load_library(path);
   if (!library) return std::unexpected(library.error());
   Result<std::unique_ptr<Interpreter>> interpreter = open_library(*std::move(library));
@@ -228,7 +230,7 @@ Result<std::unique_ptr<Interpreter>> open_interpreter(const std::string& path) {
 }
 
 Result<std::vector<std::unique_ptr<Interpreter>>> open_interpreters(
-    const std::string& plugin_directories) {
+    const std::string& plugin_directories, const TryFirst& try_first) {
   std::vector<std::unique_ptr<Interpreter>> opened;
   for (const std::string& directory : split(plugin_directories, ':')) {
     std::vector<std::string> files;
@@ -238,6 +240,9 @@ Result<std::vector<std::unique_ptr<Interpreter>>> open_interpreters(
     }
     std::ranges::sort(files);
     for (const std::string& file : files) {
+      if (const Result<void> tried = try_first ? try_first(file) : Result<void>(); !tried) {
+        return std::unexpected(tried.error());
+      }
       auto interpreter = open_interpreter(file);
       if (!interpreter) return std::unexpected(interpreter.error());
       const bool hidden = std::ranges::any_of(opened, [&](const auto& other) {

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -63,8 +64,10 @@ class Interpreter {
 [[nodiscard]] Result<std::unique_ptr<Interpreter>> open_interpreter(const std::string& path);
 
 // All files *.so in interpreters/ of each plugin directory; of two with the same name, the first. A
-// file that cannot be opened is an error: a second opinion must not go missing unseen.
+// file that cannot be opened is an error: a second opinion must not go missing unseen. Of each file
+// `try_first` is asked before it is opened in this process, where what is in it may do anything.
+using TryFirst = std::function<Result<void>(const std::string& path)>;
 [[nodiscard]] Result<std::vector<std::unique_ptr<Interpreter>>> open_interpreters(
-    const std::string& plugin_directories);
+    const std::string& plugin_directories, const TryFirst& try_first = {});
 
 }  // namespace plumb::jit

@@ -29,6 +29,9 @@ Result result_of(const CaseRow& row, const JitReport& jit) {
     case Verdict::kNotJudged:
       result.failure = "not judged: the harness failed";
       break;
+    case Verdict::kPluginFailed:
+      result.failure = "not judged: the plugin failed: " + row.reason;
+      break;
     case Verdict::kNotApplicable:
     case Verdict::kUndefined:
       result.skipped = fmt::format("{}: {}{}{}", verdict_name(row.verdict), row.reason,

@@ -41,8 +41,9 @@ FindingCount count_findings(const JitReport& report) {
 }
 
 std::size_t not_judged(const JitReport& report) {
-  return static_cast<std::size_t>(
-      std::ranges::count(report.cases, Verdict::kNotJudged, &CaseRow::verdict));
+  return static_cast<std::size_t>(std::ranges::count_if(report.cases, [](const CaseRow& row) {
+    return row.verdict == Verdict::kNotJudged || row.verdict == Verdict::kPluginFailed;
+  }));
 }
 
 }  // namespace plumb::reports

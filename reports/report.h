@@ -39,11 +39,17 @@ struct CaseComplaint {
   std::string message;
 };
 
+struct UnavailableJit {
+  std::string name;
+  std::string reason;
+};
+
 struct Report {
   std::string command;
   std::uint64_t seed = 0;
   double seconds = 0;
   std::vector<JitReport> jits{};
+  std::vector<UnavailableJit> not_available{};  // that were named, too
   std::vector<CaseComplaint> unexpected{};      // the oracle contradicts .expect
   std::vector<CaseComplaint> stale{};           // waivers that match nothing any more
   std::vector<std::string> harness_failures{};  // where we are wrong ourselves

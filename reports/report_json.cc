@@ -104,6 +104,9 @@ Json complaints_json(const std::vector<CaseComplaint>& complaints) {
 std::string report_json(const Report& report) {
   Json jits = Json::array();
   for (const JitReport& jit : report.jits) jits.push_back(jit_json(jit));
+  for (const UnavailableJit& jit : report.not_available) {
+    jits.push_back({{"name", jit.name}, {"available", false}, {"reason", jit.reason}});
+  }
   const Json out{{"version", 1},
                  {"command", report.command},
                  {"seed", report.seed},

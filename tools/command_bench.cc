@@ -23,6 +23,7 @@
 #include "reports/bench_json.h"
 #include "reports/bench_page.h"
 #include "reports/bench_text.h"
+#include "tools/open_jits.h"
 #include "tools/session.h"
 
 namespace plumb::tools {
@@ -106,7 +107,7 @@ struct Prepared {
 
 Result<void> prepare_measuring(Prepared& prepared, const BenchArguments& arguments,
                                const Session& session) {
-  auto jits = jit::open_jits(session.plugin_directory, arguments.jits);
+  auto jits = open_all_jits(session, arguments.jits);
   if (!jits) return std::unexpected(jits.error());
   prepared.jits = std::move(*jits);
   reports::sort_by_era(prepared.jits);

@@ -18,6 +18,7 @@
 #include "harness/judge.h"
 #include "oracle/oracle.h"
 #include "reports/junit.h"
+#include "tools/open_jits.h"
 #include "tools/print_report.h"
 #include "tools/second_opinions.h"
 #include "tools/session.h"
@@ -131,11 +132,12 @@ int check(const CheckArguments& arguments, const Session& session, const std::st
   const bool replay = command == "replay";
   const auto cases = read_cases(arguments.paths, replay);
   if (!cases) return unusable(cases.error().str());
-  const auto jits = jit::open_jits(session.plugin_directory, arguments.jits);
-  if (!jits) return unusable(jits.error().str());
+  const auto opened = open_named_jits(session, arguments.jits);
+  if (!opened) return unusable(opened.error().str());
+  const auto& jits = opened->jits;
   auto waivers = harness::read_waivers(session.known_directory);
   if (!waivers) return unusable(waivers.error().str());
-  auto interpreters = open_second_opinions(session, *jits, arguments.second_opinion, replay);
+  auto interpreters = open_second_opinions(session, jits, arguments.second_opinion, replay);
   if (!interpreters) return unusable(interpreters.error().str());
 
   harness::CheckOptions options;
@@ -144,19 +146,20 @@ int check(const CheckArguments& arguments, const Session& session, const std::st
   options.waivers = std::move(*waivers);
   options.jobs = arguments.jobs;
   const auto begin = std::chrono::steady_clock::now();
-  const harness::CheckReport checked = harness::check_cases(*cases, *jits, options);
+  const harness::CheckReport checked = harness::check_cases(*cases, jits, options);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
 
   reports::Report report{.command = command, .seconds = seconds.count()};
-  for (const auto& jit : *jits) report.jits.push_back(reports::make_report(jit->info()));
-  add_rows(checked, *cases, *jits, report);
+  for (const auto& jit : jits) report.jits.push_back(reports::make_report(jit->info()));
+  report.not_available = missing_from(*opened);
+  add_rows(checked, *cases, jits, report);
   add_complaints(checked, *cases, report);
   print_report(session, report, arguments.verbose);
   if (!arguments.junit.empty()) {
     const auto written = harness::write_file(arguments.junit, reports::junit_xml(report));
     if (!written) return unusable(written.error().str());
   }
-  return checked.status();
+  return status_of(checked.status(), *opened);
 }
 
 void add_options(CLI::App& command, CheckArguments& options) {

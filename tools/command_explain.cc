@@ -7,12 +7,13 @@
 #include <tuple>
 
 #include "core/case_text.h"
+#include "core/codec.h"
 #include "core/printable.h"
-#include "harness/codec.h"
 #include "harness/isolate.h"
 #include "harness/judge.h"
 #include "harness/loss.h"
 #include "reports/explain.h"
+#include "tools/open_jits.h"
 #include "tools/second_opinions.h"
 #include "tools/session.h"
 
@@ -26,6 +27,7 @@ struct ExplainArguments {
 
 struct Explanation {
   bool finding = false;
+  bool failed = false;  // the plugin
   std::string text;
 };
 
@@ -33,13 +35,18 @@ struct Explanation {
 }  // namespace plumb::tools
 
 template <>
-struct plumb::harness::Members<plumb::tools::Explanation> {
+struct plumb::Members<plumb::tools::Explanation> {
   static constexpr std::tuple value{&plumb::tools::Explanation::finding,
+                                    &plumb::tools::Explanation::failed,
                                     &plumb::tools::Explanation::text};
 };
 
 namespace plumb::tools {
 namespace {
+
+std::string death_text(const Judgement& judgement) {
+  return fmt::format("{}\n  {}\n", judgement.signature.str(), printable(judgement.reason));
+}
 
 Explanation explained(const Case& value, jit::Jit& jit, harness::InterpreterList interpreters,
                       std::atomic<harness::Activity>& activity) {
@@ -47,7 +54,13 @@ Explanation explained(const Case& value, jit::Jit& jit, harness::InterpreterList
   judge.ask(interpreters);
   judge.show_activity(&activity);
   harness::Trial trial = judge.examine(value, jit, Depth::kFull);
-  Explanation out{.finding = harness::is_finding(trial.judgement), .text = {}};
+  Explanation out{.finding = harness::is_finding(trial.judgement),
+                  .failed = trial.judgement.verdict == Verdict::kPluginFailed,
+                  .text = {}};
+  if (trial.judgement.verdict == Verdict::kCrash && trial.image == nullptr) {
+    out.text = death_text(trial.judgement);
+    return out;
+  }
   if (trial.image == nullptr) {
     out.text = fmt::format("{} on {}: {}\n", verdict_name(trial.judgement.verdict), jit.info().name,
                            printable(trial.judgement.reason));
@@ -59,7 +72,10 @@ Explanation explained(const Case& value, jit::Jit& jit, harness::InterpreterList
                                     .run = &trial.run,
                                     .judgement = &trial.judgement});
   activity = harness::Activity::kUnloading;
-  trial.image.reset();
+  if (const auto death = harness::unload(trial.image, jit.info())) {
+    out.finding = true;
+    out.text = death_text(*death);
+  }
   activity = harness::Activity::kIdle;
   return out;
 }
@@ -73,14 +89,14 @@ int explain_loss(const harness::Loss& loss, const ExplainArguments& arguments,
     return kStatusHarnessFailed;
   }
   const Judgement judgement = harness::outcome_of(loss, jit).judgement;
-  fmt::print("{}\n  {}\n", judgement.signature.str(), printable(judgement.reason));
+  fmt::print("{}", death_text(judgement));
   return kStatusFinding;
 }
 
 int explain(const ExplainArguments& arguments, const Session& session) {
   const Result<Case> value = read_case(arguments.file);
   if (!value) return unusable(value.error().str());
-  auto jits = jit::open_jits(session.plugin_directory, arguments.jit);
+  auto jits = open_all_jits(session, arguments.jit);
   if (!jits) return unusable(jits.error().str());
   if (jits->size() != 1) return unusable("explain works for one JIT at a time");
   jit::Jit& jit = *jits->front();
@@ -93,6 +109,10 @@ int explain(const ExplainArguments& arguments, const Session& session) {
         return explained(*value, jit, *interpreters, activity);
       });
   if (!explanation) return explain_loss(explanation.error(), arguments, jit.info());
+  if (explanation->failed) {
+    fmt::print(stderr, "plumb: {}", explanation->text);
+    return kStatusHarnessFailed;
+  }
   fmt::print("{}", explanation->text);
   return explanation->finding ? kStatusFinding : kStatusConforms;
 }

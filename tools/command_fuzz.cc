@@ -13,6 +13,7 @@
 #include "harness/fuzz_driver.h"
 #include "reports/explain.h"
 #include "tools/fuzz_with_libfuzzer.h"
+#include "tools/open_jits.h"
 #include "tools/print_report.h"
 #include "tools/second_opinions.h"
 #include "tools/session.h"
@@ -119,11 +120,12 @@ void tell_not_instrumented(const std::string& path) {
 }
 
 int fuzz(const FuzzArguments& arguments, const Session& session) {
-  const auto jits = jit::open_jits(session.plugin_directory, arguments.jits);
-  if (!jits) return unusable(jits.error().str());
-  auto options = fuzz_options(arguments, session, *jits);
+  const auto opened = open_named_jits(session, arguments.jits);
+  if (!opened) return unusable(opened.error().str());
+  const auto& jits = opened->jits;
+  auto options = fuzz_options(arguments, session, jits);
   if (!options) return unusable(options.error().str());
-  const auto interpreters = open_second_opinions(session, *jits, arguments.second_opinion, false);
+  const auto interpreters = open_second_opinions(session, jits, arguments.second_opinion, false);
   if (!interpreters) return unusable(interpreters.error().str());
   options->interpreters = *interpreters;
   ProgressLine line;
@@ -144,20 +146,23 @@ int fuzz(const FuzzArguments& arguments, const Session& session) {
         .jobs = arguments.jobs,
         .on_progress = options->on_progress,
         .on_not_instrumented = tell_not_instrumented};
-    return fuzz_with_libfuzzer(
-        engine, session, *jits, options->waivers,
+    const int status = fuzz_with_libfuzzer(
+        engine, session, jits, options->waivers,
         {.on_fuzzed = [&line] { line.finish(); }, .verbose = arguments.verbose});
+    return status_of(status, *opened);
   }
   if (!arguments.corpus.empty()) return unusable("--corpus is for --engine libfuzzer");
   catch_stop_signals();
   options->should_stop = stop_was_asked_for;
-  const harness::FuzzReport fuzzed = harness::fuzz(*jits, *options);
+  const harness::FuzzReport fuzzed = harness::fuzz(jits, *options);
   line.finish();
-  print_report(session, to_report(fuzzed, *jits), arguments.verbose);
+  reports::Report report = to_report(fuzzed, jits);
+  report.not_available = missing_from(*opened);
+  print_report(session, report, arguments.verbose);
   for (const harness::JitFuzzReport& jit : fuzzed.jits) {
     complain_about_zero_stages(jit.name, jit.zero_stages);
   }
-  return fuzzed.status();
+  return status_of(fuzzed.status(), *opened);
 }
 
 }  // namespace

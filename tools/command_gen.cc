@@ -12,6 +12,7 @@
 #include "core/rng.h"
 #include "gen/generate.h"
 #include "jit_under_test/jit.h"
+#include "tools/open_jits.h"
 #include "tools/session.h"
 #include "tools/shape_option.h"
 
@@ -57,7 +58,7 @@ Result<Receiver> receiver(const GenOptions& options, const Session& session) {
     receiver.capabilities = *set;
   }
   if (options.jit.empty()) return receiver;
-  const auto jits = jit::open_jits(session.plugin_directory, options.jit);
+  const auto jits = open_all_jits(session, options.jit);
   if (!jits) return std::unexpected(jits.error());
   if (jits->size() != 1) return fail("--jit of gen names one JIT");
   const jit::JitInfo& info = jits->front()->info();

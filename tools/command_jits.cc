@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/arch.h"
@@ -13,17 +14,22 @@
 #include "core/printable.h"
 #include "jit_under_test/jit.h"
 #include "tools/jits_contracts.h"
+#include "tools/open_jits.h"
 #include "tools/session.h"
 
 namespace plumb::tools {
 namespace {
 
-nlohmann::ordered_json describe(const jit::JitEntry& entry) {
+nlohmann::ordered_json describe(const jit::JitEntry& entry, const Session& session) {
   nlohmann::ordered_json out{
       {"name", entry.name}, {"available", entry.available}, {"reason", entry.reason}};
   if (!entry.available) return out;
-  const auto opened = jit::open_jit(entry);
-  if (!opened) return out;
+  const auto opened = jit::open_jit(entry, isolation_of(session));
+  if (!opened) {
+    out["available"] = false;
+    out["reason"] = opened.error().message;
+    return out;
+  }
   const jit::JitInfo& info = (*opened)->info();
   out["arch"] = arch_name(info.arch);
   out["family"] = info.family;
@@ -84,7 +90,7 @@ int print_contracts(const Session& session) {
   for (jit::JitEntry& entry : jit::built_in_jits()) entries.push_back(std::move(entry));
   for (const jit::JitEntry& entry : entries) {
     if (!entry.available) continue;
-    const auto opened = jit::open_jit(entry);
+    const auto opened = jit::open_jit(entry, isolation_of(session));
     if (!opened) {
       fmt::print(stderr, "plumb: {}: not available: {}\n", printable(entry.name),
                  printable(opened.error().message));
@@ -105,10 +111,9 @@ int print_contracts(const Session& session) {
 
 int print_jits(const Session& session) {
   auto jits = nlohmann::ordered_json::array();
-  for (const jit::JitEntry& entry : jit::list_jits(session.plugin_directory)) {
-    jits.push_back(describe(entry));
-  }
-  for (const jit::JitEntry& entry : jit::built_in_jits()) jits.push_back(describe(entry));
+  std::vector<jit::JitEntry> entries = jit::find_jits(session.plugin_directory);
+  for (jit::JitEntry& entry : jit::built_in_jits()) entries.push_back(std::move(entry));
+  for (const jit::JitEntry& entry : entries) jits.push_back(describe(entry, session));
   if (session.json) {
     fmt::print("{}\n", jits.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {

@@ -11,6 +11,7 @@
 #include "harness/doctor.h"
 #include "jit_under_test/jit.h"
 #include "tools/command_jits.h"
+#include "tools/open_jits.h"
 
 namespace plumb::tools {
 namespace {
@@ -112,13 +113,13 @@ Json diagnosis_json(const jit::JitInfo& info, const Diagnosis& diagnosis) {
 int status_of(const Diagnosis& diagnosis) {
   if (diagnosis.is_healthy()) return kStatusConforms;
   const Verdict last = diagnosis.steps.back().judgement.verdict;
-  const bool nobody_judged =
-      last == Verdict::kNotJudged || last == Verdict::kNotApplicable || last == Verdict::kUndefined;
+  const bool nobody_judged = last == Verdict::kNotJudged || last == Verdict::kNotApplicable ||
+                             last == Verdict::kUndefined || last == Verdict::kPluginFailed;
   return nobody_judged ? kStatusHarnessFailed : kStatusFinding;
 }
 
 int examine(const std::string& name, const Session& session) {
-  const auto jits = jit::open_jits(session.plugin_directory, name);
+  const auto jits = open_all_jits(session, name);
   if (!jits) return unusable(jits.error().str());
   if (jits->size() != 1) return unusable("jits test works for one JIT at a time");
   jit::Jit& jit = *jits->front();

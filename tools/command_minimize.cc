@@ -5,10 +5,12 @@
 #include <vector>
 
 #include "core/case_text.h"
+#include "core/printable.h"
 #include "harness/artefacts.h"
 #include "harness/check.h"
 #include "harness/corpus.h"
 #include "harness/minimize_isolated.h"
+#include "tools/open_jits.h"
 #include "tools/second_opinions.h"
 #include "tools/session.h"
 
@@ -26,7 +28,7 @@ int minimize_file(const MinimizeArguments& arguments, const Session& session) {
   if (!artefact) return unusable(artefact.error().str());
   const Case& value = artefact->value;
   if (!artefact->note.empty()) fmt::print(stderr, "plumb: {}\n", artefact->note);
-  auto jits = jit::open_jits(session.plugin_directory, arguments.jit);
+  auto jits = open_all_jits(session, arguments.jit);
   if (!jits) return unusable(jits.error().str());
   if (jits->size() != 1) return unusable("minimize works for one JIT at a time");
   jit::Jit& jit = *jits->front();
@@ -40,10 +42,12 @@ int minimize_file(const MinimizeArguments& arguments, const Session& session) {
   options.interpreters = *interpreters;
   const harness::CheckReport checked = harness::check_cases(cases, *jits, options);
   for (const std::string& failure : checked.harness_failures) {
-    fmt::print(stderr, "plumb: the harness failed: {}\n", failure);
+    fmt::print(stderr, "plumb: the harness failed: {}\n", printable(failure));
   }
   const Judgement& first = checked.rows.front().judgement;
-  if (first.verdict == Verdict::kNotJudged) return kStatusHarnessFailed;
+  if (first.verdict == Verdict::kNotJudged || first.verdict == Verdict::kPluginFailed) {
+    return kStatusHarnessFailed;
+  }
   if (!harness::is_finding(first)) {
     return unusable(fmt::format("{}: {} on {}: nothing to minimise", arguments.file,
                                 verdict_name(first.verdict), jit.info().name));

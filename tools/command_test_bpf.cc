@@ -15,6 +15,7 @@
 #include "jit_under_test/jit.h"
 #include "jit_under_test/kernel_test_suite.h"
 #include "reports/kernel_test_report.h"
+#include "tools/open_jits.h"
 #include "tools/session.h"
 
 namespace plumb::tools {
@@ -47,7 +48,7 @@ Result<const jit::KernelTests*> tests_at(Subjects& subjects, const std::string& 
 }
 
 Result<Subjects> open_subjects(const Session& session, const std::string& names) {
-  auto jits = jit::open_jits(session.plugin_directory, names);
+  auto jits = open_all_jits(session, names);
   if (!jits) return std::unexpected(jits.error());
   Subjects subjects;
   subjects.jits = std::move(*jits);

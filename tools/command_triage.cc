@@ -8,10 +8,12 @@
 #include <vector>
 
 #include "core/case_text.h"
+#include "core/printable.h"
 #include "harness/artefacts.h"
 #include "harness/corpus.h"
 #include "harness/triage.h"
 #include "reports/triage_report.h"
+#include "tools/open_jits.h"
 #include "tools/session.h"
 
 namespace plumb::tools {
@@ -52,18 +54,19 @@ int run_triage(const TriageArguments& arguments, const Session& session) {
     for (const std::string& file : artefacts->passed_over) fmt::print(stderr, "plumb: {}\n", file);
     return unusable("no artefacts in the paths given");
   }
-  const auto jits = jit::open_jits(session.plugin_directory, arguments.jits);
-  if (!jits) return unusable(jits.error().str());
+  const auto opened = open_named_jits(session, arguments.jits);
+  if (!opened) return unusable(opened.error().str());
+  const auto& jits = opened->jits;
   auto waivers = harness::read_waivers(session.known_directory);
   if (!waivers) return unusable(waivers.error().str());
   harness::CheckOptions options;
   options.waivers = std::move(*waivers);
   options.jobs = arguments.jobs;
-  const harness::Triage triage = harness::triage(artefacts->cases, *jits, options);
+  const harness::Triage triage = harness::triage(artefacts->cases, jits, options);
   reports::TriageReport report{.triage = triage, .artefacts = *artefacts, .written = {}};
   std::string problem;
   if (!arguments.out.empty()) {
-    auto written = write_rows(triage, artefacts->cases, *jits, arguments.out);
+    auto written = write_rows(triage, artefacts->cases, jits, arguments.out);
     if (written) {
       report.written = *std::move(written);
     } else {
@@ -72,9 +75,9 @@ int run_triage(const TriageArguments& arguments, const Session& session) {
   }
   fmt::print("{}", session.json ? triage_json(report) : triage_text(report));
   for (const std::string& failure : triage.harness_failures) {
-    fmt::print(stderr, "plumb: the harness failed: {}\n", failure);
+    fmt::print(stderr, "plumb: the harness failed: {}\n", printable(failure));
   }
-  return problem.empty() ? triage.status() : unusable(problem);
+  return problem.empty() ? status_of(triage.status(), *opened) : unusable(problem);
 }
 
 }  // namespace

@@ -39,6 +39,8 @@ void add_common_options(CLI::App& app, plumb::tools::Session& session) {
   app.add_option("--plugins", session.plugin_directory,
                  "where the JIT plugins lie; default: plugins/ beside the command, and the cache")
       ->type_name("DIR[:DIR]");
+  app.add_flag("--isolate", session.isolate,
+               "run every JIT's plugin in a process of its own, not only those that others built");
   app.add_option("--cache", session.cache_directory, "where plumb jits add puts plugins")
       ->type_name("DIR");
   app.add_option("--known", session.known_directory, "case files whose waivers apply")

@@ -17,6 +17,7 @@ inline constexpr int kStatusHarnessFailed = 3;
 // the one that was asked for; main() runs the action and returns its status.
 struct Session {
   bool json = false;             // --format json
+  bool isolate = false;          // --isolate: plugins of ours run in processes of their own, too
   std::string plugin_directory;  // where the JIT plugins lie, separated by ':'; default: plugins/
                                  // beside the command, and what was added to the cache
   std::string

@@ -7,6 +7,9 @@
 #include "glue/interpreter.h"
 
 #include "jit_under_test/interpreter.h"
+#include "jit_under_test/plugin_mark.h"
+
+PLUMB_MARK_PLUGIN;
 
 static struct plumb_interpretation* invocation; /* the one that runs */
 

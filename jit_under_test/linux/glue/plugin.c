@@ -3,6 +3,7 @@
 #include "jit_under_test/plugin.h"
 
 #include "glue/kernel.h"
+#include "jit_under_test/plugin_mark.h"
 
 struct image {
   struct bpf_array** arrays;
@@ -11,6 +12,8 @@ struct image {
   struct plumb_native_function* natives;
   struct plumb_range *code_ranges, *array_objects;
 };
+
+PLUMB_MARK_PLUGIN;
 
 static struct plumb_contract contract;
 static struct plumb_plugin_info info = {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -22,7 +24,7 @@
 //
 // What can be sent: bool, integers, text, vectors and optional values of what can be sent, and the
 // structs and enumerations that say here what they are made of.
-namespace plumb::harness {
+namespace plumb {
 
 // A struct: `static constexpr std::tuple value{&T::a, &T::b, ...}`, all its members.
 template <typename T>
@@ -57,12 +59,16 @@ constexpr bool takes(std::index_sequence<I...>) {
   return requires { T{(static_cast<void>(I), ConvertsToAnything{})...}; };
 }
 
+template <typename T, std::size_t Count>
+constexpr bool has_members() {
+  return takes<T>(std::make_index_sequence<Count>{}) &&
+         !takes<T>(std::make_index_sequence<Count + 1>{});
+}
+
 // A member that was added to a struct and is not in its list would not be sent.
 template <typename T>
 constexpr bool lists_all_members() {
-  constexpr std::size_t kListed = std::tuple_size_v<std::remove_cv_t<decltype(Members<T>::value)>>;
-  return takes<T>(std::make_index_sequence<kListed>{}) &&
-         !takes<T>(std::make_index_sequence<kListed + 1>{});
+  return has_members<T, std::tuple_size_v<std::remove_cv_t<decltype(Members<T>::value)>>>();
 }
 
 }  // namespace codec_detail
@@ -92,6 +98,13 @@ class Encoder {
   void put(const std::optional<T>& value) {
     put(value.has_value());
     if (value) put(*value);
+  }
+  template <typename T, std::size_t Size>
+  void put(const std::array<T, Size>& values) {
+    for (const T& value : values) put(value);
+  }
+  void put(const std::vector<std::uint8_t>& bytes) {
+    put_text({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   }
   void put(const std::string& text) { put_text(text); }
   void put_text(std::string_view text) {
@@ -155,11 +168,20 @@ class Decoder {
     value.reset();
     return !there || get(value.emplace());
   }
+  template <typename T, std::size_t Size>
+  [[nodiscard]] bool get(std::array<T, Size>& values) {
+    return std::ranges::all_of(values, [this](T& value) { return get(value); });
+  }
+  [[nodiscard]] bool get(std::vector<std::uint8_t>& bytes) {
+    std::string_view text;
+    if (!get_text(text)) return false;
+    bytes.assign(text.begin(), text.end());
+    return true;
+  }
   [[nodiscard]] bool get(std::string& text) {
-    std::uint64_t size = 0;
-    if (!get_word(size) || size > rest_.size()) return false;
-    text = rest_.substr(0, size);
-    rest_.remove_prefix(size);
+    std::string_view there;
+    if (!get_text(there)) return false;
+    text = there;
     return true;
   }
 
@@ -172,6 +194,13 @@ class Decoder {
     if (!get_word(word)) return false;
     value = static_cast<T>(word);
     return static_cast<std::uint64_t>(static_cast<std::int64_t>(value)) == word;
+  }
+  bool get_text(std::string_view& text) {
+    std::uint64_t size = 0;
+    if (!get_word(size) || size > rest_.size()) return false;
+    text = rest_.substr(0, size);
+    rest_.remove_prefix(size);
+    return true;
   }
   bool get_word(std::uint64_t& word) {
     if (rest_.size() < sizeof(word)) return false;
@@ -198,4 +227,4 @@ template <typename T>
   return value;
 }
 
-}  // namespace plumb::harness
+}  // namespace plumb

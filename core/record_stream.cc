@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "harness/record_stream.h"
+#include "core/record_stream.h"
 
 #include <unistd.h>
 
@@ -8,7 +8,7 @@
 
 #include "core/check.h"
 
-namespace plumb::harness {
+namespace plumb {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x424d4c50;  // "PLMB"
@@ -25,8 +25,16 @@ struct Header {
 };
 static_assert(sizeof(Header) == 56);
 
+// FNV-1a, over words instead of bytes as long as there are some.
 std::uint64_t fnv1a(std::uint64_t hash, std::string_view bytes) {
-  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3u;
+  constexpr std::uint64_t kPrime = 0x100000001b3u;
+  for (; bytes.size() >= sizeof(hash); bytes.remove_prefix(sizeof(hash))) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data(), sizeof(word));
+    hash = (hash ^ word) * kPrime;
+    hash ^= hash >> 32;  // or high bits of a word would never reach the low ones
+  }
+  for (const char byte : bytes) hash = (hash ^ static_cast<unsigned char>(byte)) * kPrime;
   return hash;
 }
 
@@ -57,7 +65,9 @@ bool is_sound(const Header& header, std::uint64_t nonce, std::uint64_t sequence)
 
 }  // namespace
 
-bool RecordWriter::write(const Record& record) {
+bool RecordWriter::write(const Record& record) { return write_all(descriptor_, bytes_of(record)); }
+
+std::string RecordWriter::bytes_of(const Record& record) {
   PLUMB_CHECK(record.payload.size() <= kMostPayload);
   Header header{.magic = kMagic,
                 .kind = static_cast<std::uint32_t>(record.kind),
@@ -71,7 +81,7 @@ bool RecordWriter::write(const Record& record) {
   std::string bytes(sizeof(header), '\0');
   std::memcpy(bytes.data(), &header, sizeof(header));
   bytes += record.payload;
-  return write_all(descriptor_, bytes);
+  return bytes;
 }
 
 void RecordReader::feed(std::string_view bytes) {
@@ -105,4 +115,4 @@ std::optional<Record> RecordReader::next() {
                 .payload = payload};
 }
 
-}  // namespace plumb::harness
+}  // namespace plumb

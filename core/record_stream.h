@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace plumb::harness {
+namespace plumb {
 
 // The records that a child process sends its parent on a pipe, and the end mark behind them. Code
 // that is not ours runs in the child: what it or a process that it began writes to the pipe must
@@ -30,6 +30,8 @@ class RecordWriter {
   RecordWriter(int descriptor, std::uint64_t nonce) : descriptor_(descriptor), nonce_(nonce) {}
   // False: the pipe does not take it.
   [[nodiscard]] bool write(const Record& record);
+  // The next record as bytes, for whoever writes them in another way.
+  [[nodiscard]] std::string bytes_of(const Record& record);
 
  private:
   int descriptor_;
@@ -59,4 +61,4 @@ class RecordReader {
   bool ended_ = false;
 };
 
-}  // namespace plumb::harness
+}  // namespace plumb

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "harness/record_stream.h"
+#include "core/record_stream.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 
 #include "core/rng.h"
 
-namespace plumb::harness {
+namespace plumb {
 namespace {
 
 constexpr std::uint64_t kNonce = 0x1234567890abcdef;
@@ -130,4 +130,4 @@ TEST(RecordStream, AClosedDescriptorIsSaidToBe) {
 }
 
 }  // namespace
-}  // namespace plumb::harness
+}  // namespace plumb
