@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "core/case.h"
+#include "harness/waivers.h"
+
+namespace plumb::harness {
+
+// Waivers with code= say which instructions are compiled wrongly (Waiver::code in core/case.h).
+
+// Does the case have such an instruction? Yes without code=.
+[[nodiscard]] bool has_code_of(const Waiver& waiver, const Case& value);
+
+// The case without the instructions of all these waivers: they are removed. A conditional jump
+// becomes the one for equality, of the same operands, so that both ways remain.
+[[nodiscard]] Case without_code_of(std::span<const NamedWaiver> waivers, const Case& value);
+
+}  // namespace plumb::harness
