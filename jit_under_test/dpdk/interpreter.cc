@@ -21,9 +21,9 @@ std::uint64_t call_helper(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, 
   return running->call_helper(running->host, kNumber, arguments.data());
 }
 
-HelperFunction function_of(std::int32_t number) {
+HelperFunction function_of(const plumb_helper& helper) {
 #define PLUMB_HELPER(name, its_number, result, a1, a2, a3, a4, a5) \
-  if (number == (its_number)) return call_helper<its_number>;
+  if (helper.number == (its_number)) return call_helper<its_number>;
 #include "core/helpers.inc"
   return nullptr;
 }
@@ -34,8 +34,7 @@ int run(const plumb_load_request* request, plumb_interpretation* invocation, cha
     std::snprintf(error, error_size, "no such program");
     return PLUMB_BROKEN;
   }
-  const Loading loading =
-      load_program(*request, invocation->program, surroundings_of(*request, function_of));
+  const Loading loading = load_program(*request, invocation->program, function_of);
   std::snprintf(error, error_size, "%s", loading.text.c_str());
   if (loading.program == nullptr) return loading.status;
   const LibraryLog log;
@@ -52,8 +51,8 @@ const plumb_interpreter_info info = {.struct_size = sizeof(info),
                                      .version = library_version(),
                                      .origin = "librte_bpf of Debian's DPDK",
                                      .jits = "dpdk",
-                                     .capabilities = PLUMB_CAN_ATOMIC_ADD,
-                                     .contract = {.struct_size = sizeof(plumb_contract)}};
+                                     .capabilities = PLUMB_CAN_ATOMIC_ADD | PLUMB_CAN_DIVMUL,
+                                     .contract = nullptr};
 
 const plumb_interpreter interpreter = {
     .struct_size = sizeof(interpreter), .abi = PLUMB_INTERPRETER_ABI, .info = &info, .run = run};
@@ -61,7 +60,7 @@ const plumb_interpreter interpreter = {
 }  // namespace
 }  // namespace plumb::dpdk
 
-extern "C" __attribute__((visibility("default"))) const plumb_interpreter*
-plumb_interpreter_entry() {
+extern "C" __attribute__((visibility("default"))) const plumb_interpreter* plumb_interpreter_entry(
+    std::uint32_t /*host_abi*/, std::uint32_t /*host_size*/) {
   return &plumb::dpdk::interpreter;
 }

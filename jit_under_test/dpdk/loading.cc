@@ -28,13 +28,6 @@ std::string readable(std::string_view line) {
   return slot.empty() ? std::string(line) : "slot " + std::string(slot) + ": " + std::string(line);
 }
 
-// The host's structs may be longer than ours.
-const plumb_program& program_at(const plumb_load_request& request, std::uint32_t index) {
-  const auto* const first = reinterpret_cast<const char*>(request.programs);
-  return *reinterpret_cast<const plumb_program*>(first +
-                                                 std::size_t{index} * request.program_stride);
-}
-
 }  // namespace
 
 const char* library_version() {
@@ -58,35 +51,22 @@ std::string LibraryLog::reason() {
   return readable(text.substr(0, text.find('\n')));
 }
 
-Surroundings surroundings_of(const plumb_load_request& request,
-                             HelperFunction (*helper)(std::int32_t number)) {
-  return {.context_size = request.context_size,
-          .region_addresses = {request.region_addresses,
-                               request.region_addresses + request.region_count},
-          .region_sizes = {request.region_sizes, request.region_sizes + request.region_count},
-          .helper = helper};
-}
-
-Loading load_program(const plumb_load_request& request, std::uint32_t index,
-                     const Surroundings& around) {
-  const std::string where = "program " + std::to_string(index) + ", ";
-  const plumb_program& program = program_at(request, index);
-  if (program.function_count != 1) {
-    return {.program = nullptr,
-            .status = PLUMB_NOT_APPLICABLE,
-            .text = where + "slot 0: more than one function"};
-  }
+Loading load_program(const plumb_load_request& request, std::uint32_t index, HelperTarget target) {
+  const auto not_applicable = [index](const std::string& why) {
+    return Loading{.program = nullptr,
+                   .status = PLUMB_NOT_APPLICABLE,
+                   .text = "program " + std::to_string(index) + ", " + why};
+  };
+  const plumb_program* const program =
+      PLUMB_AT(plumb_program, request.programs, request.program_stride, index);
+  if (program->function_count != 1) return not_applicable("slot 0: more than one function");
   Translation translation;
-  std::string why;
-  if (!translate(program.functions[0], around, translation, why)) {
-    return {.program = nullptr, .status = PLUMB_NOT_APPLICABLE, .text = where + why};
-  }
+  const std::string problem = translate(program->functions[0], request, target, translation);
+  if (!problem.empty()) return not_applicable(problem);
   LibraryLog log;
-  const rte_bpf_prm parameters = translation.parameters(around.context_size);
+  const rte_bpf_prm parameters = translation.parameters(request.context_size);
   LoadedProgram loaded(rte_bpf_load(&parameters));
-  if (loaded == nullptr) {
-    return {.program = nullptr, .status = PLUMB_NOT_APPLICABLE, .text = where + log.reason()};
-  }
+  if (loaded == nullptr) return not_applicable(log.reason());
   return {.program = std::move(loaded), .status = PLUMB_LOADED, .text = log.reason()};
 }
 

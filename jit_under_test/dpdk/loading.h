@@ -37,9 +37,6 @@ struct ProgramCloser {
 };
 using LoadedProgram = std::unique_ptr<rte_bpf, ProgramCloser>;
 
-[[nodiscard]] Surroundings surroundings_of(const plumb_load_request& request,
-                                           HelperFunction (*helper)(std::int32_t number));
-
 // A program of the request in the library, which keeps no pointer into what it was made of.
 struct Loading {
   LoadedProgram program;
@@ -47,6 +44,6 @@ struct Loading {
   std::string text;           // one line: why not, or what was logged all the same
 };
 [[nodiscard]] Loading load_program(const plumb_load_request& request, std::uint32_t index,
-                                   const Surroundings& around);
+                                   HelperTarget target);
 
 }  // namespace plumb::dpdk

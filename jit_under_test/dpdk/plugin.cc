@@ -6,10 +6,8 @@
 // relative, helpers are called by absolute address), so it runs where it is copied to: the arena.
 #include "jit_under_test/plugin.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -24,37 +22,22 @@ constexpr std::uint64_t kAlignment = 64;
 
 plumb_range arena;
 
-// What the host was given for one case.
+// What the host was given for the case that is loaded.
 struct Given {
   std::vector<plumb_native_function> functions;
   std::vector<plumb_range> code;
-};
+} given;
 
-std::vector<const Given*>& given_images() {
-  static std::vector<const Given*> all;
-  return all;
+HelperFunction stub(const plumb_helper& helper) {
+  // A guest address. NOLINTNEXTLINE(performance-no-int-to-ptr)
+  return reinterpret_cast<HelperFunction>(helper.stub);
 }
 
-// The lowest free place behind the helper stubs, so that the same case gets the same place; 0:
-// none.
-std::uint64_t find_place(const Given& growing, std::uint64_t size) {
-  std::vector<plumb_range> taken{{.address = arena.address, .size = PLUMB_STUB_SIZE}};
-  for (const Given* given : given_images()) {
-    taken.insert(taken.end(), given->code.begin(), given->code.end());
-  }
-  taken.insert(taken.end(), growing.code.begin(), growing.code.end());
-  std::ranges::sort(taken, {}, &plumb_range::address);
-  std::uint64_t place = arena.address;
-  for (const plumb_range& range : taken) {
-    if (place + size <= range.address) break;
-    place = (range.address + range.size + kAlignment - 1) & ~(kAlignment - 1);
-  }
-  return place + size <= arena.address + arena.size ? place : 0;
-}
-
-HelperFunction stub(std::int32_t number) {
-  return reinterpret_cast<HelperFunction>(arena.address +
-                                          std::uint64_t{PLUMB_STUB_STRIDE} * number);
+// Behind the helper stubs and the code that is there.
+std::uint64_t next_place() {
+  const std::uint64_t end = given.code.empty() ? arena.address + PLUMB_STUB_SIZE
+                                               : given.code.back().address + given.code.back().size;
+  return (end + kAlignment - 1) & ~(kAlignment - 1);
 }
 
 struct Answer {
@@ -63,32 +46,34 @@ struct Answer {
 };
 
 // Copies the program's native code into the arena.
-Answer place_code(const rte_bpf& loaded, std::uint32_t program, Given& given) {
+Answer place_code(const rte_bpf& loaded, std::uint32_t program) {
   rte_bpf_jit code{};
   if (rte_bpf_get_jit(&loaded, &code) != 0 || code.func == nullptr) {
     return {PLUMB_REFUSED, "no native code for what the validator took"};
   }
-  const std::uint64_t place = find_place(given, code.sz);
-  if (place == 0) return {PLUMB_BROKEN, "no room in the arena"};
+  const std::uint64_t place = next_place();
+  if (place + code.sz > arena.address + arena.size) return {PLUMB_BROKEN, "no room in the arena"};
+  // A guest address is one of ours. NOLINTNEXTLINE(performance-no-int-to-ptr)
   std::memcpy(reinterpret_cast<void*>(place), reinterpret_cast<const void*>(code.func), code.sz);
   given.code.push_back({.address = place, .size = code.sz});
-  plumb_native_function native{};
-  native.struct_size = sizeof(native);
-  native.program = program;
-  native.address = place;
-  native.size = static_cast<std::uint32_t>(code.sz);
-  native.tail_call_entry = PLUMB_OFFSET_NEVER;
-  native.stack_size = PLUMB_SIZE_UNKNOWN;
-  given.functions.push_back(native);
+  given.functions.push_back({.struct_size = sizeof(plumb_native_function),
+                             .program = program,
+                             .function = 0,
+                             .size = static_cast<std::uint32_t>(code.sz),
+                             .address = place,
+                             .tail_call_entry = PLUMB_OFFSET_NEVER,
+                             .stack_size = PLUMB_SIZE_UNKNOWN,
+                             .tail_call_reachable = 0,
+                             .insn_offset_count = 0,
+                             .insn_offsets = nullptr});
   return {};
 }
 
-Answer load_all(const plumb_load_request& request, Given& given) {
-  const Surroundings around = surroundings_of(request, stub);
+Answer load_all(const plumb_load_request& request) {
   for (std::uint32_t p = 0; p < request.program_count; ++p) {
-    const Loading loading = load_program(request, p, around);
+    const Loading loading = load_program(request, p, stub);
     if (loading.program == nullptr) return {loading.status, loading.text};
-    Answer answer = place_code(*loading.program, p, given);
+    Answer answer = place_code(*loading.program, p);
     if (answer.status != PLUMB_LOADED) return answer;
   }
   return {};
@@ -96,27 +81,23 @@ Answer load_all(const plumb_load_request& request, Given& given) {
 
 int load(const plumb_load_request* request, plumb_image* image, char* error,
          std::size_t error_size) {
-  auto given = std::make_unique<Given>();
-  const Answer answer = load_all(*request, *given);
+  given = {};
+  const Answer answer = load_all(*request);
   if (answer.status != PLUMB_LOADED) {
     std::snprintf(error, error_size, "%s", answer.text.c_str());
     return answer.status;
   }
-  image->function_count = static_cast<std::uint32_t>(given->functions.size());
+  image->struct_size = PLUMB_BEGIN(plumb_image, image);
+  image->function_count = static_cast<std::uint32_t>(given.functions.size());
   image->function_stride = sizeof(plumb_native_function);
-  image->functions = given->functions.data();
-  image->code_range_count = static_cast<std::uint32_t>(given->code.size());
+  image->functions = given.functions.data();
+  image->code_range_count = static_cast<std::uint32_t>(given.code.size());
   image->code_range_stride = sizeof(plumb_range);
-  image->code_ranges = given->code.data();
-  image->handle = given.get();
-  given_images().push_back(given.release());
+  image->code_ranges = given.code.data();
   return PLUMB_LOADED;
 }
 
-void unload(plumb_image* image) {
-  const std::unique_ptr<const Given> given(static_cast<const Given*>(image->handle));
-  std::erase(given_images(), given.get());
-}
+void unload(plumb_image* /*image*/) { given = {}; }
 
 int open(std::uint64_t base, std::uint64_t size, char* /*error*/, std::size_t /*error_size*/) {
   arena = {.address = base, .size = size};
@@ -169,17 +150,23 @@ const plumb_plugin_info info = {.struct_size = sizeof(info),
                                 .family = "dpdk",
                                 .version = library_version(),
                                 .origin = "librte_bpf of Debian's DPDK",
-                                .capabilities = PLUMB_CAN_ATOMIC_ADD,
+                                .capabilities = PLUMB_CAN_ATOMIC_ADD | PLUMB_CAN_DIVMUL,
                                 .arena_base = 0x3e000000,
                                 .arena_size = kArenaSize,
                                 .contract = &contract};
 
-const plumb_plugin plugin = {.struct_size = sizeof(plugin),
-                             .abi = PLUMB_PLUGIN_ABI,
-                             .info = &info,
-                             .open = open,
-                             .load = load,
-                             .unload = unload};
+plumb_plugin make_plugin() {
+  plumb_plugin table{};
+  table.struct_size = sizeof(table);
+  table.abi = PLUMB_PLUGIN_ABI;
+  table.info = &info;
+  table.open = open;
+  table.load = load;
+  table.unload = unload;
+  return table;
+}
+
+const plumb_plugin plugin = make_plugin();
 
 }  // namespace
 }  // namespace plumb::dpdk

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "jit_under_test/dpdk/translation.h"
 
-#include <algorithm>
-#include <array>
 #include <cstddef>
+#include <iterator>
 
 namespace plumb::dpdk {
 namespace {
@@ -19,29 +18,6 @@ enum : std::uint8_t {
   kMov32Imm = 0xb4,
   kMov64Imm = 0xb7,
   kRegionSource = 2,
-};
-
-enum class Argument : std::uint8_t {
-  None,
-  Any,
-  Anything,
-  Context,
-  Array,
-  ReadMem,
-  WriteMem,
-  Size,
-  Function
-};
-
-struct Helper {
-  std::int32_t number;
-  std::array<Argument, 5> arguments;
-};
-
-constexpr Helper kHelpers[] = {
-#define PLUMB_HELPER(name, number, result, a1, a2, a3, a4, a5) \
-  {number, {Argument::a1, Argument::a2, Argument::a3, Argument::a4, Argument::a5}},
-#include "core/helpers.inc"
 };
 
 constexpr rte_bpf_arg kScalar{.type = RTE_BPF_ARG_RAW, .size = 8, .buf_size = 0};
@@ -67,15 +43,15 @@ std::size_t constant_before(const plumb_function& function, std::uint32_t call, 
   return 0;
 }
 
-rte_bpf_xsym describe_call(const plumb_function& function, std::uint32_t call, const Helper& helper,
-                           HelperFunction target) {
+rte_bpf_xsym describe_call(const plumb_function& function, std::uint32_t call,
+                           const plumb_helper& helper, HelperFunction target) {
   rte_bpf_xsym external{.name = "helper", .type = RTE_BPF_XTYPE_FUNC, .func = {}};
   external.func.val = target;
   external.func.ret = kScalar;
-  for (std::uint8_t i = 0; i < helper.arguments.size(); ++i) {
-    const Argument argument = helper.arguments[i];
-    if (argument == Argument::None) break;
-    const bool is_memory = argument == Argument::ReadMem || argument == Argument::WriteMem;
+  for (std::uint8_t i = 0; i < std::size(helper.argument); ++i) {
+    const std::uint8_t type = helper.argument[i];
+    if (type == PLUMB_TYPE_NONE) break;
+    const bool is_memory = type == PLUMB_TYPE_READ_MEMORY || type == PLUMB_TYPE_WRITE_MEMORY;
     const auto size_register = static_cast<std::uint8_t>(i + 2);
     external.func.nb_args = i + 1u;
     external.func.args[i] =
@@ -87,32 +63,44 @@ rte_bpf_xsym describe_call(const plumb_function& function, std::uint32_t call, c
   return external;
 }
 
+const plumb_helper* find_helper(const plumb_load_request& request, std::int32_t number) {
+  for (std::uint32_t i = 0; i < request.helper_count; ++i) {
+    const plumb_helper* const helper =
+        PLUMB_AT(plumb_helper, request.helpers, request.helper_stride, i);
+    if (helper->number == number) return helper;
+  }
+  return nullptr;
+}
+
 // Empty, or why not.
 std::string translate_call(const plumb_function& function, std::uint32_t slot,
-                           const Surroundings& around, Translation& out) {
+                           const plumb_load_request& request, HelperTarget target,
+                           Translation& out) {
   plumb_insn& insn = out.insns[slot];
-  const auto* const helper = std::ranges::find(kHelpers, insn.immediate, &Helper::number);
   if (source(insn) != 0) return "a call of a BPF function";
-  if (helper == std::end(kHelpers)) return "no helper has that number";
+  const plumb_helper* const helper = find_helper(request, insn.immediate);
+  if (helper == nullptr) return "no helper has that number";
   insn.immediate = static_cast<std::int32_t>(out.externals.size());
-  out.externals.push_back(describe_call(function, slot, *helper, around.helper(helper->number)));
+  out.externals.push_back(describe_call(function, slot, *helper, target(*helper)));
   return {};
 }
 
-std::string translate_address(std::uint32_t slot, const Surroundings& around, Translation& out) {
+std::string translate_address(std::uint32_t slot, const plumb_load_request& request,
+                              Translation& out) {
   plumb_insn& low = out.insns[slot];
   plumb_insn& high = out.insns[slot + 1];
   const auto region = static_cast<std::uint32_t>(low.immediate);
-  if (source(low) != kRegionSource || region >= around.region_addresses.size()) {
+  if (source(low) != kRegionSource || region >= request.region_count) {
     return "the address of something else than a map value";
   }
   const auto offset = static_cast<std::uint32_t>(high.immediate);
-  const std::uint64_t size = around.region_sizes[region];
-  const std::uint64_t address = around.region_addresses[region] + offset;
+  const std::uint64_t size = request.region_sizes[region];
+  const std::uint64_t address = request.region_addresses[region] + offset;
   low.registers = destination(low);
   low.immediate = static_cast<std::int32_t>(address);
   high.immediate = static_cast<std::int32_t>(address >> 32);
   rte_bpf_xsym external{.name = "map value", .type = RTE_BPF_XTYPE_VAR, .var = {}};
+  // A guest address. NOLINTNEXTLINE(performance-no-int-to-ptr)
   external.var.val = reinterpret_cast<void*>(address);
   external.var.desc = {
       .type = RTE_BPF_ARG_PTR, .size = offset < size ? size - offset : 0, .buf_size = 0};
@@ -130,24 +118,21 @@ rte_bpf_prm Translation::parameters(std::uint32_t context_size) const {
           .prog_arg = {.type = RTE_BPF_ARG_PTR, .size = context_size, .buf_size = 0}};
 }
 
-bool translate(const plumb_function& function, const Surroundings& around, Translation& out,
-               std::string& why) {
+std::string translate(const plumb_function& function, const plumb_load_request& request,
+                      HelperTarget target, Translation& out) {
   out.insns.assign(function.insns, function.insns + function.insn_count);
   out.externals.clear();
   for (std::uint32_t slot = 0; slot < function.insn_count; ++slot) {
     const plumb_insn& insn = out.insns[slot];
     std::string problem;
-    if (insn.opcode == kCall) problem = translate_call(function, slot, around, out);
-    if (insn.opcode == kWideLoad) {
-      if (source(insn) != 0) problem = translate_address(slot, around, out);
-      ++slot;
+    if (insn.opcode == kCall) problem = translate_call(function, slot, request, target, out);
+    if (insn.opcode == kWideLoad && source(insn) != 0) {
+      problem = translate_address(slot, request, out);
     }
-    if (!problem.empty()) {
-      why = "slot " + std::to_string(slot) + ": " + problem;
-      return false;
-    }
+    if (!problem.empty()) return "slot " + std::to_string(slot) + ": " + problem;
+    if (insn.opcode == kWideLoad) ++slot;
   }
-  return true;
+  return {};
 }
 
 }  // namespace plumb::dpdk

@@ -13,13 +13,8 @@ namespace plumb::dpdk {
 using HelperFunction = std::uint64_t (*)(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
                                          std::uint64_t);
 
-// What a program finds outside itself.
-struct Surroundings {
-  std::uint32_t context_size = 0;
-  std::vector<std::uint64_t> region_addresses;
-  std::vector<std::uint64_t> region_sizes;
-  HelperFunction (*helper)(std::int32_t number) = nullptr;  // what a call of it calls
-};
+// What a call of the helper calls.
+using HelperTarget = HelperFunction (*)(const plumb_helper& helper);
 
 // A function as librte_bpf takes it: one program, slot by slot as it came, with addresses in place
 // of names.
@@ -30,13 +25,13 @@ struct Translation {
   // own, with the size that the code in front of it makes plain.
   std::vector<rte_bpf_xsym> externals;
 
-  // Points into this object.
+  // Points into this object. Context size in bytes.
   [[nodiscard]] rte_bpf_prm parameters(std::uint32_t context_size) const;
 };
 
-// False where the function names what the library has no place for; why then says what, with the
-// slot.
-[[nodiscard]] bool translate(const plumb_function& function, const Surroundings& around,
-                             Translation& out, std::string& why);
+// Empty, or what the function names that the library has no place for: "slot 3: ...".
+[[nodiscard]] std::string translate(const plumb_function& function,
+                                    const plumb_load_request& request, HelperTarget target,
+                                    Translation& out);
 
 }  // namespace plumb::dpdk
