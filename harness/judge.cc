@@ -2,7 +2,6 @@
 #include "harness/judge.h"
 
 #include <algorithm>
-#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -114,16 +113,6 @@ bool breaks(const Judgement& judgement, const Violation& violation, bool at_same
     return other.invariant == violation.invariant && other.role == violation.role &&
            (!at_same_event || other.event == violation.event);
   });
-}
-
-// Without those for code that the case does not have.
-std::vector<NamedWaiver> for_code_of(std::span<const NamedWaiver> waivers, std::string_view jit,
-                                     const Case& value) {
-  std::vector<NamedWaiver> fitting;
-  std::ranges::copy_if(waivers, std::back_inserter(fitting), [&](const NamedWaiver& named) {
-    return names_jit(named.waiver, jit) && has_code_of(named.waiver, value);
-  });
-  return fitting;
 }
 
 }  // namespace

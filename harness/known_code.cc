@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <iterator>
 #include <regex>
 #include <string>
 
@@ -40,7 +41,9 @@ void remove_from(const Case& value, const Program& program, const Function& func
     if (!is_meant) continue;
     const OpcodeInfo* const info = decode(function.insns[slot]);
     if (info != nullptr && is_conditional_jump(info->operation)) {
+      constexpr Insn kGotoNext{.opcode = 0x05};  // RFC 9669 section 4.3
       out.insns[slot] = jump_if_equal(out.insns[slot]);
+      (void)splice(out.insns, slot, slot, {&kGotoNext, 1});
     } else {
       const auto size = static_cast<std::size_t>(slot_count(function.insns[slot]));
       // What cannot be removed stays: the case then shows the bug again, and is reported.
@@ -65,6 +68,15 @@ bool has_code_of(const Waiver& waiver, const Case& value) {
     }
   }
   return false;
+}
+
+std::vector<NamedWaiver> for_code_of(std::span<const NamedWaiver> waivers, std::string_view jit,
+                                     const Case& value) {
+  std::vector<NamedWaiver> fitting;
+  std::ranges::copy_if(waivers, std::back_inserter(fitting), [&](const NamedWaiver& named) {
+    return names_jit(named.waiver, jit) && has_code_of(named.waiver, value);
+  });
+  return fitting;
 }
 
 Case without_code_of(std::span<const NamedWaiver> waivers, const Case& value) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "core/case.h"
@@ -14,8 +15,13 @@ namespace plumb::harness {
 // Does the case have such an instruction? Yes without code=.
 [[nodiscard]] bool has_code_of(const Waiver& waiver, const Case& value);
 
+// The waivers that name the JIT, without those for code that the case does not have.
+[[nodiscard]] std::vector<NamedWaiver> for_code_of(std::span<const NamedWaiver> waivers,
+                                                   std::string_view jit, const Case& value);
+
 // The case without the instructions of all these waivers: they are removed. A conditional jump
-// becomes the one for equality, of the same operands, so that both ways remain.
+// becomes the one for equality, of the same operands, so that both ways remain; in front of it a
+// jump to it is put, so that it is no longer the first instruction.
 [[nodiscard]] Case without_code_of(std::span<const NamedWaiver> waivers, const Case& value);
 
 }  // namespace plumb::harness

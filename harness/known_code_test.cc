@@ -44,7 +44,7 @@ TEST(KnownCode, IsFoundByItsTextAndTakenOut) {
       {"a jump over it", "_/=_w", "if r1 > r2 goto x\nw1 /= w2\nx: r0 = 1\n",
        "if r1 > r2 goto x\nx: r0 = 1\n"},
       {"a condition", "if_.._&_", "if r1 & 5 goto x\nr2 = 1\nx: r0 = 1\n",
-       "if r1 == 5 goto x\nr2 = 1\nx: r0 = 1\n"},
+       "goto +0\nif r1 == 5 goto x\nr2 = 1\nx: r0 = 1\n"},
   };
   for (const Row& row : rows) {
     SCOPED_TRACE(row.name);
