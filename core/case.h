@@ -73,6 +73,11 @@ struct Waiver {
   // A JIT that has this bug and no other, or empty. What it does not show as well, at the same
   // event, has another cause and is not covered.
   std::string like{};
+  // A regular expression (ECMAScript) for the instructions that are compiled wrongly, or empty:
+  // each is looked for in "SLOT:INSTRUCTION" with blanks as _. The waiver is for cases that have
+  // such an instruction, the signature is a glob, and what a case shows without them too is not
+  // covered.
+  std::string code{};
   std::string reason;  // one line: the mechanism, the upstream commit
 
   bool operator==(const Waiver&) const = default;

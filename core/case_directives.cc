@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <limits>
 #include <optional>
+#include <regex>
+#include <string>
 #include <utility>
 
 #include "core/case_parser.h"
@@ -54,6 +57,29 @@ Read<std::string> expect_word(Cursor& cursor, std::string_view what) {
     return problem(column, fmt::format("expected {}, found the end of the line", what));
   }
   return std::string(word);
+}
+
+// "NAME=VALUE" at the start of the rest of a line: taken, with the blanks behind it.
+constexpr std::string_view kLike = "like=";
+constexpr std::string_view kCode = "code=";
+std::optional<std::string> take_option(std::string_view& rest, std::string_view name) {
+  if (!rest.starts_with(name)) return std::nullopt;
+  rest.remove_prefix(name.size());
+  std::string value(rest.substr(0, rest.find_first_of(" \t")));
+  rest.remove_prefix(value.size());
+  rest.remove_prefix(std::min(rest.find_first_not_of(" \t"), rest.size()));
+  return value;
+}
+
+// Short: the library reads it by recursion.
+bool is_pattern(const std::string& text) {
+  if (text.empty() || text.size() > 80) return false;
+  try {
+    const std::regex pattern(text);
+    return true;
+  } catch (const std::regex_error&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -266,20 +292,21 @@ CaseParser::Step CaseParser::read_waive(Cursor& cursor) {
   cursor.skip_blanks();
   const std::size_t column = cursor.column();
   std::string_view reason = cursor.take_rest();
-  constexpr std::string_view kLike = "like=";
-  std::string_view like;
-  if (reason.starts_with(kLike)) {
-    like = reason.substr(kLike.size(), reason.find_first_of(" \t") - kLike.size());
-    if (like.empty()) return problem(column + kLike.size(), "expected the name of a JIT");
-    reason.remove_prefix(kLike.size() + like.size());
-    reason.remove_prefix(std::min(reason.find_first_not_of(" \t"), reason.size()));
+  const std::string_view options = reason;
+  const std::optional<std::string> like = take_option(reason, kLike);
+  if (like && like->empty()) return problem(column + kLike.size(), "expected the name of a JIT");
+  const std::size_t code_column = column + (options.size() - reason.size()) + kCode.size();
+  const std::optional<std::string> code = take_option(reason, kCode);
+  if (code && !is_pattern(*code)) {
+    return problem(code_column, "expected a regular expression of at most 80 characters");
   }
   if (reason.empty()) {
     return problem(column, "expected the reason, found the end of the line");
   }
   draft_.value.waivers.push_back({.signature = std::move(*signature),
                                   .jits = std::move(*jits),
-                                  .like = std::string(like),
+                                  .like = like.value_or(""),
+                                  .code = code.value_or(""),
                                   .reason = std::string(reason)});
   return {};
 }

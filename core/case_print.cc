@@ -173,9 +173,10 @@ std::string print_case(const Case& value) {
   append_bytes(out, ".context", value.context, value.context.size());
   append_expectation(out, value.expectation);
   for (const Waiver& waiver : value.waivers) {
-    append(out, ".waive {} {} {}{}{}{}\n", waiver.signature, waiver.jits,
-           waiver.like.empty() ? "" : "like=", waiver.like, waiver.like.empty() ? "" : " ",
-           waiver.reason);
+    append(out, ".waive {} {} ", waiver.signature, waiver.jits);
+    if (!waiver.like.empty()) append(out, "like={} ", waiver.like);
+    if (!waiver.code.empty()) append(out, "code={} ", waiver.code);
+    append(out, "{}\n", waiver.reason);
   }
   return out;
 }

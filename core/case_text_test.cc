@@ -95,7 +95,8 @@ TEST(CaseText, PrintsEveryDirectiveInItsPlace) {
       ".context 00 ff\n"
       ".expect return -1\n"
       ".waive a.b.c.d linux-* because of https://example.org\n"
-      ".waive a.b.c.d linux-* like=reference:arm64-5.19 restored\n";
+      ".waive a.b.c.d linux-* like=reference:arm64-5.19 restored\n"
+      ".waive a.*.d linux-* code=[rw](.)_<<=_[rw]\\1 shifted by itself\n";
   const Result<Case> value = parse_case(kText);
   ASSERT_TRUE(value.has_value()) << value.error().str();
   EXPECT_EQ(print_case(*value), kText);

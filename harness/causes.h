@@ -17,7 +17,9 @@ namespace plumb::harness {
 //
 // Is a violation that a waiver's signature fits really that bug? Where there is a JIT that has it
 // alone, the case is judged again there: the same invariant has to break in the same role at the
-// same event.
+// same event. Where the waiver names the code that is compiled wrongly (code=), it is for cases
+// that have such code, and the case is judged again without the code of all waivers that fit: then
+// that invariant must not break in that role.
 //
 //   JIT                               has the known bug alone
 //   reference:<layout>+<defect>       reference:<layout>

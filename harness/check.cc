@@ -9,6 +9,7 @@
 #include "harness/causes.h"
 #include "harness/coding.h"
 #include "harness/isolate.h"
+#include "harness/known_code.h"
 #include "harness/loss.h"
 #include "oracle/oracle.h"
 
@@ -44,10 +45,11 @@ std::vector<NamedWaiver> waivers_for(const NamedCase& item, const CheckOptions& 
   return waivers;
 }
 
-// Nobody judged what killed its process: its signature decides.
+// Nobody judged what killed its process: its signature decides, and the code that it has.
 std::string known_death(std::span<const NamedWaiver> waivers, const Signature& signature,
-                        const std::string& jit) {
-  const NamedWaiver* known = find_waiver(waivers, signature, jit);
+                        const std::string& jit, const Case& value) {
+  const std::vector<NamedWaiver> fitting = for_code_of(waivers, jit, value);
+  const NamedWaiver* known = find_waiver(fitting, signature, jit);
   return known != nullptr ? known->name : std::string();
 }
 
@@ -139,10 +141,10 @@ class Checking {
         std::span(report_.rows).subspan(i * jits_.size(), jits_.size());
     const std::vector<NamedWaiver> waivers = waivers_for(cases_[i], options_);
     for (CheckRow& row : rows) {
-      row.known =
-          row.judgement.verdict == Verdict::kCrash
-              ? known_death(waivers, row.judgement.signature, jits_[row.jit_index]->info().name)
-              : row.judgement.known;
+      row.known = row.judgement.verdict == Verdict::kCrash
+                      ? known_death(waivers, row.judgement.signature,
+                                    jits_[row.jit_index]->info().name, cases_[i].value)
+                      : row.judgement.known;
     }
     for (Waiver& waiver : stale_waivers(cases_[i], rows, jits_)) {
       report_.stale.push_back({.case_index = i, .waiver = std::move(waiver)});

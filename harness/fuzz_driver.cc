@@ -15,6 +15,7 @@
 #include "harness/finding_files.h"
 #include "harness/fuzz_worker.h"
 #include "harness/isolate.h"
+#include "harness/known_code.h"
 #include "harness/loss.h"
 #include "oracle/oracle.h"
 
@@ -173,10 +174,12 @@ class Fuzzing {
     const jit::JitInfo& info = jits_[where.jit]->info();
     Outcome outcome = outcome_of(loss, info);
     // What the process that died would have counted.
-    count_case(lost_[where.jit], outcome.stage, oracle::run(case_of(where), info.contract));
+    const Case value = case_of(where);
+    count_case(lost_[where.jit], outcome.stage, oracle::run(value, info.contract));
     count_opinion(lost_[where.jit], outcome.judgement.opinion);
     Judgement& judgement = outcome.judgement;
-    const NamedWaiver* waiver = find_waiver(options_.waivers, judgement.signature, info.name);
+    const std::vector<NamedWaiver> waivers = for_code_of(options_.waivers, info.name, value);
+    const NamedWaiver* waiver = find_waiver(waivers, judgement.signature, info.name);
     if (waiver != nullptr) judgement.known = waiver->name;
     add(where, judgement);
   }

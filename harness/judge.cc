@@ -2,9 +2,12 @@
 #include "harness/judge.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "harness/causes.h"
+#include "harness/known_code.h"
 #include "invariants/invariants.h"
 #include "oracle/capabilities.h"
 #include "oracle/oracle.h"
@@ -106,6 +109,14 @@ void add_disagreement(const jit::JitInfo& jit, Alone alone, Judgement& judgement
                                         .message = judgement.opinion.text});
 }
 
+// The same invariant in the same role, and where it matters at the same event.
+bool breaks(const Judgement& judgement, const Violation& violation, bool at_same_event) {
+  return std::ranges::any_of(judgement.violations, [&](const Violation& other) {
+    return other.invariant == violation.invariant && other.role == violation.role &&
+           (!at_same_event || other.event == violation.event);
+  });
+}
+
 }  // namespace
 
 Judge::Judge(MachineFactory make_machine) : make_machine_(std::move(make_machine)) {}
@@ -170,7 +181,7 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
     const bool applies = loaded.status != jit::LoadOutcome::Status::kNotApplicable;
     Outcome outcome{not_loaded(info, std::move(loaded)),
                     applies ? Stage::kApplicable : Stage::kDefined};
-    look_for_known(value, execution, info, depth, outcome.judgement);
+    look_for_known(value, execution, jit, depth, outcome.judgement);
     return outcome;
   }
   doing(Activity::kRunning);
@@ -195,22 +206,43 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
   if (std::optional<Judgement> death = unload(loaded.image, info)) {
     outcome.judgement = *std::move(death);
   }
-  look_for_known(value, execution, info, depth, outcome.judgement);
+  look_for_known(value, execution, jit, depth, outcome.judgement);
   doing(Activity::kIdle);
   return outcome;
 }
 
-void Judge::look_for_known(const Case& value, const Execution& execution, const jit::JitInfo& jit,
+void Judge::look_for_known(const Case& value, const Execution& execution, jit::Jit& jit,
                            Depth depth, Judgement& judgement) {
   // Nothing that a JIT does explains a disagreement of interpreters.
   if (waivers_.empty() || judgement.verdict == Verdict::kSecondOpinion) return;
   if (judgement.violations.empty()) return;
   doing(Activity::kChecking);
+  const jit::JitInfo& info = jit.info();
+  const std::vector<NamedWaiver> waivers = for_code_of(waivers_, info.name, value);
+  std::optional<Judgement> without_code;
   const auto confirm = [&](const Waiver& waiver, const Violation& violation) {
-    const std::string name = alone_with_bug(waiver, jit.name);
-    return name.empty() || shows_too(name, value, jit.contract, execution, depth, violation);
+    if (!waiver.code.empty()) {
+      if (!without_code) {
+        without_code =
+            judge_knowing_nothing(without_code_of(waivers, value), nullptr, jit, depth).judgement;
+      }
+      return !breaks(*without_code, violation, false);
+    }
+    const std::string name = alone_with_bug(waiver, info.name);
+    return name.empty() || shows_too(name, value, info.contract, execution, depth, violation);
   };
-  name_cause(jit, waivers_, confirm, judgement);
+  name_cause(info, waivers, confirm, judgement);
+}
+
+Outcome Judge::judge_knowing_nothing(const Case& value, const Execution* execution, jit::Jit& jit,
+                                     Depth depth) {
+  const std::span<const NamedWaiver> waivers = std::exchange(waivers_, {});
+  const InterpreterList interpreters = std::exchange(interpreters_, {});
+  Outcome outcome = execution != nullptr ? judge_with(value, *execution, jit, depth, nullptr)
+                                         : judge(value, jit, depth);
+  waivers_ = waivers;
+  interpreters_ = interpreters;
+  return outcome;
 }
 
 bool Judge::shows_too(const std::string& name, const Case& value, const Contract& contract,
@@ -222,18 +254,11 @@ bool Judge::shows_too(const std::string& name, const Case& value, const Contract
   }
   jit::Jit* const control = it->second.get();
   if (control == nullptr) return true;
-  const std::span<const NamedWaiver> waivers = std::exchange(waivers_, {});
-  const InterpreterList interpreters = std::exchange(interpreters_, {});
   const bool same_contract = control->info().contract == contract;
-  const Outcome outcome = same_contract ? judge_with(value, execution, *control, depth, nullptr)
-                                        : judge(value, *control, depth);
-  waivers_ = waivers;
-  interpreters_ = interpreters;
+  const Outcome outcome =
+      judge_knowing_nothing(value, same_contract ? &execution : nullptr, *control, depth);
   if (outcome.judgement.answers.empty()) return true;  // it was not compared
-  return std::ranges::any_of(outcome.judgement.violations, [&](const Violation& other) {
-    return other.invariant == violation.invariant && other.role == violation.role &&
-           other.event == violation.event;
-  });
+  return breaks(outcome.judgement, violation, true);
 }
 
 void Judge::consult_about(const Compared& compared, const jit::JitInfo& jit, Judgement& judgement) {

@@ -76,8 +76,11 @@ class Judge {
   // Null: nothing runs this architecture.
   [[nodiscard]] machine::Machine* machine_for(Arch arch);
   void doing(Activity activity);
-  void look_for_known(const Case& value, const Execution& execution, const jit::JitInfo& jit,
-                      Depth depth, Judgement& judgement);
+  void look_for_known(const Case& value, const Execution& execution, jit::Jit& jit, Depth depth,
+                      Judgement& judgement);
+  // Without waivers and second opinions. Null: the oracle is asked under the JIT's contract.
+  [[nodiscard]] Outcome judge_knowing_nothing(const Case& value, const Execution* execution,
+                                              jit::Jit& jit, Depth depth);
   // Does the JIT of that name break the same invariant at the same event? Yes where it cannot tell.
   [[nodiscard]] bool shows_too(const std::string& name, const Case& value, const Contract& contract,
                                const Execution& execution, Depth depth, const Violation& violation);

@@ -16,7 +16,10 @@ bool names_jit(const Waiver& waiver, std::string_view jit) {
 }
 
 bool covers(const Waiver& waiver, const Signature& signature, std::string_view jit) {
-  return waiver.signature == signature.str() && names_jit(waiver, jit);
+  const std::string name = signature.str();
+  const bool fits = waiver.code.empty() ? waiver.signature == name
+                                        : fnmatch(waiver.signature.c_str(), name.c_str(), 0) == 0;
+  return fits && names_jit(waiver, jit);
 }
 
 const NamedWaiver* find_waiver(std::span<const NamedWaiver> waivers, const Signature& signature,

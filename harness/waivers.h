@@ -11,8 +11,8 @@
 
 namespace plumb::harness {
 
-// Does the waiver cover findings of this signature on this JIT? The signature must be equal; the
-// JIT's name matches a glob (*, ?, [...]).
+// Does the waiver cover findings of this signature on this JIT? The signature must be equal, or
+// with code= match a glob (*, ?, [...]), as the JIT's name has to.
 [[nodiscard]] bool covers(const Waiver& waiver, const Signature& signature, std::string_view jit);
 
 // Does the waiver speak of this JIT at all?
