@@ -8,9 +8,12 @@
 
 #include "jit_under_test/dpdk/loading.h"
 #include "jit_under_test/dpdk/translation.h"
+#include "jit_under_test/plugin_mark.h"
 
 namespace plumb::dpdk {
 namespace {
+
+PLUMB_MARK_PLUGIN;
 
 plumb_interpretation* running = nullptr;  // a helper is called without anything of ours
 

@@ -13,9 +13,12 @@
 
 #include "jit_under_test/dpdk/loading.h"
 #include "jit_under_test/dpdk/translation.h"
+#include "jit_under_test/plugin_mark.h"
 
 namespace plumb::dpdk {
 namespace {
+
+PLUMB_MARK_PLUGIN;
 
 constexpr std::uint64_t kArenaSize = 16u << 20;
 constexpr std::uint64_t kAlignment = 64;

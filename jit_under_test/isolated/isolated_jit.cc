@@ -8,6 +8,7 @@
 #include <expected>
 #include <optional>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "core/check.h"
@@ -89,7 +90,7 @@ class IsolatedImage final : public LoadedImage {
       : jit_(jit), request_(std::move(request)), image_(std::move(image)) {}
   IsolatedImage(const IsolatedImage&) = delete;
   IsolatedImage& operator=(const IsolatedImage&) = delete;
-  ~IsolatedImage() override { static_cast<void>(unload()); }
+  ~IsolatedImage() override { std::ignore = unload(); }
 
   [[nodiscard]] const Image& image() const override { return image_; }
   [[nodiscard]] Result<void> unload() override {
