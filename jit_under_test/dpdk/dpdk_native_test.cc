@@ -93,7 +93,8 @@ INSTANTIATE_TEST_SUITE_P(Known, DpdkNative,
                          testing::Values("condition-first", "division-by-itself",
                                          "division-clears-upper-half", "far-epilogue",
                                          "jset-small-immediate", "shift-by-itself",
-                                         "stack-alignment", "stale-offsets"));
+                                         "stack-alignment", "stale-offsets",
+                                         "stale-offsets-leave-image"));
 
 using DpdkNativeDeath = DpdkNative;
 
