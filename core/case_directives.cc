@@ -75,7 +75,7 @@ std::optional<std::string> take_option(std::string_view& rest, std::string_view 
 bool is_pattern(const std::string& text) {
   if (text.empty() || text.size() > 80) return false;
   try {
-    const std::regex pattern(text);
+    static_cast<void>(std::regex(text));
     return true;
   } catch (const std::regex_error&) {
     return false;

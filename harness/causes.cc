@@ -52,14 +52,16 @@ void name_cause(const jit::JitInfo& jit, std::span<const NamedWaiver> waivers,
       explained[i] = true;
       continue;
     }
-    const NamedWaiver* const waiver =
-        find_waiver(waivers, violation_signature(jit, violation), jit.name);
-    if (waiver == nullptr) continue;
-    explained[i] = confirm(waiver->waiver, violation);
-    if (!explained[i]) {
+    const Signature signature = violation_signature(jit, violation);
+    const auto fits = [&](const NamedWaiver& w) { return covers(w.waiver, signature, jit.name); };
+    const auto waiver = std::ranges::find_if(waivers, [&](const NamedWaiver& named) {
+      return fits(named) && confirm(named.waiver, violation);
+    });
+    explained[i] = waiver != waivers.end();
+    if (explained[i]) {
+      if (first_waiver == nullptr) first_waiver = &*waiver;
+    } else if (std::ranges::any_of(waivers, fits)) {
       violation.role += kNotAsKnown;
-    } else if (first_waiver == nullptr) {
-      first_waiver = waiver;
     }
   }
   const auto news = std::ranges::find(explained, false);

@@ -48,6 +48,17 @@ int run(const plumb_load_request* request, plumb_interpretation* invocation, cha
   return PLUMB_LOADED;
 }
 
+// It has no tail calls; but an interpreter has to say.
+plumb_contract make_contract() {
+  plumb_contract c{};
+  c.struct_size = sizeof(c);
+  c.empty_slot_consumes_count = PLUMB_NO;
+  c.calls_keep_count = PLUMB_NO;
+  return c;
+}
+
+const plumb_contract contract = make_contract();
+
 const plumb_interpreter_info info = {.struct_size = sizeof(info),
                                      .reserved = 0,
                                      .name = "dpdk",
@@ -55,7 +66,7 @@ const plumb_interpreter_info info = {.struct_size = sizeof(info),
                                      .origin = "librte_bpf of Debian's DPDK",
                                      .jits = "dpdk",
                                      .capabilities = PLUMB_CAN_ATOMIC_ADD | PLUMB_CAN_DIVMUL,
-                                     .contract = nullptr};
+                                     .contract = &contract};
 
 const plumb_interpreter interpreter = {
     .struct_size = sizeof(interpreter), .abi = PLUMB_INTERPRETER_ABI, .info = &info, .run = run};

@@ -26,20 +26,22 @@ enum rte_bpf_xtype { RTE_BPF_XTYPE_FUNC = 0, RTE_BPF_XTYPE_VAR = 1 };
 // What a program may name outside itself. A call names it by its index, a 64-bit immediate by its
 // address.
 struct rte_bpf_xsym {
+  struct Function {
+    std::uint64_t (*val)(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t);
+    std::uint32_t nb_args;
+    rte_bpf_arg args[5];
+    rte_bpf_arg ret;
+  };
+  struct Variable {
+    void* val;
+    rte_bpf_arg desc;
+  };
+
   const char* name;
   rte_bpf_xtype type;
   union {
-    struct {
-      std::uint64_t (*val)(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
-                           std::uint64_t);
-      std::uint32_t nb_args;
-      rte_bpf_arg args[5];
-      rte_bpf_arg ret;
-    } func;
-    struct {
-      void* val;
-      rte_bpf_arg desc;
-    } var;
+    Function func;
+    Variable var;
   };
 };
 

@@ -58,6 +58,7 @@ Loading load_program(const plumb_load_request& request, std::uint32_t index, Hel
                    .text = "program " + std::to_string(index) + ", " + why};
   };
   const plumb_program* const program =
+      // A stride counts bytes. NOLINTNEXTLINE(bugprone-casting-through-void)
       PLUMB_AT(plumb_program, request.programs, request.program_stride, index);
   if (program->function_count != 1) return not_applicable("slot 0: more than one function");
   Translation translation;

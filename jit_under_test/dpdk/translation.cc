@@ -48,12 +48,12 @@ rte_bpf_xsym describe_call(const plumb_function& function, std::uint32_t call,
   rte_bpf_xsym external{.name = "helper", .type = RTE_BPF_XTYPE_FUNC, .func = {}};
   external.func.val = target;
   external.func.ret = kScalar;
-  for (std::uint8_t i = 0; i < std::size(helper.argument); ++i) {
+  for (std::size_t i = 0; i < std::size(helper.argument); ++i) {
     const std::uint8_t type = helper.argument[i];
     if (type == PLUMB_TYPE_NONE) break;
     const bool is_memory = type == PLUMB_TYPE_READ_MEMORY || type == PLUMB_TYPE_WRITE_MEMORY;
     const auto size_register = static_cast<std::uint8_t>(i + 2);
-    external.func.nb_args = i + 1u;
+    external.func.nb_args = static_cast<std::uint32_t>(i + 1);
     external.func.args[i] =
         is_memory ? rte_bpf_arg{.type = RTE_BPF_ARG_PTR,
                                 .size = constant_before(function, call, size_register),
@@ -66,6 +66,7 @@ rte_bpf_xsym describe_call(const plumb_function& function, std::uint32_t call,
 const plumb_helper* find_helper(const plumb_load_request& request, std::int32_t number) {
   for (std::uint32_t i = 0; i < request.helper_count; ++i) {
     const plumb_helper* const helper =
+        // A stride counts bytes. NOLINTNEXTLINE(bugprone-casting-through-void)
         PLUMB_AT(plumb_helper, request.helpers, request.helper_stride, i);
     if (helper->number == number) return helper;
   }
