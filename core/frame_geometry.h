@@ -56,9 +56,7 @@ struct FrameGeometry {
               .frame_pointer_below_entry = 8,
               .landing_below_entry = 8};
     case Arch::kArm64:
-      return {.record_below_entry = 16,
-              .return_below_entry = 8,
-              .frame_pointer_below_entry = 16};
+      return {.record_below_entry = 16, .return_below_entry = 8, .frame_pointer_below_entry = 16};
     case Arch::kRiscv64:
       break;
   }

@@ -76,6 +76,7 @@ void View::leave_out_unseen_refusals() {
   if (std::ranges::none_of(execution().trace, is_unseen)) return;
   Execution visible = execution();
   std::vector<std::int32_t> last_seen;  // by index in the whole trace: that or the last one before
+  last_seen.reserve(visible.trace.size());
   std::int32_t seen = -1;
   for (const Event& event : visible.trace) last_seen.push_back(is_unseen(event) ? seen : ++seen);
   std::erase_if(visible.trace, is_unseen);
