@@ -20,6 +20,7 @@
 #include "core/check.h"
 #include "core/death.h"
 #include "harness/corpus.h"
+#include "harness/judge.h"
 
 namespace plumb::fuzz {
 namespace {
