@@ -29,18 +29,19 @@ constexpr std::array kCases{
     DoctorCase{"divides-by-zero", "what a division by zero does", R"(.case 1
 .program entry
 .function main
+        r2 = *(u32 *)(r1 + 0)
         r0 = 9
-        r1 = 0
-        r0 /= r1
+        r0 /= r2
         r0 += 5
         exit
+.context 00 00 00 00
 )"},
     DoctorCase{"uses-its-stack", "R10, the BPF stack, where instructions begin", R"(.case 1
 .program entry
 .function main
         r1 = 0x1122334455667788 ll
         *(u64 *)(r10 - 8) = r1
-        *(u8 *)(r10 - 1) = 0x55
+        *(u8 *)(r10 - 9) = 0x55
         *(u32 *)(r10 - 64) = 3
         r0 = *(u64 *)(r10 - 8)
         exit
