@@ -228,9 +228,13 @@ void lie_outside(gen::ChoiceStream& choices, Claims& claims) {
       break;
     case 11:
       image.code_range_stride = odd_stride(choices, sizeof(plumb_range));
+      claims.code_bytes = laid_out(claims.code, image.code_range_stride);
+      image.code_ranges = reinterpret_cast<plumb_range*>(claims.code_bytes.data());
       break;
     case 12:
-      image.program_stride = odd_stride(choices, 0);
+      image.program_stride = odd_stride(choices, sizeof(plumb_native_program));
+      claims.program_bytes = laid_out(claims.programs, image.program_stride);
+      image.programs = reinterpret_cast<plumb_native_program*>(claims.program_bytes.data());
       break;
     default:
       image.struct_size = static_cast<std::uint32_t>(choices.word());

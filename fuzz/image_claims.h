@@ -31,6 +31,8 @@ struct Claims {
   // The descriptions as they lie in the plugin's memory, one a stride.
   std::vector<std::uint64_t> function_bytes;
   std::vector<std::uint64_t> symbol_bytes;
+  std::vector<std::uint64_t> code_bytes;     // only where the stride was changed
+  std::vector<std::uint64_t> program_bytes;  // the same
   plumb_image image{};
 };
 
