@@ -38,7 +38,7 @@ std::size_t count(const Judgement& judgement, RowAnswer::Kind kind) {
   return static_cast<std::size_t>(std::ranges::count(judgement.answers, kind, &RowAnswer::kind));
 }
 
-DoctorStep step_of(const DoctorCase& one, Judgement judgement) {
+DoctorStep step_of(const DoctorCase& one, const Judgement& judgement) {
   return {.name = std::string(one.name),
           .judgement = judgement,
           .held = count(judgement, RowAnswer::Kind::kHeld),

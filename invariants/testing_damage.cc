@@ -44,7 +44,7 @@ const std::vector<Damage>& damages() {
        [](BuiltRun& b) {
          b = tail_call_chain(3, b.image.arch);
          for (int i = 0; i < 3; ++i) {
-           const auto drift = static_cast<std::uint64_t>(16 * i);
+           const std::uint64_t drift = 16 * static_cast<std::uint64_t>(i);
            b.event(kTailCallTaken, i).sp -= drift;
            b.run.activations[static_cast<std::size_t>(i) + 2].entry_sp -= drift;
          }

@@ -35,6 +35,7 @@ Result<std::vector<std::unique_ptr<jit::Jit>>> open_all_jits(const Session& sess
 
 std::vector<reports::UnavailableJit> missing_from(const jit::OpenedJits& opened) {
   std::vector<reports::UnavailableJit> missing;
+  missing.reserve(opened.not_available.size());
   for (const jit::JitEntry& entry : opened.not_available) {
     missing.push_back({.name = entry.name, .reason = entry.reason});
   }
