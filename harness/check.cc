@@ -16,9 +16,14 @@
 namespace plumb::harness {
 namespace {
 
-// Did native code run, so that a waiver had its chance?
-bool had_its_chance(Verdict verdict) {
-  switch (verdict) {
+// Did native code run, so that the waiver had its chance? One for an interpreter: did that?
+bool had_its_chance(const Waiver& waiver, const Judgement& judgement) {
+  const SecondOpinion::Status opinion = judgement.opinion.status;
+  if (waiver.signature.starts_with(kSecondOpinion) && opinion != SecondOpinion::Status::kAgrees &&
+      opinion != SecondOpinion::Status::kDisagrees) {
+    return false;
+  }
+  switch (judgement.verdict) {
     case Verdict::kConforms:
     case Verdict::kViolation:
     case Verdict::kRefused:
@@ -62,7 +67,7 @@ std::vector<Waiver> stale_waivers(const NamedCase& item, std::span<const CheckRo
     bool used = false;
     for (const CheckRow& row : rows) {
       const std::string& jit = jits[row.jit_index]->info().name;
-      if (!names_jit(waiver, jit) || !had_its_chance(row.judgement.verdict)) continue;
+      if (!names_jit(waiver, jit) || !had_its_chance(waiver, row.judgement)) continue;
       tried = true;
       used |= std::ranges::any_of(row.judgement.violations, [&](const Violation& violation) {
         return covers(waiver, violation_signature(jits[row.jit_index]->info(), violation), jit);

@@ -101,6 +101,9 @@ Judgement compared(const jit::JitInfo& jit, invariants::Checked checked) {
 void add_disagreement(const jit::JitInfo& jit, Alone alone, Judgement& judgement) {
   judgement.verdict = Verdict::kSecondOpinion;
   judgement.signature = signature_of(jit, kSecondOpinion, alone_name(alone));
+  for (Violation& violation : judgement.violations) {
+    if (violation.follows >= 0) ++violation.follows;
+  }
   judgement.violations.insert(judgement.violations.begin(),
                               Violation{.invariant = kSecondOpinion,
                                         .role = std::string(alone_name(alone)),
@@ -213,9 +216,12 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
 
 void Judge::look_for_known(const Case& value, const Execution& execution, jit::Jit& jit,
                            Depth depth, Judgement& judgement) {
-  // Nothing that a JIT does explains a disagreement of interpreters.
-  if (waivers_.empty() || judgement.verdict == Verdict::kSecondOpinion) return;
-  if (judgement.violations.empty()) return;
+  if (waivers_.empty() || judgement.violations.empty()) return;
+  // Nothing that a JIT does explains a disagreement of interpreters; code that the one of the tree
+  // gets wrong does, where it stands alone.
+  const bool is_opinion = judgement.verdict == Verdict::kSecondOpinion;
+  if (is_opinion && judgement.signature.role != alone_name(Alone::kInterpreter)) return;
+  const InterpreterList asked = is_opinion ? interpreters_ : InterpreterList{};
   doing(Activity::kChecking);
   const jit::JitInfo& info = jit.info();
   const std::vector<NamedWaiver> waivers = for_code_of(waivers_, info.name, value);
@@ -224,10 +230,12 @@ void Judge::look_for_known(const Case& value, const Execution& execution, jit::J
     if (!waiver.code.empty()) {
       if (!without_code) {
         without_code =
-            judge_knowing_nothing(without_code_of(waivers, value), nullptr, jit, depth).judgement;
+            judge_knowing_nothing(without_code_of(waivers, value), nullptr, jit, depth, asked)
+                .judgement;
       }
       return !breaks(*without_code, violation, false);
     }
+    if (violation.invariant == kSecondOpinion) return false;
     const std::string name = alone_with_bug(waiver, info.name);
     return name.empty() || shows_too(name, value, info.contract, execution, depth, violation);
   };
@@ -235,9 +243,9 @@ void Judge::look_for_known(const Case& value, const Execution& execution, jit::J
 }
 
 Outcome Judge::judge_knowing_nothing(const Case& value, const Execution* execution, jit::Jit& jit,
-                                     Depth depth) {
+                                     Depth depth, InterpreterList asked) {
   const std::span<const NamedWaiver> waivers = std::exchange(waivers_, {});
-  const InterpreterList interpreters = std::exchange(interpreters_, {});
+  const InterpreterList interpreters = std::exchange(interpreters_, asked);
   Outcome outcome = execution != nullptr ? judge_with(value, *execution, jit, depth, nullptr)
                                          : judge(value, jit, depth);
   waivers_ = waivers;
@@ -256,7 +264,7 @@ bool Judge::shows_too(const std::string& name, const Case& value, const Contract
   if (control == nullptr) return true;
   const bool same_contract = control->info().contract == contract;
   const Outcome outcome =
-      judge_knowing_nothing(value, same_contract ? &execution : nullptr, *control, depth);
+      judge_knowing_nothing(value, same_contract ? &execution : nullptr, *control, depth, {});
   if (outcome.judgement.answers.empty()) return true;  // it was not compared
   return breaks(outcome.judgement, violation, true);
 }

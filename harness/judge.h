@@ -78,9 +78,10 @@ class Judge {
   void doing(Activity activity);
   void look_for_known(const Case& value, const Execution& execution, jit::Jit& jit, Depth depth,
                       Judgement& judgement);
-  // Without waivers and second opinions. Null: the oracle is asked under the JIT's contract.
+  // Without waivers, and with second opinions of these only. Null: the oracle is asked under the
+  // JIT's contract.
   [[nodiscard]] Outcome judge_knowing_nothing(const Case& value, const Execution* execution,
-                                              jit::Jit& jit, Depth depth);
+                                              jit::Jit& jit, Depth depth, InterpreterList asked);
   // Does the JIT of that name break the same invariant at the same event? Yes where it cannot tell.
   [[nodiscard]] bool shows_too(const std::string& name, const Case& value, const Contract& contract,
                                const Execution& execution, Depth depth, const Violation& violation);

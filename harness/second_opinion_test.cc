@@ -220,6 +220,44 @@ TEST_P(SecondOpinionTest, NamesWhoStandsAlone) {
   }
 }
 
+// An interpreter that adds 1 at every multiplication, and one that does so everywhere.
+TEST_P(SecondOpinionTest, AWaiverForCodeCoversWhatTheInterpreterGetsWrongThere) {
+  const Case value = parsed(".program p\n.function main\n r0 = 7\n r0 *= 3\n exit\n");
+  const Contract& contract = jit().info().contract;
+  const std::string signature =
+      "second-opinion.linux." + std::string(arch_name(jit().info().arch)) + ".interpreter";
+  struct Row {
+    bool everywhere;
+    const char* code;
+    const char *known, *role;
+  };
+  for (const Row& row :
+       {Row{false, "_[*]=_", "w", "interpreter"}, Row{false, "_/=_", "", "interpreter"},
+        Row{true, "_[*]=_", "", "interpreter-not-as-known"},
+        Row{false, "", "", "interpreter-not-as-known"}}) {
+    const auto interpreters = changed([&](jit::Interpreter& real, const Case& asked) {
+      Interpretation seen = real.run(asked);
+      const bool has_code = asked.programs[0].functions[0].insns.size() == 3;
+      if (row.everywhere || has_code) ++seen.result;
+      return seen;
+    });
+    const std::vector<NamedWaiver> waivers{{.name = "w",
+                                            .waiver = {.signature = signature,
+                                                       .jits = "*",
+                                                       .like = {},
+                                                       .code = row.code,
+                                                       .reason = "a test"}}};
+    Judge judge;
+    judge.ask(interpreters);
+    judge.know(waivers);
+    const Judgement judgement =
+        judge.judge(value, oracle::run(value, contract), jit(), Depth::kFast).judgement;
+    EXPECT_EQ(judgement.verdict, Verdict::kSecondOpinion) << row.code;
+    EXPECT_EQ(judgement.known, row.known) << row.code;
+    EXPECT_EQ(judgement.signature.role, row.role) << row.code;
+  }
+}
+
 TEST_P(SecondOpinionTest, IsAskedOnlyWhereItCanAnswer) {
   struct Row {
     const char* text;
