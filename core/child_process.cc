@@ -2,6 +2,7 @@
 #include "core/child_process.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -27,7 +28,9 @@ void become_child_of(pid_t parent) {
 }
 
 void silence(int descriptor) {
-  const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+  int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+  // A fuzz target may run where there are no devices.
+  if (nothing < 0) nothing = memfd_create("nothing", MFD_CLOEXEC);
   PLUMB_CHECK(nothing >= 0);
   if (nothing == descriptor) return;
   PLUMB_CHECK(dup2(nothing, descriptor) >= 0);
@@ -35,16 +38,16 @@ void silence(int descriptor) {
 }
 
 void limit_memory(std::uint64_t bytes) {
+  const rlimit none = {};
+  PLUMB_CHECK(setrlimit(RLIMIT_CORE, &none) == 0);
   std::uint64_t pages = 0;  // the first number in the file
   std::ifstream("/proc/self/statm") >> pages;
-  PLUMB_CHECK(pages > 0);
+  if (pages == 0) return;  // a fuzz target may run where there is no /proc
   rlimit limit = {};
   PLUMB_CHECK(getrlimit(RLIMIT_AS, &limit) == 0);
   const rlim_t wanted = pages * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) + bytes;
   limit.rlim_cur = limit.rlim_max = std::min(limit.rlim_max, wanted);
   PLUMB_CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
-  const rlimit none = {};
-  PLUMB_CHECK(setrlimit(RLIMIT_CORE, &none) == 0);
 }
 
 }  // namespace plumb

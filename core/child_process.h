@@ -19,6 +19,7 @@ void silence(int descriptor);
 
 // The process gets no more address space than so many bytes beyond what it has, and leaves no core
 // file. A limit relative to what is there holds under sanitizers too, which reserve terabytes.
+// Without /proc there is none.
 void limit_memory(std::uint64_t bytes);
 
 }  // namespace plumb
