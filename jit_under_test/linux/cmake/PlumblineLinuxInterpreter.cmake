@@ -29,7 +29,8 @@ function(plumb_linux_interpreter)
   endforeach()
   set_source_files_properties(${ours} PROPERTIES
                               COMPILE_OPTIONS "-Wall;-Wextra;-Wshadow;${PLUMB_LINUX_WERROR}")
-  set_source_files_properties(${shim}/core.c PROPERTIES COMPILE_OPTIONS -w)
+  set_source_files_properties(${shim}/core.c PROPERTIES
+                              COMPILE_OPTIONS "${PLUMB_LINUX_KERNEL_WARNINGS}")
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${shim}/plumb_arch.h)
   plumb_linux_kernel_objects(${target}-kernel SOURCES ${ours} ${shim}/core.c
                              INCLUDES "${common}" "${common}/include" "${shim}" "${work}/include"

@@ -34,7 +34,7 @@ u32 plumb_arch_thunks(const struct plumb_symbol** symbols) {
   return 0;
 }
 
-u32 plumb_arch_preamble(void) { return 0; }
+u32 plumb_arch_preamble(void) { return cfi_get_offset(); }
 
 /* asm/patching.h */
 int aarch64_insn_read(void* address, u32* insn) {

@@ -48,6 +48,7 @@
 #define hweight16(n) __builtin_popcount((u16)(n))
 #define hweight64(n) ((unsigned)__builtin_popcountll(n))
 #define hweight_long(n) hweight64(n)
+#define div64_s64(a, b) ((s64)(a) / (s64)(b))
 #define div64_u64(a, b) ((u64)(a) / (u64)(b))
 #define div64_u64_rem(a, b, r) (*(r) = (u64)(a) % (u64)(b), (u64)(a) / (u64)(b))
 #define do_div(n, base)                           \
@@ -70,6 +71,10 @@ static inline s64 sign_extend64(u64 value, int index) {
 #define cpu_to_le16(x) (x)
 #define cpu_to_le64(x) (x)
 #define le64_to_cpu(x) (x)
+#define le16_to_cpu(x) (x)
+#define be16_to_cpu(x) __builtin_bswap16(x)
+#define be32_to_cpu(x) __builtin_bswap32(x)
+#define be64_to_cpu(x) __builtin_bswap64(x)
 #define cpu_to_be16(x) __builtin_bswap16(x)
 #define cpu_to_be32(x) __builtin_bswap32(x)
 #define cpu_to_be64(x) __builtin_bswap64(x)

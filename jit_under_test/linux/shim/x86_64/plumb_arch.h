@@ -86,6 +86,10 @@ extern enum cfi_mode cfi_mode;
 int plumb_x86_cfi_offset(void);
 #define cfi_get_func_arity(f) 0
 #define __bpfcall
+#define CONFIG_FUNCTION_PADDING_CFI 11
+/* Since 6.16 bhi checks may be part of FineIBT (CONFIG_FINEIBT_BHI): not of ours. */
+#define cfi_bhi false
+extern u8 __bhi_args[][32];
 #ifdef CONFIG_X86_KERNEL_IBT
 #define ENDBR_INSN_SIZE 4
 static inline u32 gen_endbr(void) { return 0xfa1e0ff3; }
