@@ -100,8 +100,8 @@ function(plumb_linux_plugin)
   plumb_linux_has(jit_blinds "${tree}/arch/${PLUMB_LINUX_DIR_${ARG_ARCH}}/net"
                   "bpf_jit_blind_constants")
   list(APPEND features PLUMB_TREE_JIT_BLINDS=$<BOOL:${jit_blinds}>)
-  plumb_linux_feature(features TAIL_CALL_COUNT_BY_POINTER "${jit}"
-                      "TAIL_CALL_CNT_PTR|TCCNT_PTR")
+  plumb_linux_empty_slot(features "${tree}" ${ARG_ARCH})
+  plumb_linux_registers(features "${tree}" ${ARG_ARCH})
   # What the tree's verifier lets through: its text alone, nothing of it is compiled.
   set(verifier "${tree}/kernel/bpf/verifier.c")
   plumb_linux_feature(features CHAIN_ROUNDS_TO_16 "${verifier}" "round_up.stack_depth, 16")

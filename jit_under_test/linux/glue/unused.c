@@ -7,8 +7,8 @@
 
 __attribute__((noreturn)) void plumb_bug(const char* condition, const char* file, int line);
 
-/* What is called for every program, and has nothing to do: no program of ours is tied to struct_ops,
- * has messages to itself, or an array of its instructions' addresses. */
+/* What is called for every program, and has nothing to do: no program of ours is tied to
+ * struct_ops, has messages to itself, or an array of its instructions' addresses. */
 void bpf_prog_disassoc_struct_ops(void* prog);
 void bpf_prog_stream_free(void* prog);
 void bpf_prog_stream_init(void* prog);

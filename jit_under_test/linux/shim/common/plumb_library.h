@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The library of kernel code: strings, messages and failure, numbers that would be random. What does
- * real work is defined in glue/failure.c and glue/library.c, on the C library.
+ * The library of kernel code: strings, messages and failure, numbers that would be random. What
+ * does real work is defined in glue/failure.c and glue/library.c, on the C library.
  */
 #ifndef PLUMB_LIBRARY_H
 #define PLUMB_LIBRARY_H

@@ -40,7 +40,8 @@ extern struct plumb_riscv plumb_riscv;
 #define riscv_has_extension_likely(bit) ((plumb_riscv.extensions >> (bit)) & 1)
 #define riscv_has_extension_unlikely(bit) riscv_has_extension_likely(bit)
 
-/* kCFI hashes: fixed words, only in code of a build with CONFIG_CFI_CLANG (since 6.18: CONFIG_CFI). */
+/* kCFI hashes: fixed words, only in code of a build with CONFIG_CFI_CLANG (since 6.18: CONFIG_CFI).
+ */
 #if defined(CONFIG_CFI_CLANG) || defined(CONFIG_CFI)
 #define cfi_get_offset() 4
 #define cfi_bpf_hash 0x83059dfcu

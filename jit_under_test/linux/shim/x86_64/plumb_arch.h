@@ -94,7 +94,12 @@ extern u8 __bhi_args[][32];
 #define ENDBR_INSN_SIZE 4
 static inline u32 gen_endbr(void) { return 0xfa1e0ff3; }
 static inline u32 gen_endbr_poison(void) { return 0x001f0f66; }
-#define is_endbr(word) ((word) == gen_endbr() || (word) == gen_endbr_poison())
+static inline bool plumb_is_endbr(u32 word) {
+  return word == gen_endbr() || word == gen_endbr_poison();
+}
+/* Of the word itself, or (since 6.15) of where it stands. */
+#define is_endbr(word) \
+  plumb_is_endbr(_Generic((word), u32 : (word), default : *(const u32*)(unsigned long)(word)))
 #else
 #define ENDBR_INSN_SIZE 0
 #define is_endbr(word) false
