@@ -250,6 +250,9 @@ AccessRole View::classify(const StackAccess& access) const {
   const bool caller_saves =
       contract.r6_r9_saved_by != Side::kCallee || contract.r10_moved_by != Side::kCallee;
   if (caller_saves && is_function_call(insn)) return AccessRole::kCallSave;
+  if (contract.count_in_frames != Tristate::kNo && is_function_call(insn)) {
+    return AccessRole::kCountBack;
+  }
   return is_store(insn) ? AccessRole::kBpfStore : other;
 }
 

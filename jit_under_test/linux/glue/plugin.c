@@ -374,6 +374,7 @@ static void fill_contract(void) {
   contract.division_by_zero = PLUMB_DIVISION_RFC;
   contract.empty_slot_consumes_count = PLUMB_EMPTY_SLOT_ANSWER;
   contract.calls_keep_count = answer(plumb_arch_facts.calls_keep_count);
+  contract.count_in_frames = answer(plumb_arch_facts.count_in_frames);
   contract.landing_pad = plumb_arch_facts.landing_pad;
   /* With kCFI the pad is behind the hash, with FineIBT the hash is checked behind the pad. */
   if (plumb_variant.switches & PLUMB_SWITCH_FINEIBT)
