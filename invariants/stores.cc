@@ -227,8 +227,17 @@ bool stores_counts(const View& view) { return std::ranges::any_of(view.access_ro
 
 // ---- Every frame keeps how many tail calls are left ----
 
+// How many tail calls the invocation may still take behind the event.
+std::uint64_t left_behind(const View& view, std::int32_t event) {
+  const auto& events = view.run().events;
+  const auto taken =
+      std::count_if(events.begin(), events.begin() + event + 1,
+                    [](const MachineEvent& e) { return e.kind == EventKind::kTailCallTaken; });
+  return static_cast<std::uint64_t>(kTailCallLimit - taken);
+}
+
 // Does the store write the whole word in which the frame keeps its count? The first time, that is
-// one that its prologue stored.
+// one where its prologue stored what was left.
 bool writes_own_count(const View& view, std::size_t i, const CountWord* word) {
   const StackAccess& count = view.run().accesses[i];
   if (word != nullptr) return word->address == count.address && word->size == count.size;
@@ -237,7 +246,8 @@ bool writes_own_count(const View& view, std::size_t i, const CountWord* word) {
     if (access.kind != AccessKind::kWrite) continue;
     if (!overlap(access.address, access.size, count.address, count.size)) continue;
     return may_begin_count(view, j) && access.activation == count.activation &&
-           access.address == count.address && access.size == count.size;
+           access.address == count.address && access.size == count.size &&
+           access.value == left_behind(view, access.event);
   }
   return false;
 }
@@ -255,8 +265,7 @@ class FrameCounts {
   explicit FrameCounts(const View& view) : view_(view), words_(view) {}
 
   Answer run() {
-    Unseen unseen;
-    unseen.note_if(view_.misses_offsets(), NotApplicableReason::kOffsetsUnknown);
+    unseen_.note_if(view_.misses_offsets(), NotApplicableReason::kOffsetsUnknown);
     const auto& accesses = view_.run().accesses;
     for (std::size_t i = 0; i < accesses.size(); ++i) {
       if (accesses[i].kind != AccessKind::kWrite) continue;
@@ -264,7 +273,7 @@ class FrameCounts {
         return view_.at_access("tail-call-counter-intact", accesses[i], *std::move(problem));
       }
     }
-    return unseen.held_if(looked_, NotApplicableReason::kNoCounter);
+    return unseen_.held_if(looked_, NotApplicableReason::kNoCounter);
   }
 
  private:
@@ -284,18 +293,30 @@ class FrameCounts {
                          access.pc == 0 ? "a helper" : view_.code_name(access.pc), place(access));
     }
     looked_ = true;
+    if (role == AccessRole::kCountBack && may_save_register()) return std::nullopt;
     if (auto problem = wrong_moment(i)) return problem;
     if (!writes_own_count(view_, i, word)) {
       return fmt::format("{} stores at {}, where the frame keeps no count", who(role),
                          place(access));
     }
-    const std::uint64_t left = left_after(access.event, role);
+    // The tail call that stores is no event yet.
+    const std::uint64_t left = left_at(access.event) - (role == AccessRole::kCount ? 1 : 0);
     const std::uint64_t value = low_bytes(access.value, access.size);
     if (word == nullptr) words_.add({access.address, value, access.size});
     if (value == low_bytes(left, access.size)) return std::nullopt;
     return fmt::format("{} stores {} at {}, where {} are left", who(role),
                        static_cast<std::int64_t>(value), place(access),
                        static_cast<std::int64_t>(left));
+  }
+
+  // Where nobody says who saves registers, the code of a call may be saving one.
+  bool may_save_register() {
+    const Contract& contract = view_.image().contract;
+    const bool by_anyone = contract.r6_r9_saved_by == Side::kUnknown;
+    const bool r10_by_anyone = contract.r10_moved_by == Side::kUnknown;
+    unseen_.note_if(by_anyone, NotApplicableReason::kSavedByUnknown);
+    unseen_.note_if(r10_by_anyone, NotApplicableReason::kR10MovedByUnknown);
+    return by_anyone || r10_by_anyone;
   }
 
   std::optional<std::string> wrong_moment(std::size_t i) {
@@ -310,13 +331,13 @@ class FrameCounts {
                        low_bytes(access.value, access.size), place(access));
   }
 
-  // Of the invocation's tail calls. The one that stores is no event yet.
-  std::uint64_t left_after(std::int32_t event, AccessRole role) {
+  // As left_behind(), of events that come in order.
+  std::uint64_t left_at(std::int32_t event) {
     const auto& events = view_.run().events;
     for (; next_event_ <= event; ++next_event_) {
-      taken_ += events[static_cast<std::size_t>(next_event_)].kind == EventKind::kTailCallTaken;
+      left_ -= events[static_cast<std::size_t>(next_event_)].kind == EventKind::kTailCallTaken;
     }
-    return std::uint64_t{kTailCallLimit} - taken_ - (role == AccessRole::kCount ? 1 : 0);
+    return left_;
   }
 
   static std::string_view who(AccessRole role) {
@@ -328,9 +349,10 @@ class FrameCounts {
 
   const View& view_;
   CountWords words_;
+  Unseen unseen_;
   bool looked_ = false;
   std::int32_t next_event_ = 0;
-  std::uint64_t taken_ = 0;
+  std::uint64_t left_ = kTailCallLimit;
   // The events before the last stores of counts.
   std::int32_t counted_behind_ = -2;
   std::int32_t kept_behind_ = -2;

@@ -115,7 +115,7 @@ function(plumb_linux_plugin)
 
   # Kernel files, and ours that see kernel headers. No libc headers, no warnings for theirs.
   set(ours "")
-  foreach(name check compile plugin program program_kind rewrite slots tail_calls)
+  foreach(name check compile image plugin program program_kind rewrite slots tail_calls)
     list(APPEND ours "${PLUMB_LINUX_DIR}/glue/${name}.c")
   endforeach()
   if(EXISTS "${shim}/thunks.c")
@@ -336,6 +336,10 @@ endif()
 set(PLUMB_LINUX_KERNEL_WARNINGS
     -Wsystem-headers -Werror=implicit-function-declaration -Werror=implicit-int
     -Werror=int-conversion -Werror=incompatible-pointer-types)
+if(CMAKE_C_COMPILER_ID MATCHES "Clang")
+  list(APPEND PLUMB_LINUX_KERNEL_WARNINGS -Wno-initializer-overrides -Wno-pointer-sign
+       -Wno-gnu-variable-sized-type-not-at-end)
+endif()
 
 set(PLUMB_LINUX_WERROR "")
 if(PLUMB_WERROR)
