@@ -37,6 +37,7 @@ bool bpf_token_capable(const void* token, int capability) {
   void function(void);           \
   void function(void) { plumb_bug("call of " #function "()", __FILE__, __LINE__); }
 
+PLUMB_NOT_HERE(bpf_dup_insn_aux_data)
 PLUMB_NOT_HERE(bpf_get_kfunc_addr)
 PLUMB_NOT_HERE(bpf_jit_find_kfunc_model)
 PLUMB_NOT_HERE(bpf_map_put)
@@ -47,6 +48,7 @@ PLUMB_NOT_HERE(bpf_prog_offload_compile)
 PLUMB_NOT_HERE(bpf_prog_offload_destroy)
 PLUMB_NOT_HERE(bpf_prog_put)
 PLUMB_NOT_HERE(bpf_prog_report_arena_violation)
+PLUMB_NOT_HERE(bpf_restore_insn_aux_data)
 PLUMB_NOT_HERE(bpf_stream_stage_commit)
 PLUMB_NOT_HERE(bpf_stream_stage_dump_stack)
 PLUMB_NOT_HERE(bpf_stream_stage_free)
