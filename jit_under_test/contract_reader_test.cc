@@ -54,6 +54,8 @@ const std::vector<Row>& rows() {
        "contract.helper_argument[4] is 255: 0, or PLUMB_REGISTER(0) to (15)"},
       {"no such answer", [](C& c) { c.empty_slot_consumes_count = 3; }, Arch::kX86_64,
        "contract.empty_slot_consumes_count is 3: from 0 to 2"},
+      {"no such answer about frames", [](C& c) { c.count_in_frames = 3; }, Arch::kX86_64,
+       "contract.count_in_frames is 3: from 0 to 2"},
       {"no such place", [](C& c) { c.sp_at_calls = 4; }, Arch::kX86_64,
        "contract.sp_at_calls is 4: from 0 to 3"},
       {"no such side", [](C& c) { c.r6_r9_saved_by = 3; }, Arch::kX86_64,
@@ -123,6 +125,24 @@ TEST(ContractReader, HalfAnAnswerAboutTheCountIsNone) {
   EXPECT_EQ(consumes(PLUMB_YES, PLUMB_UNKNOWN), Tristate::kUnknown);
   EXPECT_EQ(consumes(PLUMB_YES, PLUMB_NO), Tristate::kYes);
   EXPECT_EQ(consumes(PLUMB_NO, PLUMB_UNKNOWN), Tristate::kNo);
+}
+
+// The word lies behind what plugins that were built before it filled, padding included.
+TEST(ContractReader, ACountInFramesIsAWordOfItsOwn) {
+  const auto in_frames = [](std::uint8_t word, std::size_t filled) {
+    plumb_contract contract{};
+    contract.struct_size = static_cast<std::uint32_t>(filled);
+    contract.count_in_frames = word;
+    JitInfo info;
+    EXPECT_TRUE(read_contract(&contract, info).has_value());
+    return info.contract.count_in_frames;
+  };
+  EXPECT_EQ(in_frames(PLUMB_YES, sizeof(plumb_contract)), Tristate::kYes);
+  EXPECT_EQ(in_frames(PLUMB_NO, sizeof(plumb_contract)), Tristate::kNo);
+  EXPECT_EQ(in_frames(PLUMB_UNKNOWN, sizeof(plumb_contract)), Tristate::kUnknown);
+  constexpr std::size_t kBefore = 48;
+  static_assert(offsetof(plumb_contract, count_in_frames) == kBefore);
+  EXPECT_EQ(in_frames(PLUMB_YES, kBefore), Tristate::kUnknown);
 }
 
 TEST(ContractReader, AnyBytesEndInAContractOrARefusalThatNamesAField) {
