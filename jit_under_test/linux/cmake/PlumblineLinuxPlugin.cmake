@@ -95,8 +95,13 @@ function(plumb_linux_plugin)
   plumb_linux_feature(features VERSION_4 "${tree}/include/linux/filter.h" "BPF_MEMSX")
   plumb_linux_feature(features JIT_TAKES_ENV "${tree}/include/linux/filter.h"
                       "bpf_int_jit_compile.struct bpf_verifier_env")
-  plumb_linux_feature(features TAIL_CALL_COUNT_BY_POINTER "${jit}"
-                      "TAIL_CALL_CNT_PTR|TCCNT_PTR")
+  plumb_linux_feature(features BLIND_TAKES_ENV "${tree}/include/linux/filter.h"
+                      "bpf_jit_blind_constants.struct bpf_verifier_env")
+  plumb_linux_has(jit_blinds "${tree}/arch/${PLUMB_LINUX_DIR_${ARG_ARCH}}/net"
+                  "bpf_jit_blind_constants")
+  list(APPEND features PLUMB_TREE_JIT_BLINDS=$<BOOL:${jit_blinds}>)
+  plumb_linux_empty_slot(features "${tree}" ${ARG_ARCH})
+  plumb_linux_registers(features "${tree}" ${ARG_ARCH})
   # What the tree's verifier lets through: its text alone, nothing of it is compiled.
   set(verifier "${tree}/kernel/bpf/verifier.c")
   plumb_linux_feature(features CHAIN_ROUNDS_TO_16 "${verifier}" "round_up.stack_depth, 16")
@@ -105,7 +110,7 @@ function(plumb_linux_plugin)
 
   # Kernel files, and ours that see kernel headers. No libc headers, no warnings for theirs.
   set(ours "")
-  foreach(name check plugin program program_kind rewrite slots tail_calls)
+  foreach(name check compile plugin program program_kind rewrite slots tail_calls)
     list(APPEND ours "${PLUMB_LINUX_DIR}/glue/${name}.c")
   endforeach()
   if(EXISTS "${shim}/thunks.c")
@@ -113,7 +118,8 @@ function(plumb_linux_plugin)
   endif()
   set_source_files_properties(${ours} PROPERTIES
                               COMPILE_OPTIONS "-Wall;-Wextra;-Wshadow;${PLUMB_LINUX_WERROR}")
-  set_source_files_properties(${shim}/jit.c ${common}/core.c PROPERTIES COMPILE_OPTIONS -w)
+  set_source_files_properties(${shim}/jit.c ${common}/core.c PROPERTIES
+                              COMPILE_OPTIONS "${PLUMB_LINUX_KERNEL_WARNINGS}")
   # jit.c and core.c include kernel files by name; the dependency scanner finds them, but a tree
   # that is extracted anew must also lead to a new look at its features and headers.
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
@@ -136,11 +142,12 @@ function(plumb_linux_plugin)
                      ARENA_SIZE ${PLUMB_LINUX_ARENA_SIZE}
                      DEFINITIONS ${info} PLUMB_SWITCHES=PLUMB_SWITCH_NONE)
 
+  set(lacking "")
   plumb_linux_wanted_variants(variants ${ARG_ARCH} "${ARG_VARIANTS}")
   foreach(variant IN LISTS variants)
-    plumb_linux_has(has_it "${tree}/arch/${PLUMB_LINUX_DIR_${ARG_ARCH}}/net"
-                    "${variants_${variant}_NEEDS}")
+    plumb_linux_needs(has_it "${tree}" ${ARG_ARCH} "${variants_${variant}_NEEDS}")
     if(NOT has_it)
+      string(APPEND lacking " ${variant}")
       continue()
     endif()
     plumb_linux_check_configuration(${ARG_NAME} ${variant} "${tree}" "${variants_${variant}_CONFIG}")
@@ -166,6 +173,10 @@ function(plumb_linux_plugin)
                        ARENA_SIZE ${PLUMB_LINUX_VARIANT_ARENA_SIZE}
                        DEFINITIONS ${info} PLUMB_SWITCHES=${switches})
   endforeach()
+  if(lacking)
+    message(STATUS "${ARG_NAME}: the tree's JIT has nothing for the variants:${lacking}")
+  endif()
+  set_property(GLOBAL PROPERTY PLUMB_LINUX_LACKING_${ARG_NAME} "${lacking}")
 endfunction()
 
 # plumb_linux_wanted_variants(OUT_VAR ARCH WANTED): the names in shim/ARCH/variants.txt that are
@@ -194,6 +205,26 @@ function(plumb_linux_wanted_variants out arch wanted)
   set(${out} "${names}" PARENT_SCOPE)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
                "${PLUMB_LINUX_DIR}/shim/${arch}/variants.txt")
+endfunction()
+
+# plumb_linux_needs(OUT_VAR TREE ARCH NEEDS): does the tree have what the last column of
+# variants.txt asks for? "REGEX": of a line of the architecture's JIT; "FILE: REGEX": of a line of
+# that file.
+function(plumb_linux_needs out tree arch needs)
+  if(needs MATCHES "^([a-z0-9_]+/[a-zA-Z0-9_/.-]+): (.+)$")
+    set(regex "${CMAKE_MATCH_2}")
+    set(lines "")
+    if(EXISTS "${tree}/${CMAKE_MATCH_1}")
+      file(STRINGS "${tree}/${CMAKE_MATCH_1}" lines REGEX "${regex}" LIMIT_COUNT 1)
+    endif()
+    set(found FALSE)
+    if(lines)
+      set(found TRUE)
+    endif()
+  else()
+    plumb_linux_has(found "${tree}/arch/${PLUMB_LINUX_DIR_${arch}}/net" "${needs}")
+  endif()
+  set(${out} ${found} PARENT_SCOPE)
 endfunction()
 
 # plumb_linux_has(OUT_VAR DIR REGEX): does a line of some C file in DIR match?
@@ -286,6 +317,13 @@ if(PLUMB_SANITIZE OR PLUMB_FUZZ)
     list(APPEND PLUMB_LINUX_KERNEL_FLAGS -fno-sanitize=function)
   endif()
 endif()
+
+# What the kernel files use must be declared: compilers of today (GCC 14, Clang 16) refuse anything
+# else, ours must not be more lenient. They come in from system directories, where compilers keep
+# silent by default, and of other warnings of theirs nobody wants to hear.
+set(PLUMB_LINUX_KERNEL_WARNINGS
+    -Wsystem-headers -Werror=implicit-function-declaration -Werror=implicit-int
+    -Werror=int-conversion -Werror=incompatible-pointer-types)
 
 set(PLUMB_LINUX_WERROR "")
 if(PLUMB_WERROR)

@@ -103,6 +103,14 @@ u32 plumb_find_tail_calls(const struct plumb_function* function, struct plumb_ta
 /* ---- program_kind.c: what a variant says of all programs. After func_idx was set. ---- */
 void plumb_set_program_kind(struct bpf_prog_aux* aux);
 
+/* ---- compile.c: the functions of one program through the JIT ---- */
+
+/* Before any of them is compiled: blinds constants where that was requested and is not the JIT's to
+ * do, which replaces func[f]. -1: *failed is the function that could not be blinded. */
+int plumb_compile_begin(struct bpf_prog** func, u32 count, u32* failed);
+struct bpf_prog* plumb_compile(struct bpf_prog* prog);
+void plumb_compile_end(void); /* also when it was never begun */
+
 /* ---- program.c: one program through the JIT ---- */
 struct plumb_loaded_program {
   struct bpf_prog* main;  /* what prog-array slots hold */

@@ -356,7 +356,7 @@ static u8 answer(bool yes) { return yes ? PLUMB_YES : PLUMB_NO; }
 static void fill_contract(void) {
   contract.struct_size = sizeof(contract);
   for (u32 r = 0; r < ARRAY_SIZE(contract.bpf_register); r++)
-    contract.bpf_register[r] = PLUMB_REGISTER(plumb_arch_facts.bpf_register[r]);
+    contract.bpf_register[r] = plumb_arch_facts.bpf_register[r];
   contract.frame_pointer = PLUMB_REGISTER(plumb_arch_facts.frame_pointer);
   contract.r10_bias = plumb_arch_facts.r10_bias;
   contract.r10_bias_known = PLUMB_YES;
@@ -372,7 +372,7 @@ static void fill_contract(void) {
   contract.frame_rounding = plumb_arch_facts.frame_rounding;
   /* rewrite.c does what the verifier does to divisions. */
   contract.division_by_zero = PLUMB_DIVISION_RFC;
-  contract.empty_slot_consumes_count = answer(plumb_arch_facts.empty_slot_consumes_count);
+  contract.empty_slot_consumes_count = PLUMB_EMPTY_SLOT_ANSWER;
   contract.calls_keep_count = answer(plumb_arch_facts.calls_keep_count);
   contract.landing_pad = plumb_arch_facts.landing_pad;
   /* With kCFI the pad is behind the hash, with FineIBT the hash is checked behind the pad. */
