@@ -53,10 +53,11 @@ function(plumb_linux_claim name size)
   set_property(GLOBAL PROPERTY PLUMB_LINUX_PLACES_CLAIMED ${claimed})
 endfunction()
 
-# plumb_linux_plugin(TREE dir NAME target ARCH arch [ORIGIN text] [VARIANTS all|names...]): the
-# MODULE library NAME.so in ${PLUMB_PLUGIN_DIR}, and NAME:VARIANT.so for each variant of
-# shim/ARCH/variants.txt that is wanted and that the tree has; names of those that it has and of
-# those that it lacks are in the global properties PLUMB_LINUX_BUILT_NAME and _LACKING_NAME. TREE is a kernel source tree,
+# plumb_linux_plugin(TREE dir NAME target ARCH arch [ORIGIN text] [VARIANTS all|frames|names...]):
+# the MODULE library NAME.so in ${PLUMB_PLUGIN_DIR}, and NAME:VARIANT.so for each variant of
+# shim/ARCH/variants.txt that is wanted and that the tree has; the global properties
+# PLUMB_LINUX_BUILT_NAME and PLUMB_LINUX_LACKING_NAME name those and the wanted ones that it lacks.
+# TREE is a kernel source tree,
 # complete or as plumb_linux_extract() leaves it. The targets that were added are appended to the
 # global property PLUMB_LINUX_PLUGINS.
 #
@@ -149,11 +150,8 @@ function(plumb_linux_plugin)
 
   set(built "")
   set(lacking "")
-  plumb_linux_read_variants(variants ${ARG_ARCH})
+  plumb_linux_wanted_variants(variants ${ARG_ARCH} "${ARG_VARIANTS}")
   foreach(variant IN LISTS variants)
-    if(NOT (ARG_VARIANTS STREQUAL "all" OR variant IN_LIST ARG_VARIANTS))
-      continue()
-    endif()
     plumb_linux_needs(has_it "${tree}" ${ARG_ARCH} "${variants_${variant}_NEEDS}")
     if(NOT has_it)
       list(APPEND lacking ${variant})
@@ -196,20 +194,25 @@ function(plumb_linux_plugin)
   set_property(GLOBAL PROPERTY PLUMB_LINUX_LACKING_${ARG_NAME} "${lacking}")
 endfunction()
 
-# plumb_linux_read_variants(OUT_VAR ARCH): the names in shim/ARCH/variants.txt; the other columns
-# become OUT_VAR_<name>_CONFIG, _SWITCHES (lists) and _NEEDS.
-function(plumb_linux_read_variants out arch)
+# plumb_linux_wanted_variants(OUT_VAR ARCH WANTED): the names in shim/ARCH/variants.txt that are
+# wanted: all, frames (those marked so), none, or a list of names; the other columns become
+# OUT_VAR_<name>_CONFIG, _SWITCHES (lists) and _NEEDS.
+function(plumb_linux_wanted_variants out arch wanted)
   set(names "")
   file(STRINGS "${PLUMB_LINUX_DIR}/shim/${arch}/variants.txt" lines REGEX "^[^#]")
   foreach(line IN LISTS lines)
-    if(NOT line MATCHES "^([a-z0-9+-]+) *\\|([A-Z0-9_ ]*)\\|([A-Z0-9_ ]*)\\| *(.+)$")
-      message(FATAL_ERROR "shim/${arch}/variants.txt: not NAME | CONFIG | switches | needs: ${line}")
+    if(NOT line MATCHES "^([a-z0-9+-]+) *\\| *([a-z]*) *\\|([A-Z0-9_ ]*)\\|([A-Z0-9_ ]*)\\| *(.+)$")
+      message(FATAL_ERROR
+              "shim/${arch}/variants.txt: not NAME | frames | CONFIG | switches | needs: ${line}")
     endif()
     set(name "${CMAKE_MATCH_1}")
-    set(needs "${CMAKE_MATCH_4}")
-    separate_arguments(config UNIX_COMMAND "${CMAKE_MATCH_2}")
-    separate_arguments(switches UNIX_COMMAND "${CMAKE_MATCH_3}")
-    list(APPEND names ${name})
+    set(frames "${CMAKE_MATCH_2}")
+    set(needs "${CMAKE_MATCH_5}")
+    separate_arguments(config UNIX_COMMAND "${CMAKE_MATCH_3}")
+    separate_arguments(switches UNIX_COMMAND "${CMAKE_MATCH_4}")
+    if(wanted STREQUAL "all" OR (wanted STREQUAL "frames" AND frames STREQUAL "frames") OR name IN_LIST wanted)
+      list(APPEND names ${name})
+    endif()
     set(${out}_${name}_CONFIG "${config}" PARENT_SCOPE)
     set(${out}_${name}_SWITCHES "${switches}" PARENT_SCOPE)
     set(${out}_${name}_NEEDS "${needs}" PARENT_SCOPE)
