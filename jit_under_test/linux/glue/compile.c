@@ -61,9 +61,7 @@ void plumb_compile_end(void) {
 #else
 static void describe(struct bpf_prog** func, u32 count) { (void)func, (void)count; }
 
-struct bpf_prog* plumb_compile(struct bpf_prog* prog) {
-  return bpf_int_jit_compile(prog);
-}
+struct bpf_prog* plumb_compile(struct bpf_prog* prog) { return bpf_int_jit_compile(prog); }
 
 void plumb_compile_end(void) {}
 #endif

@@ -7,11 +7,11 @@
 
 #define __must_be_array(a) 0
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define __round_mask(x, y) ((typeof(x))((y)-1))
-#define round_up(x, y) ((((x)-1) | __round_mask(x, y)) + 1)
+#define __round_mask(x, y) ((typeof(x))((y) - 1))
+#define round_up(x, y) ((((x) - 1) | __round_mask(x, y)) + 1)
 #define round_down(x, y) ((x) & ~__round_mask(x, y))
-#define roundup(x, y) ((((x) + ((y)-1)) / (y)) * (y))
-#define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
+#define roundup(x, y) ((((x) + ((y) - 1)) / (y)) * (y))
+#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
 #define min(a, b)                          \
   ({                                       \
     typeof(a) plumb_a = (a);               \
@@ -34,8 +34,8 @@
     (b) = plumb_tmp;           \
   } while (0)
 #define upper_32_bits(n) ((u32)(((n) >> 16) >> 16))
-#define lower_32_bits(n) ((u32)((n)&0xffffffff))
-#define is_power_of_2(n) ((n) != 0 && ((n) & ((n)-1)) == 0)
+#define lower_32_bits(n) ((u32)((n) & 0xffffffff))
+#define is_power_of_2(n) ((n) != 0 && ((n) & ((n) - 1)) == 0)
 #define ilog2(n) (63 - __builtin_clzll(n))
 #define fls(n) ((n) ? 32 - __builtin_clz(n) : 0)
 #define fls64(n) ((n) ? 64 - __builtin_clzll(n) : 0)

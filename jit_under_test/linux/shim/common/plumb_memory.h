@@ -25,7 +25,7 @@ void plumb_arena_free(const void* p);
 #define __GFP_NORETRY 0u
 #define ___GFP_ZERO 1u
 
-#define kmalloc(size, flags) plumb_heap_alloc(size, (flags)&__GFP_ZERO)
+#define kmalloc(size, flags) plumb_heap_alloc(size, (flags) & __GFP_ZERO)
 #define kzalloc(size, flags) plumb_heap_alloc(size, 1)
 #define kmalloc_node(size, flags, node) kmalloc(size, flags)
 #define kvmalloc kmalloc
@@ -60,7 +60,7 @@ void plumb_arena_free(const void* p);
 #define kfree_rcu(p, field) plumb_heap_free(p)
 #define kvfree_rcu(p, field) plumb_heap_free(p)
 #define kmem_cache_free(c, p) plumb_heap_free(p)
-#define __vmalloc(size, flags) plumb_arena_alloc(size, (flags)&__GFP_ZERO)
+#define __vmalloc(size, flags) plumb_arena_alloc(size, (flags) & __GFP_ZERO)
 #define vmalloc(size) plumb_arena_alloc(size, 0)
 #define vzalloc(size) plumb_arena_alloc(size, 1)
 #define vfree(p) plumb_arena_free(p)

@@ -99,7 +99,7 @@ static inline bool plumb_is_endbr(u32 word) {
 }
 /* Of the word itself, or (since 6.15) of where it stands. */
 #define is_endbr(word) \
-  plumb_is_endbr(_Generic((word), u32 : (word), default : *(const u32*)(unsigned long)(word)))
+  plumb_is_endbr(_Generic((word), u32: (word), default: *(const u32*)(unsigned long)(word)))
 #else
 #define ENDBR_INSN_SIZE 0
 #define is_endbr(word) false
