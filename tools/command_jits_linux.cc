@@ -5,18 +5,27 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "core/printable.h"
 #include "harness/call_in_child.h"
+#include "harness/corpus.h"
+#include "harness/probe.h"
+#include "jit_under_test/jit.h"
 #include "jit_under_test/linux/trees/acquire.h"
 #include "jit_under_test/linux/trees/build.h"
 #include "jit_under_test/linux/trees/cache.h"
 #include "jit_under_test/linux/trees/debian.h"
 #include "jit_under_test/linux/trees/tree.h"
 #include "tools/command_jits.h"
+#include "tools/open_jits.h"
 
 namespace plumb::tools {
 namespace {
@@ -42,12 +51,52 @@ std::string keep_log(const Session& session, const BuildRequest& request) {
   return error ? "" : fmt::format(" (log: {})", kept.string());
 }
 
-nlohmann::ordered_json describe(const BuiltJit& jit) {
-  return {{"name", jit.name},       {"arch", jit.arch},
-          {"variant", jit.variant}, {"added", !jit.plugin.empty()},
-          {"reason", jit.reason},   {"remedy", jit.remedy},
-          {"has", jit.has},         {"lacks", jit.lacks},
-          {"seconds", jit.seconds}};
+// What was seen of a JIT when it was added, by its name.
+struct Held {
+  std::size_t tiny = 0, compared = 0;
+  std::vector<std::string> complaints;
+};
+using Seen = std::map<std::string, Held>;
+
+// Holds what every JIT that was added says of itself against what it does.
+Seen probe_added(const Session& session, const BuildRequest& request,
+                 const std::vector<BuiltJit>& jits) {
+  const auto waivers = harness::read_waivers(session.known_directory);
+  const std::string directory = (fs::path(session.cache_directory) / request.name).string();
+  Seen seen;
+  for (const BuiltJit& built : jits) {
+    if (built.kind != BuiltJit::Kind::kJit || built.plugin.empty()) continue;
+    progress("trying " + built.name);
+    Held& held = seen[built.name];
+    const auto opened = jit::open_jits(directory, built.name, isolation_of(session));
+    if (!opened) {
+      held.complaints.push_back(opened.error().message);
+      continue;
+    }
+    const harness::Probe probe = harness::probe(
+        opened->front(), waivers ? std::span(*waivers) : std::span<const harness::NamedWaiver>(),
+        std::max(1U, std::thread::hardware_concurrency()));
+    held.tiny = static_cast<std::size_t>(
+        std::ranges::count(probe.diagnosis.steps, Verdict::kConforms,
+                           [](const harness::DoctorStep& step) { return step.judgement.verdict; }));
+    held.compared = probe.compared;
+    held.complaints = probe.complaints();
+  }
+  return seen;
+}
+
+nlohmann::ordered_json describe(const BuiltJit& jit, const Seen& seen) {
+  nlohmann::ordered_json row{{"name", jit.name},       {"arch", jit.arch},
+                             {"variant", jit.variant}, {"added", !jit.plugin.empty()},
+                             {"reason", jit.reason},   {"remedy", jit.remedy},
+                             {"has", jit.has},         {"lacks", jit.lacks},
+                             {"seconds", jit.seconds}};
+  if (const auto held = seen.find(jit.name); held != seen.end()) {
+    row["tiny_cases"] = held->second.tiny;
+    row["compared"] = held->second.compared;
+    row["complaints"] = held->second.complaints;
+  }
+  return row;
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -95,11 +144,35 @@ void print_row(const BuiltJit& jit, const std::vector<BuiltJit>& jits) {
   }
 }
 
+// What was tried: for people one line over all, and one for each complaint.
+void print_seen(const Seen& seen) {
+  std::size_t tiny = 0, compared = 0, wrong = 0;
+  for (const auto& [name, held] : seen) {
+    tiny += held.tiny;
+    compared += held.compared;
+    wrong += held.complaints.empty() ? 0 : 1;
+  }
+  fmt::print("  tried: {} JITs in {} tiny and {} generated cases, {}\n", seen.size(), tiny,
+             compared,
+             wrong == 0 ? "all conform" : fmt::format("{} of them do not conform", wrong));
+}
+
+void print_complaints(const Seen& seen) {
+  for (const auto& [name, held] : seen) {
+    for (const std::string& complaint : held.complaints) {
+      fmt::print(stderr,
+                 "plumb: {}: what it says of itself and what it does differ: {} (see 'plumb jits "
+                 "test {}')\n",
+                 name, printable(complaint), name);
+    }
+  }
+}
+
 void print_added(const Session& session, const BuildRequest& request, const std::string& version,
-                 const std::vector<BuiltJit>& jits) {
+                 const std::vector<BuiltJit>& jits, const Seen& seen) {
   if (session.json) {
     auto rows = nlohmann::ordered_json::array();
-    for (const BuiltJit& jit : jits) rows.push_back(describe(jit));
+    for (const BuiltJit& jit : jits) rows.push_back(describe(jit, seen));
     const nlohmann::ordered_json out{
         {"name", request.name}, {"version", version}, {"jits", std::move(rows)}};
     fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
@@ -107,6 +180,7 @@ void print_added(const Session& session, const BuildRequest& request, const std:
   }
   fmt::print("{}: {}, version {}\n", request.name, request.origin, version);
   for (const BuiltJit& jit : jits) print_row(jit, jits);
+  print_seen(seen);
 }
 
 // Why it could not be built, and what would mend that.
@@ -187,8 +261,10 @@ int finish_linux(const AddArguments& arguments, const Session& session, const Sc
     std::error_code error;
     fs::remove(log_file(session, request.name), error);
   }
-  print_added(session, request, version, jits);
+  const Seen seen = probe_added(session, request, jits);
+  print_added(session, request, version, jits, seen);
   print_failures(jits);
+  print_complaints(seen);
   if (failed) fmt::print(stderr, "plumb: {}: some of it was not added{}\n", request.name, log);
   return kStatusConforms;
 }
