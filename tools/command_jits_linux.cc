@@ -206,19 +206,17 @@ int nothing_added(const std::string& what, const std::vector<BuiltJit>& jits,
                               log));
 }
 
-// Puts what was taken out of an archive where --keep-tree says.
+// Puts what was taken out of an archive where --keep-tree says, whole or not at all.
 Result<std::string> keep_tree(const AddArguments& arguments, const BuildRequest& request) {
   if (arguments.keep_tree.empty()) return arguments.keep_tree;
   std::error_code error;
   fs::rename(request.tree, arguments.keep_tree, error);
-  if (error == std::errc::cross_device_link) {
+  if (error == std::errc::cross_device_link && fs::create_directory(arguments.keep_tree, error)) {
     fs::copy(request.tree, arguments.keep_tree, fs::copy_options::recursive, error);
-  }
-  if (error) {
     std::error_code ignored;
-    fs::remove_all(arguments.keep_tree, ignored);
-    return fail(fmt::format("{}: {}", arguments.keep_tree, error.message()));
+    if (error) fs::remove_all(arguments.keep_tree, ignored);
   }
+  if (error) return fail(fmt::format("{}: {}", arguments.keep_tree, error.message()));
   return arguments.keep_tree;
 }
 
