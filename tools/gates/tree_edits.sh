@@ -7,10 +7,11 @@
 #                                                    RUNS 0: only whether they apply and compile;
 #                                                    RUNS places: only whether they apply.
 #                                                    ARCH interpreter: edits of the interpreter,
-#                                                    caught by its second opinions.
-#                                                    In a tree of another line than the table's,
-#                                                    edits may have no place or not compile: they are
-#                                                    counted and named at the end
+#                                                    caught by its second opinions; riscv64-frames:
+#                                                    of trees whose frames keep the count. In a tree
+#                                                    of another line than the table's, edits may have
+#                                                    no place or not compile: they are counted and
+#                                                    named at the end
 #   tree_edits.sh PLUMB TREE --smoke                 add, check one case, remove
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -129,7 +130,7 @@ second_opinion=()
 case $arch in
   x86_64) file=arch/x86/net/bpf_jit_comp.c ;;
   arm64) file=arch/arm64/net/bpf_jit_comp.c ;;
-  riscv64) file=arch/riscv/net/bpf_jit_comp64.c ;;
+  riscv64 | riscv64-frames) file=arch/riscv/net/bpf_jit_comp64.c jit=riscv64 ;;
   interpreter) file=kernel/bpf/core.c jit=x86_64 second_opinion=(--second-opinion) ;;
   *) fail "no edits for $arch" ;;
 esac
@@ -222,5 +223,6 @@ if [ "$runs" = 0 ] || [ "$runs" = places ]; then
   echo "tree_edits: $arch: $edits edits apply$([ "$runs" = places ] || echo " and compile")"
   exit 0
 fi
+[ $edits != 0 ] || fail "no edit has a place in this tree"
 echo "tree_edits: $arch: $caught of $edits caught within $runs cases, $expected by an invariant that was named (* not)"
 [ $edits -gt 0 ] && [ $caught = $edits ]

@@ -55,7 +55,9 @@ endfunction()
 
 # plumb_linux_plugin(TREE dir NAME target ARCH arch [ORIGIN text] [VARIANTS all|frames|names...]):
 # the MODULE library NAME.so in ${PLUMB_PLUGIN_DIR}, and NAME:VARIANT.so for each variant of
-# shim/ARCH/variants.txt that is wanted and that the tree has. TREE is a kernel source tree,
+# shim/ARCH/variants.txt that is wanted and that the tree has; the global properties
+# PLUMB_LINUX_BUILT_NAME and PLUMB_LINUX_LACKING_NAME name those and the wanted ones that it lacks.
+# TREE is a kernel source tree,
 # complete or as plumb_linux_extract() leaves it. The targets that were added are appended to the
 # global property PLUMB_LINUX_PLUGINS.
 #
@@ -99,7 +101,11 @@ function(plumb_linux_plugin)
                       "bpf_jit_blind_constants.struct bpf_verifier_env")
   plumb_linux_has(jit_blinds "${tree}/arch/${PLUMB_LINUX_DIR_${ARG_ARCH}}/net"
                   "bpf_jit_blind_constants")
-  list(APPEND features PLUMB_TREE_JIT_BLINDS=$<BOOL:${jit_blinds}>)
+  if(jit_blinds)
+    list(APPEND features PLUMB_TREE_JIT_BLINDS=1)
+  else()
+    list(APPEND features PLUMB_TREE_JIT_BLINDS=0)
+  endif()
   plumb_linux_empty_slot(features "${tree}" ${ARG_ARCH})
   plumb_linux_registers(features "${tree}" ${ARG_ARCH})
   # What the tree's verifier lets through: its text alone, nothing of it is compiled.
@@ -110,7 +116,7 @@ function(plumb_linux_plugin)
 
   # Kernel files, and ours that see kernel headers. No libc headers, no warnings for theirs.
   set(ours "")
-  foreach(name check compile plugin program program_kind rewrite slots tail_calls)
+  foreach(name check compile image plugin program program_kind rewrite slots tail_calls)
     list(APPEND ours "${PLUMB_LINUX_DIR}/glue/${name}.c")
   endforeach()
   if(EXISTS "${shim}/thunks.c")
@@ -142,14 +148,16 @@ function(plumb_linux_plugin)
                      ARENA_SIZE ${PLUMB_LINUX_ARENA_SIZE}
                      DEFINITIONS ${info} PLUMB_SWITCHES=PLUMB_SWITCH_NONE)
 
+  set(built "")
   set(lacking "")
   plumb_linux_wanted_variants(variants ${ARG_ARCH} "${ARG_VARIANTS}")
   foreach(variant IN LISTS variants)
     plumb_linux_needs(has_it "${tree}" ${ARG_ARCH} "${variants_${variant}_NEEDS}")
     if(NOT has_it)
-      string(APPEND lacking " ${variant}")
+      list(APPEND lacking ${variant})
       continue()
     endif()
+    list(APPEND built ${variant})
     plumb_linux_check_configuration(${ARG_NAME} ${variant} "${tree}" "${variants_${variant}_CONFIG}")
     set(objects ${ARG_NAME}-jit)
     if(variants_${variant}_CONFIG)
@@ -173,9 +181,16 @@ function(plumb_linux_plugin)
                        ARENA_SIZE ${PLUMB_LINUX_VARIANT_ARENA_SIZE}
                        DEFINITIONS ${info} PLUMB_SWITCHES=${switches})
   endforeach()
+  foreach(variant IN LISTS ARG_VARIANTS)
+    if(NOT variant MATCHES "^(all|none)$" AND NOT variant IN_LIST variants)
+      list(APPEND lacking ${variant})
+    endif()
+  endforeach()
   if(lacking)
-    message(STATUS "${ARG_NAME}: the tree's JIT has nothing for the variants:${lacking}")
+    list(JOIN lacking ", " names)
+    message(STATUS "${ARG_NAME}: the tree has no place for the variants ${names}")
   endif()
+  set_property(GLOBAL PROPERTY PLUMB_LINUX_BUILT_${ARG_NAME} "${built}")
   set_property(GLOBAL PROPERTY PLUMB_LINUX_LACKING_${ARG_NAME} "${lacking}")
 endfunction()
 
@@ -324,6 +339,10 @@ endif()
 set(PLUMB_LINUX_KERNEL_WARNINGS
     -Wsystem-headers -Werror=implicit-function-declaration -Werror=implicit-int
     -Werror=int-conversion -Werror=incompatible-pointer-types)
+if(CMAKE_C_COMPILER_ID MATCHES "Clang")
+  list(APPEND PLUMB_LINUX_KERNEL_WARNINGS -Wno-initializer-overrides -Wno-pointer-sign
+       -Wno-gnu-variable-sized-type-not-at-end)
+endif()
 
 set(PLUMB_LINUX_WERROR "")
 if(PLUMB_WERROR)

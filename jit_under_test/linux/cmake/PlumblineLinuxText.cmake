@@ -73,7 +73,7 @@ set(PLUMB_LINUX_TAIL_CALL_x86_64
     "EMIT.*/\\* (add|mov dword ptr|inc) .*(eax|rax)" "EMIT.*X86_JE,")
 set(PLUMB_LINUX_TAIL_CALL_arm64
     arch/arm64/net/bpf_jit_comp.c "^static int emit_bpf_tail_call"
-    "A64_ADD_I.1, tcc, tcc,|A64_STR64I.tcc," "branch3 = ctx->image")
+    "A64_ADD_I.1, tcc, tcc,|A64_STR64I.tcc," "branch3 = ctx->image|A64_CBZ.1, prg,")
 set(PLUMB_LINUX_TAIL_CALL_riscv64
     arch/riscv/net/bpf_jit_comp64.c "^static int emit_bpf_tail_call"
     "emit_addi.RV_REG_TCC,|emit_sd.*RV_REG_TCC" "BPF_J(EQ|SLE|SLT), RV_REG_T2,")
@@ -89,6 +89,9 @@ function(plumb_linux_empty_slot list tree where)
   list(GET PLUMB_LINUX_TAIL_CALL_${where} 1 from)
   list(GET PLUMB_LINUX_TAIL_CALL_${where} 2 count)
   list(GET PLUMB_LINUX_TAIL_CALL_${where} 3 slot)
+  if(where STREQUAL "riscv64")
+    plumb_linux_feature(${list} COUNT_IN_FRAMES "${tree}/${file}" "emit_sd.*RV_REG_TCC")
+  endif()
   plumb_linux_order(counts "${tree}/${file}" "${from}" "${count}" "${slot}")
   if(counts STREQUAL "")
     message(STATUS "${tree}/${file} does not say whether tail calls count before they test the "

@@ -22,10 +22,10 @@ struct plumb_arch_facts {
   u8 bpf_register[11]; /* PLUMB_REGISTER(hardware number); 0: unknown */
   u8 frame_pointer;
   s32 r10_bias;
-  u8 calls_keep_count;  /* 0 or 1 */
-  u8 has_poke;          /* direct tail calls: constant map, constant key */
-  u32 tail_call_offset; /* where a tail call lands, from bpf_func on */
-  u8 landing_pad;       /* enum plumb_landing_pad */
+  u8 calls_keep_count, count_in_frames; /* 0 or 1 */
+  u8 has_poke;                          /* direct tail calls: constant map, constant key */
+  u32 tail_call_offset;                 /* where a tail call lands, from bpf_func on */
+  u8 landing_pad;                       /* enum plumb_landing_pad */
 };
 extern const struct plumb_arch_facts plumb_arch_facts;
 

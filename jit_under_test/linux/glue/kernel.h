@@ -132,4 +132,25 @@ size_t plumb_array_size(u32 slot_count);
 void plumb_array_update(struct bpf_array* array, u32 slot, struct bpf_prog* program,
                         const struct plumb_loaded_program* loaded, u32 loaded_count);
 
+/* ---- image.c: the programs and arrays of one request; bodies for plumb_guarded() ---- */
+struct plumb_loaded;
+
+struct plumb_load {
+  const struct plumb_load_request* request;
+  struct plumb_image* out;
+  struct plumb_message* message;
+  struct plumb_loaded* image;
+  int status;
+};
+void plumb_load_body(void* load);
+void plumb_unload_body(void* loaded);
+
+struct plumb_update {
+  struct plumb_loaded* image;
+  u32 array, slot;
+  s32 program;
+};
+bool plumb_can_update(const struct plumb_update* update);
+void plumb_update_body(void* update);
+
 #endif

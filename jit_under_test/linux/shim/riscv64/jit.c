@@ -49,6 +49,7 @@ const struct plumb_arch_facts plumb_arch_facts = {
                      PLUMB_REGISTER(19), PLUMB_REGISTER(20), PLUMB_REGISTER(21)},
     .frame_pointer = 8,
     .calls_keep_count = kCallsKeepCount,
+    .count_in_frames = PLUMB_TREE_COUNT_IN_FRAMES,
     .tail_call_offset = kTailCallOffset,
     .landing_pad = PLUMB_LANDING_PAD_NONE,
 };
