@@ -17,6 +17,7 @@ struct AddArguments {
   std::vector<std::string> archs;
   std::string source;
   std::string variants = "frames";
+  std::string keep_tree;  // where what was taken out of an archive goes; empty: nowhere
   bool force = false;
 };
 

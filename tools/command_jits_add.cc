@@ -143,6 +143,10 @@ void add_jits_add_commands(CLI::App& jits, Session& session) {
       ->delimiter(',')
       ->check(CLI::IsMember(jit::trees::all_archs()));
   command->add_option("--source", arguments->source, "checkout of Plumbline")->type_name("DIR");
+  command
+      ->add_option("--keep-tree", arguments->keep_tree,
+                   "keep what the JITs were built from, which an archive or debian= had, there")
+      ->type_name("DIR");
   command->add_flag("--force", arguments->force, "replace what was added under that name");
   command->callback([arguments, &session] {
     session.action = [arguments, &session] { return add(*arguments, session); };

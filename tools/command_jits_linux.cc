@@ -183,13 +183,54 @@ void print_added(const Session& session, const BuildRequest& request, const std:
   print_seen(seen);
 }
 
-// One line for each that was to be built and could not be, with what would mend it.
+// Why it could not be built, and what would mend that.
+std::string failure(const BuiltJit& jit) {
+  return jit.reason + (jit.remedy.empty() ? "" : ": ") + jit.remedy;
+}
+
+// One line for each that was to be built and could not be.
 void print_failures(const std::vector<BuiltJit>& jits) {
   for (const BuiltJit& jit : jits) {
-    if (!jit.failed) continue;
-    fmt::print(stderr, "plumb: {}: {}{}{}\n", jit.name, jit.reason, jit.remedy.empty() ? "" : ": ",
-               jit.remedy);
+    if (jit.failed) fmt::print(stderr, "plumb: {}: {}\n", jit.name, failure(jit));
   }
+}
+
+// Of several failures a line each, then what they come to; a single one is in that line itself.
+int nothing_added(const std::string& what, const std::vector<BuiltJit>& jits,
+                  const BuiltJit& lacking, const std::string& log) {
+  const auto failed = std::ranges::count_if(jits, &BuiltJit::failed);
+  if (failed > 1) print_failures(jits);
+  return unusable(fmt::format("{}: nothing was added: {}{}", what,
+                              failed > 1 ? fmt::format("{} failures", failed)
+                                         : fmt::format("{}: {}", lacking.arch, failure(lacking)),
+                              log));
+}
+
+// Puts what was taken out of an archive where --keep-tree says, whole or not at all.
+Result<std::string> keep_tree(const AddArguments& arguments, const BuildRequest& request) {
+  if (arguments.keep_tree.empty()) return arguments.keep_tree;
+  std::error_code error;
+  fs::rename(request.tree, arguments.keep_tree, error);
+  if (error == std::errc::cross_device_link && fs::create_directory(arguments.keep_tree, error)) {
+    fs::copy(request.tree, arguments.keep_tree, fs::copy_options::recursive, error);
+    std::error_code ignored;
+    if (error) fs::remove_all(arguments.keep_tree, ignored);
+  }
+  if (error) return fail(fmt::format("{}: {}", arguments.keep_tree, error.message()));
+  return arguments.keep_tree;
+}
+
+// Empty, or why no tree can be kept there.
+std::string why_not_kept(const AddArguments& arguments, const std::string& path) {
+  std::error_code error;
+  const fs::path to = arguments.keep_tree;
+  if (to.empty()) return {};
+  if (fs::is_directory(path, error)) return "--keep-tree: linux=DIR is a directory already";
+  if (fs::exists(to, error)) return fmt::format("--keep-tree {}: it exists", to.string());
+  if (!fs::is_directory(fs::absolute(to, error).parent_path(), error)) {
+    return fmt::format("--keep-tree {}: there is no directory to put it in", to.string());
+  }
+  return {};
 }
 
 int finish_linux(const AddArguments& arguments, const Session& session, const Scratch& scratch,
@@ -204,13 +245,16 @@ int finish_linux(const AddArguments& arguments, const Session& session, const Sc
   const auto collected = jit::trees::collect(request, jits);
   if (!collected) return unusable(collected.error().str());
   if (*collected == 0 || (named && lacking != jits.end())) {
-    print_failures(jits);
-    return unusable(fmt::format("{}: nothing was added: {}: {}{}", arguments.what, lacking->arch,
-                                lacking->failed ? "see above" : lacking->reason, log));
+    return nothing_added(arguments.what, jits, *lacking, log);
   }
+  if (const auto kept = keep_tree(arguments, request); !kept) return unusable(kept.error().str());
   const auto installed =
       jit::trees::install(scratch, session.cache_directory, request.name, arguments.force);
-  if (!installed) return unusable(installed.error().str());
+  if (!installed) {
+    std::error_code ignored;
+    if (!arguments.keep_tree.empty()) fs::remove_all(arguments.keep_tree, ignored);
+    return unusable(installed.error().str());
+  }
   if (!failed) {
     std::error_code error;
     fs::remove(log_file(session, request.name), error);
@@ -292,6 +336,9 @@ int add_tree(const AddArguments& arguments, const Session& session, Ground& grou
 }  // namespace
 
 int add_linux(const AddArguments& arguments, const std::string& path, const Session& session) {
+  if (const std::string reason = why_not_kept(arguments, path); !reason.empty()) {
+    return unusable(reason);
+  }
   auto ground = prepare(arguments, session);
   if (!ground) return unusable(ground.error().str());
   return add_tree(
@@ -302,6 +349,9 @@ int add_linux(const AddArguments& arguments, const std::string& path, const Sess
 int add_debian(const AddArguments& arguments, const std::string& wanted, const Session& session) {
   const auto kernel = jit::trees::parse_wanted(wanted);
   if (!kernel) return unusable(kernel.error().str());
+  if (const std::string reason = why_not_kept(arguments, {}); !reason.empty()) {
+    return unusable(reason);
+  }
   const auto tools = jit::trees::find_debian_tools();
   if (!tools) return unusable(tools.error().str());
   auto ground = prepare(arguments, session);

@@ -5,16 +5,37 @@
 # JIT, over all its builds (coverage_summary.awk). Status 1 when a function that makes or leaves
 # frames has a line that nothing reached and that coverage_accepted.txt does not name, or when an
 # entry there is no longer needed.
-#   coverage.sh [CORPUS...]   default: all of corpus/ that is valid
+#   coverage.sh [--tree NAME=DIR] [CORPUS...]   default: all of corpus/ that is valid
+# With --tree, of that kernel tree alone, in build/coverage-NAME: what its frame functions have that
+# those of Debian's kernels have not is seen here first. Entries that its JITs do not need are then
+# those of other trees.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . tools/setup.sh
 shopt -s nullglob
 
+coverage=build/coverage
+tree=
+if [ "${1-}" = --tree ]; then
+  tree=${2-}
+  [[ $tree =~ ^[A-Za-z0-9._]+=. && -d ${tree#*=} ]] || die "coverage: --tree '$tree' is not NAME=DIR of a kernel tree"
+  shift 2
+  coverage=build/coverage-${tree%%=*}
+  mkdir -p "$coverage"
+  [ -f "$coverage/build.ninja" ] || cmake --preset coverage -B "$coverage" -DPLUMB_LINUX_VERSIONS= \
+    "-DPLUMB_LINUX_EXTRA=${tree%%=*}=$(realpath "${tree#*=}")" -DPLUMB_LINUX_EXTRA_VARIANTS=all \
+    >"$coverage.log" 2>&1 || die "cmake failed; see $coverage.log"
+fi
 corpora=("$@")
 [ ${#corpora[@]} -gt 0 ] || corpora=(corpus/seeds corpus/known corpus/regressions corpus/distilled)
-build coverage fuzz_linux_x86_64 fuzz_linux_arm64 fuzz_linux_riscv64 linux_plugins
-coverage=build/coverage
+targets=(fuzz_linux_x86_64 fuzz_linux_arm64 fuzz_linux_riscv64 linux_plugins)
+if [ -n "$tree" ]; then
+  say "building in $coverage"
+  cmake --build "$coverage" --target "${targets[@]}" >"$coverage.log" 2>&1 ||
+    { tail -40 "$coverage.log" >&2; die "the build failed; see $coverage.log"; }
+else
+  build coverage "${targets[@]}"
+fi
 profiles=$coverage/profiles
 report=$coverage/report
 accepted=tools/coverage_accepted.txt
@@ -55,7 +76,7 @@ for plugin in "$coverage"/plugins/*.so; do
   awk -v jit="$name" -v accepted="$accepted" -v used="$profiles/used" \
     -f tools/coverage_summary.awk "$report/$name".lcov "$report/$name":*.lcov || status=1
 done >"$report/summary.txt"
-while read -r number; do
+[ -n "$tree" ] || while read -r number; do
   echo "$accepted:$number is no longer needed: $(sed -n "${number}p" "$accepted")"
   status=1
 done < <(grep -nvE '^(#|[[:space:]]*$)' "$accepted" | cut -d: -f1 |

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The first user's path, in the release build: Linux 6.12 conforms over many compared cases on each
 # architecture, 6.1 has the unbounded tail calls for every seed, minimised; the whole corpus gives only
-# known findings. Counts are bounded by cases, never by time.
+# known findings; Linux 7.3 conforms, where Debian's sources of it can be fetched. Counts are bounded by cases, never by time.
 #   acceptance.sh BUILD
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -49,6 +49,29 @@ arm64 1
 arm64 2
 arm64 3
 END
+
+# A kernel of today, where it can be fetched: where not, the reason is said. That it does not build is
+# no such reason.
+today=7.3
+status=0
+"$plumb" --cache "$scratch/cache" jits add "debian=$today" --arch x86_64,arm64,riscv64 --variants none \
+  --source . >"$scratch/added" 2>"$scratch/added.err" || status=$?
+if [ $status = 2 ] && grep -qE '^plumb: (fetching a kernel from Debian takes|debian=[^ ]*: (no list of packages|.* has no such linux-source|.* cannot be fetched|apt is configured with no mirror))' "$scratch/added.err"; then
+  echo "$today: skipped: $(sed 's/^plumb: //' "$scratch/added.err")"
+elif [ $status != 0 ]; then
+  fail "$today cannot be added: $(cat "$scratch/added.err")"
+else
+  "$plumb" --cache "$scratch/cache" check corpus/seeds corpus/regressions corpus/distilled \
+    --jit "linux-$today-*" >"$scratch/corpus" || fail "the corpus on $today: $(cat "$scratch/corpus")"
+  for arch in x86_64 arm64 riscv64; do
+    "$plumb" --cache "$scratch/cache" --format json fuzz --jit "linux-$today-$arch" --runs 3000 --seed 1 \
+      --out "$scratch/today" >"$scratch/today.json" || fail "$today $arch does not conform: $(cat "$scratch/today.json")"
+    generated=$(field "$scratch/today.json" jits.0.funnel.generated)
+    compared=$(field "$scratch/today.json" jits.0.funnel.compared)
+    [ $((compared * 100)) -ge $((generated * 90)) ] || fail "$today $arch: compared $compared of $generated"
+    echo "$today $arch: $compared compared of $generated, no finding"
+  done
+fi
 
 "$plumb" replay --junit "$scratch/replay.xml" >"$scratch/replay" || fail "replay: $(tail -3 "$scratch/replay")"
 echo "replay: $(find corpus/{seeds,known,regressions,distilled} -name '*.bpf' | wc -l) cases under $(grep -cE '^(linux|reference)' "$scratch/replay") JITs, every finding known"

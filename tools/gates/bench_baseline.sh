@@ -14,7 +14,7 @@ trap 'rm -rf "$scratch"' EXIT
 fail() { echo "bench_baseline: $*"; exit 1; }
 jit=linux-mine-x86_64
 add() {
-  "$plumb" --cache "$scratch/cache" jits add "linux=$1" --name mine --arch x86_64 --source . --force \
+  "$plumb" --cache "$scratch/cache" jits add "linux=$1" --name mine --arch x86_64 --variants none --source . --force \
     >"$scratch/added" 2>&1 || fail "add: $(cat "$scratch/added")"
 }
 bench() { "$plumb" --cache "$scratch/cache" bench --jit $jit --only figures "$@"; }

@@ -44,6 +44,25 @@ grep -q '^Conforms in 10 of 10 cases.$' "$scratch/out" || { echo "the doctor"; f
 expect 1 0 jits test reference:x86_64-6.12+register-not-saved
 expect 2 1 jits test no-such-jit
 expect 2 1 jits test 'linux-6.12-*'
+expect 2 1 jits add debian=7 --source .
+expect 2 1 jits add debian='7.3; x' --source .
+expect 2 1 jits add linux=/no/such/tree --variants no-such-variant --source .
+grep -q "no variant 'no-such-variant'; there are .*ibt" "$scratch/err" || { echo "variants: $(cat "$scratch/err")"; failed=1; }
+expect 2 1 jits add debian=7.3 --keep-tree "$scratch" --source .
+grep -q 'it exists' "$scratch/err" || { echo "--keep-tree: $(cat "$scratch/err")"; failed=1; }
+# An apt that has no network, and none at all: one line, and nothing is left.
+mkdir "$scratch/offline"
+printf '#!/bin/sh\ncase $1 in\nindextargets) echo "plumb http://mirror.invalid/ sid main Debian" ;;\n*) echo "E: no network"; exit 100 ;;\nesac\n' \
+  >"$scratch/offline/apt-get"
+printf '#!/bin/sh\n' | tee "$scratch/offline/apt-cache" >"$scratch/offline/apt-config"
+chmod +x "$scratch"/offline/*
+if [ -f /usr/share/keyrings/debian-archive-keyring.gpg ]; then
+  PATH=$scratch/offline:$PATH expect 2 1 --cache "$scratch/fetched" jits add debian=7.3 --source .
+  grep -q 'no network' "$scratch/err" || { echo "offline: $(cat "$scratch/err")"; failed=1; }
+fi
+PATH=/nowhere "$plumb" --cache "$scratch/fetched" jits add debian=7.3 --source . >/dev/null 2>"$scratch/err"
+[ $? = 2 ] && grep -q 'none in PATH' "$scratch/err" || { echo "without apt: $(cat "$scratch/err")"; failed=1; }
+[ -z "$(ls -A "$scratch/fetched" 2>/dev/null)" ] || { echo "left: $(ls -A "$scratch/fetched")"; failed=1; }
 expect 2 3 frobnicate
 expect 2 3 check
 expect 2 1 check no-such-file.bpf --jit all

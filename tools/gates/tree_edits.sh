@@ -4,11 +4,14 @@
 # tree, one at a time (jit_under_test/linux/edits/ARCH.txt); each must be caught. Minutes per
 # architecture, so not part of the tests; `--smoke` (one tree, unedited) is.
 #   tree_edits.sh PLUMB TREE ARCH [RUNS [NAME...]]   which edits are caught, by what, how soon;
-#                                                    RUNS 0: only whether they apply and compile.
+#                                                    RUNS 0: only whether they apply and compile;
+#                                                    RUNS places: only whether they apply.
 #                                                    ARCH interpreter: edits of the interpreter,
 #                                                    caught by its second opinions; riscv64-frames:
-#                                                    of trees whose frames keep the count. Edits
-#                                                    that have no place in the tree are said
+#                                                    of trees whose frames keep the count. In a tree
+#                                                    of another line than the table's, edits may have
+#                                                    no place or not compile: they are counted and
+#                                                    named at the end
 #   tree_edits.sh PLUMB TREE --smoke                 add, check one case, remove
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -49,13 +52,24 @@ smoke() {
   refused 'x86_64: it does not compile: .*bpf_jit_comp.c:.* error: .*log: .*broken.log' \
     "linux=$scratch/broken" --arch x86_64 --name broken --source .
   [ -s "$scratch/cache/.logs/broken.log" ] || fail "no log"
+  refused "no variant 'itb'; there are .*ibt" "linux=$tree" --variants bti,itb --source .
+  refused 'debian=7: what to add is' debian=7
+  refused 'directory' "linux=$tree" --keep-tree "$scratch/kept" --source .
+  refused 'exists' "linux=$scratch/other.tar" --keep-tree "$scratch" --source .
+  # What fails is said of each architecture, with the word that is missing and its place.
+  plumb jits add "linux=$scratch/missing" --arch x86_64,arm64 --variants none --source . \
+    >"$scratch/out" 2>"$scratch/err" && fail "a tree that does not compile was added"
+  for arch in x86_64 arm64; do
+    grep -qE "linux-.*-$arch: .*include/linux/filter.h:[0-9]+:.*PLUMB_NO_SUCH_WORD.*: add to jit_under_test/linux/shim/" \
+      "$scratch/err" || fail "missing words: $(cat "$scratch/err")"
+  done
   refused 'invalid ELF|file too short|not a plugin|no plugin' "plugin=$scratch/text.tar"
   refused_path=$(PATH=/nowhere "$plumb" --cache "$scratch/cache" jits add \
     "linux=$tree" --source . 2>&1) && fail "added without a compiler"
   [[ $refused_path == *"none in PATH"* ]] || fail "without PATH: $refused_path"
 
   # An interrupt in the middle.
-  "$plumb" --cache "$scratch/cache" jits add "linux=$tree" --name cut --source . \
+  "$plumb" --cache "$scratch/cache" jits add "linux=$tree" --name cut --variants none --source . \
     >/dev/null 2>"$scratch/err" &
   local add=$!
   while [ ! -e "$(echo "$scratch"/cache/.add-*/build/CMakeCache.txt)" ]; do
@@ -67,7 +81,9 @@ smoke() {
   left=$(find "$scratch/cache" -mindepth 1 ! -path '*/.logs*')
   [ -z "$left" ] || fail "an interrupted add left $left"
 
-  plumb jits add "linux=$tree" --name smoke --arch x86_64 --source . || fail "add"
+  plumb jits add "linux=$tree" --name smoke --arch x86_64 --variants ibt --source . || fail "add"
+  plumb jits >"$scratch/out"
+  grep -qx 'linux-smoke-x86_64:ibt' "$scratch/out" || fail "no variant: $(cat "$scratch/out")"
   plumb jits add "linux=$tree" --name smoke --arch x86_64 --source . 2>/dev/null &&
     fail "added twice"
   plumb check corpus/seeds/limit-33-tail-calls-from-main.bpf --jit linux-smoke-x86_64 \
@@ -77,7 +93,7 @@ smoke() {
     fail "test-bpf: $(cat "$scratch/out")"
   grep -q '^  test_tail_calls: Summary: [1-9][0-9]* PASSED, 0 FAILED' "$scratch/out" ||
     fail "test-bpf: $(cat "$scratch/out")"
-  plumb jits add "linux=$scratch/limit" --name limit --arch x86_64 --source . || fail "add limit"
+  plumb jits add "linux=$scratch/limit" --name limit --arch x86_64 --variants none --source . || fail "add limit"
   plumb test-bpf --jit linux-limit-x86_64 --suite test_tail_calls >"$scratch/out" &&
     fail "test-bpf does not see a limit of 34: $(cat "$scratch/out")"
   grep -q 'max count reached jited:1 FAIL' "$scratch/out" || fail "test-bpf: $(cat "$scratch/out")"
@@ -97,6 +113,10 @@ if [ "$arch" = --smoke ]; then
   rm "$scratch/broken/arch/x86/net/bpf_jit_comp.c"
   sed '1,/^{/s/^{/{ oops/' "$tree/arch/x86/net/bpf_jit_comp.c" \
     >"$scratch/broken/arch/x86/net/bpf_jit_comp.c"
+  cp -rs "$tree" "$scratch/missing"
+  rm "$scratch/missing/include/linux/filter.h"
+  { cat "$tree/include/linux/filter.h"; echo 'static const int plumb_missing = PLUMB_NO_SUCH_WORD;'; } \
+    >"$scratch/missing/include/linux/filter.h"
   cp -rs "$tree" "$scratch/limit"
   rm "$scratch/limit/arch/x86/net/bpf_jit_comp.c"
   sed 's/MAX_TAIL_CALL_CNT)/MAX_TAIL_CALL_CNT + 1)/' "$tree/arch/x86/net/bpf_jit_comp.c" \
@@ -115,6 +135,10 @@ case $arch in
   *) fail "no edits for $arch" ;;
 esac
 tools/gates/edit_names.sh "jit_under_test/linux/edits/$arch.txt"
+# made_for: the line of kernels that the table is written for; there every edit has its place.
+made_for=$(sed -nE 's/^#.* of a ([0-9]+\.[0-9]+) tree[^a-z].*/\1/p' "jit_under_test/linux/edits/$arch.txt" | head -1)
+[ -n "$made_for" ] || fail "edits/$arch.txt does not say of which tree it speaks"
+line=$(awk -F'[ =]+' '/^VERSION/ { v = $2 } /^PATCHLEVEL/ { print v "." $2; exit }' "$tree/Makefile")
 # A copy whose files are links, but for the edited one.
 cp -rs "$tree" "$scratch/tree"
 
@@ -129,7 +153,7 @@ line_number() {
 
 # fuzzed TREE: adds it and fuzzes; the report is in $scratch/report.
 fuzzed() {
-  plumb jits add "linux=$1" --name edited --arch "$jit" --source . --force \
+  plumb jits add "linux=$1" --name edited --arch "$jit" --variants none --source . --force \
     >"$scratch/added" 2>&1 || { cat "$scratch/added"; return 1; }
   [ "$runs" != 0 ] || return 0
   local status=0
@@ -138,34 +162,39 @@ fuzzed() {
   [ $status -le 1 ] || { echo "status $status: $(head -3 "$scratch/errors")"; return 1; }
 }
 # What the tree shows without an edit is no edit's doing.
-fuzzed "$tree" || fail "the tree as it is"
+[ "$runs" = places ] || fuzzed "$tree" || fail "the tree as it is"
 touch "$scratch/report"
 awk '/^finding / { print $2 }' "$scratch/report" >"$scratch/before"
-[ "$runs" = 0 ] || grep -qE '^  compared +[1-9]' "$scratch/report" || fail "the tree as it is: no case was compared"
-echo "the tree as it is: $(wc -l <"$scratch/before") findings in $runs cases"
+[ "$runs" = 0 ] || [ "$runs" = places ] || grep -qE '^  compared +[1-9]' "$scratch/report" || fail "the tree as it is: no case was compared"
+[ "$runs" = places ] || echo "the tree as it is: $(wc -l <"$scratch/before") findings in $runs cases"
 
 edits=0
-homeless=0
+gone=()      # no such line
+useless=()   # the line is there and the edit changes nothing, or the tree does not compile any more
 caught=0
 expected=0
-printf '%-32s %7s  %-34s %s\n' edit cases invariant 'all invariants'
+[ "$runs" = places ] || printf '%-32s %7s  %-34s %s\n' edit cases invariant 'all invariants'
 while read -r name function pattern nth change by; do
   [[ -z $name || $name == \#* ]] && continue
   [[ $# -le 4 || " ${*:5} " == *" $name "* ]] || continue
-  edits=$((edits + 1))
   # awk knows extended expressions, the table basic ones: the parenthesis is what differs.
   number=$(line_number "$function" "$(sed 's/(/[(]/g' <<<"$pattern")" "$nth")
   if [ -z "$number" ]; then
-    [ "$runs" != 0 ] || fail "$name: no such line in $function"
-    printf '%-32s       -  no such line in %s of this tree\n' "$name" "$function"
-    homeless=$((homeless + 1)) edits=$((edits - 1))
+    [ "$line" != "$made_for" ] || fail "$name: no such line in $function"
+    gone+=("$name")
     continue
   fi
   rm "$scratch/tree/$file"
   sed "${number}${change}" "$tree/$file" >"$scratch/tree/$file"
-  ! cmp -s "$tree/$file" "$scratch/tree/$file" || fail "$name: changes nothing"
-  fuzzed "$scratch/tree" || fail "$name"
-  [ "$runs" != 0 ] || continue
+  echo "no line is another" >"$scratch/why"
+  if cmp -s "$tree/$file" "$scratch/tree/$file" ||
+    { [ "$runs" != places ] && ! fuzzed "$scratch/tree" >"$scratch/why"; }; then
+    [ "$line" != "$made_for" ] || fail "$name: $(cat "$scratch/why")"
+    useless+=("$name")
+    continue
+  fi
+  edits=$((edits + 1))
+  [ "$runs" != 0 ] && [ "$runs" != places ] || continue
   awk 'FILENAME == ARGV[1] { before[$1] = 1; next }
        /^finding / { new = !($2 in before); split($2, part, "."); found = part[1]
                        if (new && !seen[found]++) all = all " " found }
@@ -181,11 +210,19 @@ while read -r name function pattern nth change by; do
     printf '%-32s       -  not caught\n' "$name"
   fi
 done <"jit_under_test/linux/edits/$arch.txt"
-if [ "$runs" = 0 ]; then
-  echo "tree_edits: $arch: $edits edits apply and compile"
+# left_out WHAT NAME...: what was not tried, and never silently.
+left_out() {
+  local what=$1
+  shift
+  [ $# -eq 0 ] || echo "tree_edits: $arch: $# edits $what in this tree ($line; the table is for $made_for): $*"
+}
+left_out "have no place" "${gone[@]}"
+left_out "change nothing, or do not compile," "${useless[@]}"
+if [ "$runs" = 0 ] || [ "$runs" = places ]; then
+  [ $edits -gt 0 ] || fail "no edit applies"
+  echo "tree_edits: $arch: $edits edits apply$([ "$runs" = places ] || echo " and compile")"
   exit 0
 fi
-[ $homeless = 0 ] || echo "tree_edits: $arch: $homeless edits have no place in this tree"
 [ $edits != 0 ] || fail "no edit has a place in this tree"
 echo "tree_edits: $arch: $caught of $edits caught within $runs cases, $expected by an invariant that was named (* not)"
 [ $edits -gt 0 ] && [ $caught = $edits ]
