@@ -9,6 +9,7 @@
 #include "core/edit.h"
 #include "core/helper_model.h"
 #include "core/insn_text.h"
+#include "core/repetition.h"
 #include "core/stack_depth.h"
 
 namespace plumb {
@@ -110,10 +111,24 @@ void append_function(std::string& out, const Case& value, const Program& program
   }
   const std::vector<bool> starts = instruction_starts(function.insns);
   const std::set<std::int64_t> targets = jump_targets(function, starts);
-  for (std::size_t slot = 0; slot < function.insns.size(); ++slot) {
-    if (!starts[slot]) continue;
+  const auto append_insns = [&](std::size_t begin, std::size_t end) {
+    for (std::size_t slot = begin; slot < end; ++slot) {
+      if (starts[slot]) append_insn(out, value, program, function, slot);
+    }
+  };
+  for (std::size_t slot = 0; slot < function.insns.size();) {
     if (targets.contains(static_cast<std::int64_t>(slot))) append(out, "L{}:\n", slot);
-    append_insn(out, value, program, function, slot);
+    const text::Repetition row = text::find_repetition(function.insns, targets, slot);
+    if (row.times == 0) {
+      const auto size = static_cast<std::size_t>(slot_count(function.insns[slot]));
+      append_insns(slot, slot + size);
+      slot += size;
+      continue;
+    }
+    append(out, ".repeat {}\n", row.times);
+    append_insns(slot, slot + row.slots);
+    out += ".end\n";
+    slot += row.slots * row.times;
   }
 }
 

@@ -206,9 +206,15 @@ static int load_checked(const struct plumb_load_request* request, struct plumb_i
   struct load load = {.request = request, .out = out, .message = message, .status = PLUMB_BROKEN};
   plumb_failure_clear();
   plumb_random_restart();
+  (void)plumb_arena_was_full();
   if (plumb_guarded(load_body, &load)) {
     forget_everything();
     return report_failure(message);
+  }
+  /* With nothing else in it, the arena is what is too small. */
+  if (load.status != PLUMB_LOADED && live_images == 0 && plumb_arena_was_full()) {
+    plumb_say(message, "the code is larger than the arena");
+    load.status = PLUMB_NOT_APPLICABLE;
   }
   if (load.status == PLUMB_LOADED && !plumb_failure_is_warning()) {
     live_images++;
