@@ -125,13 +125,18 @@ line_number() {
     function_name != "-" && /^}/ { inside = 0 }' "$tree/$file"
 }
 
-# fuzzed TREE: adds it and fuzzes; the report is in $scratch/report.
+# What only large functions show is looked for in these, which take long.
+large_runs=150
+
+# fuzzed TREE [SHAPE]: adds it and fuzzes; the report is in $scratch/report.
 fuzzed() {
+  local cases=(--runs "$runs")
+  [ -z "${2-}" ] || cases=(--shape "$2" --runs "$large_runs")
   plumb jits add "linux=$1" --name edited --arch "$jit" --source . --force \
     >"$scratch/added" 2>&1 || { cat "$scratch/added"; return 1; }
   [ "$runs" != 0 ] || return 0
   local status=0
-  plumb fuzz --jit "linux-edited-$jit" --runs "$runs" --seed 1 --out "$scratch/out" \
+  plumb fuzz --jit "linux-edited-$jit" "${cases[@]}" --seed 1 --out "$scratch/out" \
     "${second_opinion[@]}" >"$scratch/report" 2>"$scratch/errors" || status=$?
   [ $status -le 1 ] || { echo "status $status: $(head -3 "$scratch/errors")"; return 1; }
 }
@@ -146,7 +151,7 @@ edits=0
 caught=0
 expected=0
 printf '%-32s %7s  %-34s %s\n' edit cases invariant 'all invariants'
-while read -r name function pattern nth change by; do
+while read -r name function pattern nth change by shape; do
   [[ -z $name || $name == \#* ]] && continue
   [[ $# -le 4 || " ${*:5} " == *" $name "* ]] || continue
   edits=$((edits + 1))
@@ -156,7 +161,7 @@ while read -r name function pattern nth change by; do
   rm "$scratch/tree/$file"
   sed "${number}${change}" "$tree/$file" >"$scratch/tree/$file"
   ! cmp -s "$tree/$file" "$scratch/tree/$file" || fail "$name: changes nothing"
-  fuzzed "$scratch/tree" || fail "$name"
+  fuzzed "$scratch/tree" "$shape" || fail "$name"
   [ "$runs" != 0 ] || continue
   awk 'FILENAME == ARGV[1] { before[$1] = 1; next }
        /^finding / { new = !($2 in before); split($2, part, "."); found = part[1]
