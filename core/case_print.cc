@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
-#include <set>
 
 #include "core/case_text.h"
 #include "core/check.h"
@@ -74,20 +74,6 @@ void append_region(std::string& out, const Region& region) {
   append_bytes(out, ".bytes", region.bytes, size);
 }
 
-// Where jumps of the function go to.
-std::set<std::int64_t> jump_targets(const Function& function, const std::vector<bool>& starts) {
-  std::set<std::int64_t> targets;
-  for (std::size_t slot = 0; slot < function.insns.size(); ++slot) {
-    if (!starts[slot]) continue;
-    const Insn& insn = function.insns[slot];
-    const OpcodeInfo* info = decode(insn);
-    if (info != nullptr && is_jump(info->operation)) {
-      targets.insert(jump_target(insn, static_cast<std::int64_t>(slot)));
-    }
-  }
-  return targets;
-}
-
 void append_insn(std::string& out, const Case& value, const Program& program,
                  const Function& function, std::size_t slot) {
   std::string line(kIndent, ' ');
@@ -110,25 +96,22 @@ void append_function(std::string& out, const Case& value, const Program& program
     append(out, ".stack {}\n", function.stack_depth);
   }
   const std::vector<bool> starts = instruction_starts(function.insns);
-  const std::set<std::int64_t> targets = jump_targets(function, starts);
-  const auto append_insns = [&](std::size_t begin, std::size_t end) {
-    for (std::size_t slot = begin; slot < end; ++slot) {
+  const std::vector<std::int64_t> targets = jump_targets(function.insns);
+  const std::vector<Repetition> rows = find_repetitions(function.insns);
+  auto row = rows.begin();
+  for (std::size_t slot = 0; slot < function.insns.size();) {
+    if (std::ranges::binary_search(targets, static_cast<std::int64_t>(slot))) {
+      append(out, "L{}:\n", slot);
+    }
+    const bool repeats = row != rows.end() && row->begin == slot;
+    const std::size_t end = slot + (repeats ? row->slots : 1);
+    if (repeats) append(out, ".repeat {}\n", row->times);
+    for (; slot < end; ++slot) {
       if (starts[slot]) append_insn(out, value, program, function, slot);
     }
-  };
-  for (std::size_t slot = 0; slot < function.insns.size();) {
-    if (targets.contains(static_cast<std::int64_t>(slot))) append(out, "L{}:\n", slot);
-    const text::Repetition row = text::find_repetition(function.insns, targets, slot);
-    if (row.times == 0) {
-      const auto size = static_cast<std::size_t>(slot_count(function.insns[slot]));
-      append_insns(slot, slot + size);
-      slot += size;
-      continue;
-    }
-    append(out, ".repeat {}\n", row.times);
-    append_insns(slot, slot + row.slots);
+    if (!repeats) continue;
     out += ".end\n";
-    slot += row.slots * row.times;
+    slot = row++->end();
   }
 }
 

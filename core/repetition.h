@@ -3,30 +3,34 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <set>
 #include <span>
+#include <vector>
 
 #include "core/insn.h"
 
-// Rows of instructions that a case file writes once, with a count (.repeat): large programs stay
-// small files. Internal to the case text format; a Function holds every slot.
-namespace plumb::text {
+// Rows of instructions that are repeated in a function, one pass right behind the other. A case
+// file writes such a row once, with a count (.repeat): large programs stay small files. A Function
+// holds every slot.
+namespace plumb {
 
 // May the instruction stand in such a row? Not what names something: jumps, calls of functions,
 // addresses of objects.
 [[nodiscard]] bool may_repeat(const Insn& insn);
 
 struct Repetition {
-  std::size_t slots = 0;  // of the row that is repeated
-  std::size_t times = 0;  // at least 2; 0: nothing is repeated
+  std::size_t begin = 0;  // slot
+  std::size_t slots = 0;  // of the row
+  std::size_t times = 0;
 
+  [[nodiscard]] std::size_t end() const { return begin + slots * times; }
   bool operator==(const Repetition&) const = default;
 };
 
-// The shortest row that starts at the slot, where an instruction starts, and is repeated often
-// enough to be worth it. No jump goes into it, but for its very first slot.
-[[nodiscard]] Repetition find_repetition(std::span<const Insn> insns,
-                                         const std::set<std::int64_t>& jump_targets,
-                                         std::size_t slot);
+// All that are long enough to be worth it, in order. None overlaps another, and no jump goes into
+// one, but for its very first slot.
+[[nodiscard]] std::vector<Repetition> find_repetitions(std::span<const Insn> insns);
 
-}  // namespace plumb::text
+// Slots where jumps go to, in order, each once. Of jumps out of the function, too.
+[[nodiscard]] std::vector<std::int64_t> jump_targets(std::span<const Insn> insns);
+
+}  // namespace plumb

@@ -62,7 +62,7 @@ TEST(Repetition, ARowMayEndBeforeTheNextPass) {
 TEST(Repetition, WhatNamesSomethingIsWrittenOut) {
   for (const Opcode id : {Opcode::kJa, Opcode::kJal, Opcode::kJeq64Imm, Opcode::kCallFunction,
                           Opcode::kLoadArray, Opcode::kLoadRegion, Opcode::kLoadFunction}) {
-    EXPECT_FALSE(text::may_repeat(make_insn(id))) << opcode_info(id).name;
+    EXPECT_FALSE(may_repeat(make_insn(id))) << opcode_info(id).name;
   }
   std::string jumps;
   for (int n = 0; n < 100; ++n) jumps += "        goto +0\n";
