@@ -336,6 +336,9 @@ static u64 static_capabilities(void) {
   return can;
 }
 
+/* Between the stubs of helpers and all code: more than the 1 MiB that jal reaches on riscv64. */
+enum { kFarHelpers = 4 << 20 };
+
 static int plugin_open(u64 arena_base, u64 arena_size, char* error, size_t error_size) {
   struct plumb_message message = {error, error_size};
   u32 taken;
@@ -347,6 +350,7 @@ static int plugin_open(u64 arena_base, u64 arena_size, char* error, size_t error
   __bpf_call_base = (char*)arena_base;
   taken = PLUMB_STUB_SIZE;
   taken += plumb_arch_open(arena_base, arena_base + taken);
+  if (plumb_variant.switches & PLUMB_SWITCH_FAR_HELPERS) taken += kFarHelpers;
   plumb_arena_init(arena_base + taken, arena_size - taken);
   plumb_core_init();
   if (info.capabilities & PLUMB_CAN_V4 && !can_version_4()) info.capabilities &= ~(u64)PLUMB_CAN_V4;
