@@ -28,6 +28,22 @@ function(plumb_test name)
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${PROJECT_SOURCE_DIR}")
 endfunction()
 
+# plumb_jit_test(NAME NEEDS target ... SOURCES a_test.cc ... [LINK libs ...]): a test of JITs that are
+# built: it finds them in PLUMB_PLUGIN_DIR. There is no such test where one of them is not built, as
+# on a Debian that has no linux-source-6.1; that is said.
+function(plumb_jit_test name)
+  cmake_parse_arguments(ARG "" "" "NEEDS;SOURCES;LINK" ${ARGN})
+  foreach(target IN LISTS ARG_NEEDS)
+    if(NOT TARGET ${target})
+      message(STATUS "No ${name}: it needs ${target}, which is not built")
+      return()
+    endif()
+  endforeach()
+  plumb_test(${name} SOURCES ${ARG_SOURCES} LINK ${ARG_LINK})
+  target_compile_definitions(${name} PRIVATE PLUMB_PLUGIN_DIR="${PROJECT_BINARY_DIR}/plugins")
+  add_dependencies(${name} ${ARG_NEEDS})
+endfunction()
+
 # plumb_tool(NAME SOURCES main.cc ... [LINK libs ...])
 function(plumb_tool name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})

@@ -49,6 +49,10 @@ struct Contract {
   // With kYes: a function that also calls keeps the count in a register of its own, and there
   // an attempt at an empty slot consumes nothing. riscv64 (rv_tail_call_reg() of its JIT).
   bool calls_keep_count = false;
+  // Does every frame keep, in a word of its own, how many tail calls are left? Its prologue stores
+  // what it was handed, a tail call one less, and the code of a BPF-to-BPF call, when the callee is
+  // back, what that hands back. riscv64 since 7.3: yes.
+  Tristate count_in_frames = Tristate::kNo;
   // Alignment in bytes of the stack pointer just before a call instruction; 0: unknown. The
   // kernel's x86-64 code is compiled with an 8-byte stack boundary.
   int call_alignment = 8;

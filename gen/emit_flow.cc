@@ -202,4 +202,67 @@ void emit_filler(Emitter& e) {
   e.code.place(end);
 }
 
+namespace {
+
+// Arithmetic that x86-64 encodes in so many bytes, at least 6: three for an operation on two 64-bit
+// registers, four for one with a small number.
+void emit_bytes(Emitter& e, int bytes) {
+  constexpr std::array kByRegister{Opcode::kAdd64Reg, Opcode::kXor64Reg, Opcode::kSub64Reg,
+                                   Opcode::kOr64Reg};
+  constexpr std::array kByNumber{Opcode::kAdd64Imm, Opcode::kXor64Imm, Opcode::kAnd64Imm,
+                                 Opcode::kOr64Imm};
+  while (bytes > 0) {
+    const bool number = bytes % 3 != 0 || (bytes >= 12 && e.choices.chance(40));
+    const int dst = scalar_target(e);
+    if (number) {
+      e.code.emit(kByNumber[e.choices.below(kByNumber.size())], dst, 0, 0, e.choices.range(1, 127));
+    } else {
+      e.code.emit(kByRegister[e.choices.below(kByRegister.size())], dst, any_scalar(e));
+    }
+    bytes -= number ? 4 : 3;
+  }
+}
+
+}  // namespace
+
+// The jumps over the loop and the jump back hold one another: whether one is short decides how far
+// the others reach. c83508da5620 ("bpf, x64: Fix a jit convergence issue") has the lengths at which
+// x86-64 never settled.
+//
+//     if ... goto end       one to three of these
+//   top:
+//     arithmetic            such that it is some 110 to 140 bytes from top to the jump back
+//     if --counter == 0 goto end
+//     goto top
+//   end:
+void emit_knot(Emitter& e) {
+  Loop loop{.counter = draw_counter(e)};
+  const bool counts = loop.counter.reg >= 0 || loop.counter.frame != 0;
+  if (e.loops >= kMaxLoops || !counts || !takes(e, Capability::kJumpBack)) return emit_filler(e);
+  const RegisterSet locked = e.locked;
+  const FrameBytes locked_bytes = e.locked_bytes;
+  const int times = e.choices.range(1, 3);
+  // What steps the counter and tests it: add, test, jump, and for the frame a load and a store.
+  const int step = loop.counter.reg >= 0 ? 4 + 3 + 2 : 4 + 4 + 4 + 3 + 2;
+  const int bytes =
+      (e.choices.chance(70) ? e.choices.range(120, 128) : e.choices.range(110, 140)) - step;
+  start_counter(e, loop);
+  // Made here: what is written inside is not there on the way around.
+  (void)any_scalar(e);
+  Label end;
+  for (int guards = e.choices.pick({1, 1, 1, 2, 3}); guards > 0; --guards) emit_condition(e, end);
+  // A scalar stays one whatever the body does; anything else may be overwritten.
+  const LoopHead head = e.code.loop_head(kScratchRegisters & ~e.locked & ~scalars(e));
+  const std::uint64_t before = e.code.cost();
+  emit_bytes(e, bytes);
+  const int reg = step_counter(e, loop);
+  e.code.jump_if(Opcode::kJeq64Imm, reg, 0, 0, end);
+  e.code.jump_back(head);
+  e.code.place(end);
+  e.code.set_immediate(loop.limit, times);
+  e.code.repeat_cost(before, static_cast<std::uint64_t>(times));
+  e.locked = locked;
+  e.locked_bytes = locked_bytes;
+}
+
 }  // namespace plumb::gen

@@ -47,7 +47,7 @@ CasePlan plan_branches(ChoiceStream& choices) {
 }
 
 CasePlan plan_far_branches(ChoiceStream& choices) {
-  constexpr Mix kMix{.filler = 1};
+  constexpr Mix kMix{.filler = 1, .knot = 1};
   CasePlan plan = draw_blank_case(choices);
   ProgramPlan program;
   program.functions.push_back(draw_main(choices, kPlainMix, {.low = 0, .high = 2}));
@@ -65,7 +65,7 @@ CasePlan plan_far_branches(ChoiceStream& choices) {
 }
 
 CasePlan plan_loops(ChoiceStream& choices) {
-  constexpr Mix kMix{.alu = 3, .load = 2, .store = 2, .branch = 1, .loop = 7, .call = 2};
+  constexpr Mix kMix{.alu = 3, .load = 2, .store = 2, .branch = 1, .loop = 7, .call = 2, .knot = 1};
   return plan_around(choices, kMix, {.low = 3, .high = 6}, 50);
 }
 

@@ -12,6 +12,7 @@
 #include "core/check.h"
 #include "harness/corpus.h"
 #include "harness/testing_jit.h"
+#include "harness/waivers.h"
 
 namespace plumb::harness {
 namespace {
@@ -178,6 +179,26 @@ TEST(Corpus, ReadsDirectoriesSortedAndReportsWhatIsBroken) {
   EXPECT_FALSE(corpus[3].value.has_value());
   EXPECT_FALSE(write_file((directory / "no/such/file").string(), "x").has_value());
   fs::remove_all(directory);
+}
+
+// "linux-6.1-arm64:bti" and a name's part in front of the architecture: "linux-6.1-x-arm64:bti".
+TEST(Waivers, OfAKernelLineReachTreesThatAreAddedAsOfThatLine) {
+  const auto waivers = read_waivers("corpus/known");
+  ASSERT_TRUE(waivers) << waivers.error().str();
+  std::size_t pairs = 0;
+  for (const std::string line : {"linux-6.1-", "linux-6.12-"}) {
+    for (const std::string arch : {"x86_64", "arm64", "riscv64"}) {
+      for (const std::string variant : {"", ":kcfi", ":blinding"}) {
+        for (const NamedWaiver& named : *waivers) {
+          const bool reaches = names_jit(named.waiver, line + arch + variant);
+          EXPECT_EQ(names_jit(named.waiver, line + "x-" + arch + variant), reaches)
+              << named.name << ": " << named.waiver.jits;
+          pairs += reaches ? 1 : 0;
+        }
+      }
+    }
+  }
+  EXPECT_GT(pairs, 0u);
 }
 
 }  // namespace

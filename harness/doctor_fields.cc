@@ -175,6 +175,9 @@ std::vector<DoctorField> doctor_fields(const jit::JitInfo& info) {
   add(word(
       "contract.empty_slot_consumes_count", kTristates, info,
       +[](Info& i) -> Tristate& { return i.contract.empty_slot_consumes_count; }));
+  add(word(
+      "contract.count_in_frames", kTristates, info,
+      +[](Info& i) -> Tristate& { return i.contract.count_in_frames; }));
   return fields;
 }
 

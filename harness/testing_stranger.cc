@@ -52,6 +52,7 @@ constexpr Word kWords[] = {
        i.contract.empty_slot_consumes_count = Tristate::kUnknown;
        i.contract.calls_keep_count = false;
      }},
+    {"count_in_frames", [](JitInfo& i) { i.contract.count_in_frames = Tristate::kUnknown; }},
     {"landing_pad", [](JitInfo& i) { i.landing = {.pad = LandingPad::kUnknown}; }},
     {"insn_offsets", nullptr, [](NativeFunction& f) { f.insn_offsets.clear(); }},
     {"tail_call_entry", nullptr,
@@ -114,6 +115,7 @@ void say_anything(Rng& rng, jit::JitInfo& info) {
   const auto side = [&rng] { return any_of(rng, {Side::kUnknown, Side::kCallee, Side::kCaller}); };
   contract.empty_slot_consumes_count = tristate();
   contract.calls_keep_count = rng.below(2) != 0;
+  contract.count_in_frames = tristate();
   contract.call_alignment = any_of(rng, {0, 8, 16, 32, 64});
   contract.sp_at_calls = any_of(
       rng, {SpAtCalls::kUnknown, SpAtCalls::kConstant, SpAtCalls::kByKind, SpAtCalls::kVaries});

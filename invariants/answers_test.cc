@@ -190,6 +190,13 @@ const std::vector<Row>& rows() {
        changed([](BuiltRun& b) { b.image.contract.call_alignment = 0; })},
       {"a result of some width", "same-result", Reason::kResultWidthUnknown,
        changed([](BuiltRun& b) { b.image.contract.result_bits = 0; })},
+      {"counts that frames may keep", "tail-call-counter-intact", Reason::kCountInFramesUnknown,
+       changed(
+           [](BuiltRun& b) {
+             keep_count_in_frames(b);
+             b.image.contract.count_in_frames = Tristate::kUnknown;
+           },
+           Arch::kRiscv64)},
       {"a count at a refused tail call", "tail-call-counter-intact", Reason::kEmptySlotUnknown,
        changed([](BuiltRun& b) {
          count_at_empty_slot(b);

@@ -42,6 +42,7 @@ bool saves_registers(AccessRole role, const StackAccess& access) {
     case AccessRole::kBpfStore:
     case AccessRole::kHelper:
     case AccessRole::kCount:
+    case AccessRole::kCountBack:
     case AccessRole::kOther:
     case AccessRole::kRead:
       break;
@@ -234,7 +235,7 @@ Answer check_saved_slots_unwritten(const View& view) {
     if (role == AccessRole::kRead) continue;
     saved.enter(accesses[i].activation);
     // The count stands among the saved registers: tail-call-counter-intact.
-    if (role == AccessRole::kCount) continue;
+    if (role == AccessRole::kCount || role == AccessRole::kCountBack) continue;
     const std::int64_t first = first_in_danger(view, role, accesses[i]);
     const SavedSlots::Slot* slot = saved.find(accesses[i], first != accesses[i].activation);
     if (role == AccessRole::kPrologue) {

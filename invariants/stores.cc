@@ -10,6 +10,8 @@
 //                           below all that the frame is known to hold
 //   call of a BPF function  what the caller saves, if it is the caller  bpf-stack-disjoint-...
 //   tail call               one more into the word of the count         tail-call-counter-intact
+//                           (where frames keep what is left: one less)
+//   call that is back       what is left, where frames keep it          tail-call-counter-intact
 //   anything else           nothing                                     here; what lies below the
 //                                                                       stack pointer:
 //                                                                       no-live-data-below-sp
@@ -59,6 +61,7 @@ const char* unaccounted(const View& view, const StackAccess& access, AccessRole 
     case AccessRole::kBpfStore:
     case AccessRole::kHelper:
     case AccessRole::kCount:
+    case AccessRole::kCountBack:
     case AccessRole::kCallSave:
     case AccessRole::kUnplaced:
       return nullptr;
@@ -94,6 +97,9 @@ void note_unaccounted(const View& view, const StackAccess& access, AccessRole ro
       return unseen.note_if(is_tail_callee && !view.landing_below_entry(access.activation),
                             NotApplicableReason::kLandingUnknown);
     }
+    case AccessRole::kCountBack:
+      return unseen.note_if(contract.count_in_frames == Tristate::kUnknown,
+                            NotApplicableReason::kCountInFramesUnknown);
     case AccessRole::kPush:
     case AccessRole::kBpfStore:
     case AccessRole::kHelper:
@@ -213,6 +219,147 @@ std::optional<std::uint64_t> initial_count(const View& view, std::size_t i) {
   return std::nullopt;
 }
 
+bool is_count(AccessRole role) {
+  return role == AccessRole::kCount || role == AccessRole::kCountBack;
+}
+
+bool stores_counts(const View& view) { return std::ranges::any_of(view.access_roles(), is_count); }
+
+// ---- Every frame keeps how many tail calls are left ----
+
+// How many tail calls the invocation may still take behind the event.
+std::uint64_t left_behind(const View& view, std::int32_t event) {
+  const auto& events = view.run().events;
+  const auto taken =
+      std::count_if(events.begin(), events.begin() + event + 1,
+                    [](const MachineEvent& e) { return e.kind == EventKind::kTailCallTaken; });
+  return static_cast<std::uint64_t>(kTailCallLimit - taken);
+}
+
+// Does the store write the whole word in which the frame keeps its count? The first time, that is
+// one where its prologue stored what was left.
+bool writes_own_count(const View& view, std::size_t i, const CountWord* word) {
+  const StackAccess& count = view.run().accesses[i];
+  if (word != nullptr) return word->address == count.address && word->size == count.size;
+  for (std::size_t j = i; j-- > 0;) {
+    const StackAccess& access = view.run().accesses[j];
+    if (access.kind != AccessKind::kWrite) continue;
+    if (!overlap(access.address, access.size, count.address, count.size)) continue;
+    return may_begin_count(view, j) && access.activation == count.activation &&
+           access.address == count.address && access.size == count.size &&
+           access.value == left_behind(view, access.event);
+  }
+  return false;
+}
+
+// As misplaced(), of the code of a call: it keeps what came back, once, behind the return.
+const char* misplaced_back(const View& view, std::size_t i, std::int32_t kept_behind) {
+  const std::int32_t behind = view.run().accesses[i].event;
+  if (behind < 0 || view.run().events[static_cast<std::size_t>(behind)].kind != EventKind::kReturn)
+    return "before anything came back";
+  return behind == kept_behind ? "a second time" : nullptr;
+}
+
+class FrameCounts {
+ public:
+  explicit FrameCounts(const View& view) : view_(view), words_(view) {}
+
+  Answer run() {
+    unseen_.note_if(view_.misses_offsets(), NotApplicableReason::kOffsetsUnknown);
+    const auto& accesses = view_.run().accesses;
+    for (std::size_t i = 0; i < accesses.size(); ++i) {
+      if (accesses[i].kind != AccessKind::kWrite) continue;
+      if (auto problem = take(i)) {
+        return view_.at_access("tail-call-counter-intact", accesses[i], *std::move(problem));
+      }
+    }
+    return unseen_.held_if(looked_, NotApplicableReason::kNoCounter);
+  }
+
+ private:
+  // What is wrong, or nothing.
+  std::optional<std::string> take(std::size_t i) {
+    const StackAccess& access = view_.run().accesses[i];
+    const AccessRole role = view_.access_roles()[i];
+    words_.advance(access);
+    if (may_begin_count(view_, i)) {
+      words_.erase(access);  // a frame begins there
+      return std::nullopt;
+    }
+    CountWord* word = words_.find(access);
+    if (!is_count(role)) {
+      if (word == nullptr) return std::nullopt;
+      return fmt::format("{} writes into the tail-call count at {}",
+                         access.pc == 0 ? "a helper" : view_.code_name(access.pc), place(access));
+    }
+    looked_ = true;
+    if (role == AccessRole::kCountBack && may_save_register()) return std::nullopt;
+    if (auto problem = wrong_moment(i)) return problem;
+    if (!writes_own_count(view_, i, word)) {
+      return fmt::format("{} stores at {}, where the frame keeps no count", who(role),
+                         place(access));
+    }
+    // The tail call that stores is no event yet.
+    const std::uint64_t left = left_at(access.event) - (role == AccessRole::kCount ? 1 : 0);
+    const std::uint64_t value = low_bytes(access.value, access.size);
+    if (word == nullptr) words_.add({access.address, value, access.size});
+    if (value == low_bytes(left, access.size)) return std::nullopt;
+    return fmt::format("{} stores {} at {}, where {} are left", who(role),
+                       static_cast<std::int64_t>(value), place(access),
+                       static_cast<std::int64_t>(left));
+  }
+
+  // Where nobody says who saves registers, the code of a call may be saving one.
+  bool may_save_register() {
+    const Contract& contract = view_.image().contract;
+    const bool by_anyone = contract.r6_r9_saved_by == Side::kUnknown;
+    const bool r10_by_anyone = contract.r10_moved_by == Side::kUnknown;
+    unseen_.note_if(by_anyone, NotApplicableReason::kSavedByUnknown);
+    unseen_.note_if(r10_by_anyone, NotApplicableReason::kR10MovedByUnknown);
+    return by_anyone || r10_by_anyone;
+  }
+
+  std::optional<std::string> wrong_moment(std::size_t i) {
+    const StackAccess& access = view_.run().accesses[i];
+    const AccessRole role = view_.access_roles()[i];
+    std::int32_t& behind = role == AccessRole::kCount ? counted_behind_ : kept_behind_;
+    const char* const problem =
+        role == AccessRole::kCount ? misplaced(view_, i, behind) : misplaced_back(view_, i, behind);
+    behind = access.event;
+    if (problem == nullptr) return std::nullopt;
+    return fmt::format("{} {}: it stores {} at {}", who(role), problem,
+                       low_bytes(access.value, access.size), place(access));
+  }
+
+  // As left_behind(), of events that come in order.
+  std::uint64_t left_at(std::int32_t event) {
+    const auto& events = view_.run().events;
+    for (; next_event_ <= event; ++next_event_) {
+      left_ -= events[static_cast<std::size_t>(next_event_)].kind == EventKind::kTailCallTaken;
+    }
+    return left_;
+  }
+
+  static std::string_view who(AccessRole role) {
+    return role == AccessRole::kCount ? "a tail call" : "a call";
+  }
+  [[nodiscard]] std::string place(const StackAccess& access) const {
+    return view_.stack_name(access.address, access.activation);
+  }
+
+  const View& view_;
+  CountWords words_;
+  Unseen unseen_;
+  bool looked_ = false;
+  std::int32_t next_event_ = 0;
+  std::uint64_t left_ = kTailCallLimit;
+  // The events before the last stores of counts.
+  std::int32_t counted_behind_ = -2;
+  std::int32_t kept_behind_ = -2;
+};
+
+Answer check_counts_in_frames(const View& view) { return FrameCounts(view).run(); }
+
 }  // namespace
 
 Answer check_stores_are_accounted_for(const View& view) {
@@ -251,6 +398,15 @@ Answer check_caller_stack_unwritten(const View& view) {
 }
 
 Answer check_tail_call_counter_intact(const View& view) {
+  switch (view.image().contract.count_in_frames) {
+    case Tristate::kUnknown:
+      return not_applicable(stores_counts(view) ? NotApplicableReason::kCountInFramesUnknown
+                                                : NotApplicableReason::kNoCounter);
+    case Tristate::kYes:
+      return check_counts_in_frames(view);
+    case Tristate::kNo:
+      break;
+  }
   CountWords words(view);
   bool looked = false;
   Unseen unseen;

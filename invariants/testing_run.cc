@@ -436,6 +436,42 @@ void count_at_empty_slot(BuiltRun& built) {
   built.run.accesses.insert(built.run.accesses.begin() + index + 1, count);
 }
 
+void keep_count_in_frames(BuiltRun& built) {
+  built.image.contract.count_in_frames = Tristate::kYes;
+  MachineRun& run = built.run;
+  // The word of s2: s5 is what a prologue saves last.
+  const auto word_of = [&](std::uint32_t activation) -> StackAccess& {
+    std::vector<StackAccess*> saved;
+    for (StackAccess& access : run.accesses) {
+      const NativeFunction* native = built.image.function_at(access.pc);
+      if (access.activation != activation || native == nullptr) continue;
+      if (access.pc - native->address < native->insn_offsets.front()) saved.push_back(&access);
+    }
+    return *saved[saved.size() - 2];
+  };
+  // Behind the n-th store of the program, in the code of slot 1 of its function.
+  const auto keep = [&](int store, std::int32_t event) {
+    StackAccess count = built.store(store);
+    const NativeFunction* native = built.image.function_at(count.pc);
+    const bool is_tail_call = event == static_cast<std::int32_t>(built.nth(EventKind::kCall));
+    count.pc = native->address + (is_tail_call ? native->insn_offsets[1] + kCountOffset
+                                               : native->insn_offsets[2] - 4);
+    count.address = word_of(count.activation).address;
+    count.value = kTailCallLimit - 1;
+    count.size = 8;
+    count.event = event;
+    // Behind the last access of the moment.
+    const auto next = std::ranges::find_if(
+        run.accesses, [&](const StackAccess& access) { return access.event > event; });
+    run.accesses.insert(next, count);
+  };
+  word_of(0).value = kTailCallLimit;
+  word_of(1).value = kTailCallLimit;
+  word_of(2).value = kTailCallLimit - 1;
+  keep(0, static_cast<std::int32_t>(built.nth(EventKind::kReturn)));
+  keep(1, static_cast<std::int32_t>(built.nth(EventKind::kCall)));
+}
+
 BuiltRun tail_call_chain(int count, Arch arch) {
   RunBuilder builder(arch);
   builder.call(1, 1);

@@ -102,6 +102,9 @@ class RunBuilder {
 [[nodiscard]] BuiltRun good_run(Arch arch = Arch::kX86_64);
 // Lets the attempt at an empty slot of a good run count, as some JITs do. On the stack.
 void count_at_empty_slot(BuiltRun& built);
+// Lets the frames of a good run of riscv64 keep how many tail calls are left, in the word of s2:
+// the tail call and the call of entry.main then store what is left.
+void keep_count_in_frames(BuiltRun& built);
 // entry.main calls sub, which tail-calls next, which tail-calls itself: count times in all.
 [[nodiscard]] BuiltRun tail_call_chain(int count, Arch arch = Arch::kX86_64);
 

@@ -35,6 +35,16 @@ bool is_function_call(const Insn& insn) {
   return insn.opcode == kCallOpcode && insn.src == kPseudoCall;
 }
 
+// Of a store in the code of a call to a BPF function. What nobody says may be so.
+AccessRole role_in_call(const Contract& contract, AccessRole other) {
+  const auto is = [&](Side side) {
+    return contract.r6_r9_saved_by == side || contract.r10_moved_by == side;
+  };
+  if (is(Side::kCaller)) return AccessRole::kCallSave;
+  if (contract.count_in_frames != Tristate::kNo) return AccessRole::kCountBack;
+  return is(Side::kUnknown) ? AccessRole::kCallSave : other;
+}
+
 bool names_r10(const Function& function) {
   return std::ranges::any_of(function.insns, [](const Insn& insn) {
     return insn.dst == kFramePointerRegister || insn.src == kFramePointerRegister;
@@ -247,10 +257,9 @@ AccessRole View::classify(const StackAccess& access) const {
   const Insn& insn = insns[static_cast<std::size_t>(slot)];
   if (is_tail_call(insn)) return AccessRole::kCount;
   const Contract& contract = image().contract;
-  const bool caller_saves =
-      contract.r6_r9_saved_by != Side::kCallee || contract.r10_moved_by != Side::kCallee;
-  if (caller_saves && is_function_call(insn)) return AccessRole::kCallSave;
-  return is_store(insn) ? AccessRole::kBpfStore : other;
+  return is_function_call(insn) ? role_in_call(contract, other)
+         : is_store(insn)       ? AccessRole::kBpfStore
+                                : other;
 }
 
 const Function& View::bpf_function(const NativeFunction& native) const {

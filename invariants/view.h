@@ -43,12 +43,13 @@ struct Frame {
 
 // Who made a stack access.
 enum class AccessRole : std::uint8_t {
-  kPush,      // a push or call in a body or in a helper stub
-  kPrologue,  // a prologue, by whatever instruction
-  kBpfStore,  // the code of a BPF store instruction
-  kHelper,    // a helper
-  kThunk,     // a thunk, on the way out of a frame that is given up already
-  kCount,     // the code of a tail call
+  kPush,       // a push or call in a body or in a helper stub
+  kPrologue,   // a prologue, by whatever instruction
+  kBpfStore,   // the code of a BPF store instruction
+  kHelper,     // a helper
+  kThunk,      // a thunk, on the way out of a frame that is given up already
+  kCount,      // the code of a tail call
+  kCountBack,  // the code of a call to a BPF function that is back, where counts are kept in frames
   kCallSave,  // the code of a call to a BPF function, where the caller saves R6 ... R9 or moves R10
   kOther,     // any other code: nothing there has to write to the stack
   kUnplaced,  // any code of a function where nobody says where that of each instruction begins

@@ -100,6 +100,8 @@ const std::vector<Word>& words() {
        [](B& b) { b.image.contract.bpf_stack = BpfStack::kElsewhere; }, true},
       {"Contract::empty_slot_consumes_count",
        [](B& b) { b.image.contract.empty_slot_consumes_count = Tristate::kUnknown; }},
+      {"Contract::count_in_frames",
+       [](B& b) { b.image.contract.count_in_frames = Tristate::kUnknown; }},
       {"LandingRule::pad", [](B& b) { b.image.landing.pad = LandingPad::kUnknown; }},
       {"NativeFunction::insn_offsets", forget_offsets},
       {"NativeFunction::tail_call_entry",
@@ -145,6 +147,7 @@ std::vector<BuiltRun> good_runs(Arch arch) {
                              .is_call = true}};
   }
   if (arch == Arch::kX86_64) count_at_empty_slot(runs.emplace_back(good_run(arch)));
+  if (arch == Arch::kRiscv64) keep_count_in_frames(runs.emplace_back(good_run(arch)));
   for (BuiltRun& run : runs) run.depth = Depth::kFull;
   return runs;
 }

@@ -97,6 +97,7 @@ constexpr std::array kFields{
     PLUMB_FIELD(landing_pad, kValue, PLUMB_LANDING_PAD_BTI),
     PLUMB_FIELD(call_preamble, kAny, kByte),
     PLUMB_FIELD(verifier_rules, kAny, kByte),
+    PLUMB_FIELD(count_in_frames, kValue, PLUMB_YES),
 };
 #undef PLUMB_FIELD
 
@@ -182,6 +183,7 @@ Contract contract_of(const plumb_contract& c) {
     out.empty_slot_consumes_count = Tristate::kUnknown;
   }
   out.calls_keep_count = c.calls_keep_count == PLUMB_YES;
+  out.count_in_frames = static_cast<Tristate>(c.count_in_frames);
   out.call_alignment = c.call_alignment;
   out.sp_at_calls = static_cast<SpAtCalls>(c.sp_at_calls);
   out.result_bits = c.result_bits;

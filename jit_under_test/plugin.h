@@ -222,6 +222,12 @@ struct plumb_contract {
 
   /* Or of enum plumb_verifier_rule. 0: the JIT only gets what all verifiers let through. */
   uint8_t verifier_rules;
+  uint8_t reserved[3]; /* 0 */
+
+  /* enum plumb_answer: does every frame keep, in a word of its own, how many tail calls are left?
+   * Its prologue stores what it was handed, a tail call one less, and the code of a bpf-to-bpf
+   * call, when the callee is back, what that hands back (Linux on riscv64 since 7.3). */
+  uint8_t count_in_frames;
 };
 
 /* ---- What the plugin says about itself ---- */

@@ -68,6 +68,7 @@ TEST(PluginLoader, WhatAPluginDoesNotSayIsUnknown) {
   const JitInfo& info = (*jit)->info();
   const Contract nothing{.empty_slot_consumes_count = Tristate::kUnknown,
                          .calls_keep_count = false,
+                         .count_in_frames = Tristate::kUnknown,
                          .call_alignment = 0,
                          .sp_at_calls = SpAtCalls::kUnknown,
                          .result_bits = 0,

@@ -68,6 +68,7 @@ plumb_contract translated(const plumb_v1_contract& from) {
   to.frame_rounding = from.frame_rounding;
   to.empty_slot_consumes_count = answer(from.empty_slot_consumes_count != 0);
   to.calls_keep_count = answer(from.calls_keep_count != 0);
+  to.count_in_frames = PLUMB_NO;  // no JIT did when plugins had that version
   if (from.struct_size >= PLUMB_UP_TO(plumb_v1_contract, landing_pad)) {
     to.landing_pad = landing_pad_code(from.landing_pad);
   }

@@ -135,6 +135,7 @@ static const struct plumb_contract contract = {
     .empty_slot_consumes_count = PLUMB_NO,
     .calls_keep_count = PLUMB_NO,
     .landing_pad = PLUMB_LANDING_PAD_NONE,
+    .count_in_frames = PLUMB_NO,
 };
 
 static const struct plumb_plugin_info info = {

@@ -159,6 +159,7 @@ static const struct plumb_contract contract = {
     .landing_pad = PLUMB_TESTING_LIE == LIE_LANDING_PAD ? 4 : PLUMB_LANDING_PAD_ENDBR64,
     .call_preamble = 16,
     .verifier_rules = PLUMB_VERIFIER_ROUNDS_TO_16 | PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK,
+    .count_in_frames = PLUMB_NO,
 };
 
 static const struct plumb_plugin_info info = {

@@ -47,6 +47,8 @@ DisassembledInsn raw_byte(std::uint64_t address, std::uint8_t byte) {
 
 DisassembledInsn converted(const cs_insn& insn) {
   std::string text = insn.mnemonic;
+  // The arm64 alias that Capstone 4 prints and Capstone 5 does not: the same text with either.
+  if (text == "movz") text = "mov";
   if (insn.op_str[0] != '\0') text += std::string(" ") + insn.op_str;
   return {.address = insn.address,
           .bytes = {insn.bytes, insn.bytes + insn.size},

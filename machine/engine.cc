@@ -88,12 +88,20 @@ FaultKind fault_kind(uc_mem_type type) {
   return FaultKind::kRead;
 }
 
+// Unicorn 2.0 tells all 64 bits of an address that x86-64 cannot map, 2.1 the 52 of a physical
+// address: those, so that either says the same.
+std::uint64_t data_address(const Engine::Handle& handle, std::uint64_t address) {
+  constexpr std::uint64_t kPhysical = (std::uint64_t{1} << 52) - 1;
+  return handle.arch.arch == Arch::kX86_64 ? address & kPhysical : address;
+}
+
 bool fault_hook(uc_engine*, uc_mem_type type, std::uint64_t address, int, std::int64_t,
                 void* user) {
   const Engine::Handle& handle = handle_of(user);
   const FaultKind kind = fault_kind(type);
   const bool is_code = kind == FaultKind::kExecute;
-  handle.client->on_fault(kind, is_code ? code_address(handle, address) : address);
+  handle.client->on_fault(kind,
+                          is_code ? code_address(handle, address) : data_address(handle, address));
   return false;  // not repaired: the run ends
 }
 

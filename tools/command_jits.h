@@ -16,6 +16,7 @@ struct AddArguments {
   std::string name;
   std::vector<std::string> archs;
   std::string source;
+  std::string variants = "frames";
   bool force = false;
 };
 
@@ -28,6 +29,10 @@ void add_jits_test_command(CLI::App& jits, Session& session);
 // jits add linux=PATH. The exit status.
 [[nodiscard]] int add_linux(const AddArguments& arguments, const std::string& path,
                             const Session& session);
+
+// jits add debian=VERSION. The exit status.
+[[nodiscard]] int add_debian(const AddArguments& arguments, const std::string& wanted,
+                             const Session& session);
 
 // Why JITs of these names cannot be added under NAME: one would be hidden by, or hide, one from
 // elsewhere, or NAME was added before and is not to be replaced.

@@ -28,6 +28,7 @@ using jit::trees::check_name;
 using jit::trees::Scratch;
 
 constexpr std::string_view kLinux = "linux=";
+constexpr std::string_view kDebian = "debian=";
 constexpr std::string_view kPlugin = "plugin=";
 constexpr unsigned kSecondsToStart = 20;
 
@@ -36,7 +37,7 @@ constexpr unsigned kSecondsToStart = 20;
 int add_plugin(const AddArguments& arguments, const Session& session) {
   const std::string file = arguments.what.substr(kPlugin.size());
   if (!arguments.name.empty() || !arguments.archs.empty()) {
-    return unusable("--name and --arch are for linux=: a plugin has its own");
+    return unusable("--name and --arch are for kernel trees: a plugin has its own");
   }
   std::error_code error;
   if (!fs::is_regular_file(file, error)) return unusable(file + ": no such file");
@@ -79,9 +80,13 @@ int add(const AddArguments& arguments, const Session& session) {
   if (arguments.what.starts_with(kLinux)) {
     return add_linux(arguments, arguments.what.substr(kLinux.size()), session);
   }
+  if (arguments.what.starts_with(kDebian)) {
+    return add_debian(arguments, arguments.what.substr(kDebian.size()), session);
+  }
   if (arguments.what.starts_with(kPlugin)) return add_plugin(arguments, session);
   return unusable(
-      fmt::format("'{}': what to add is linux=DIR, linux=ARCHIVE or plugin=FILE", arguments.what));
+      fmt::format("'{}': what to add is linux=DIR, linux=ARCHIVE, debian=VERSION or plugin=FILE",
+                  arguments.what));
 }
 
 int remove(const std::string& name, const Session& session) {
@@ -121,10 +126,19 @@ fs::path log_file(const Session& session, const std::string& name) {
 void add_jits_add_commands(CLI::App& jits, Session& session) {
   auto arguments = std::make_shared<AddArguments>();
   CLI::App* command = jits.add_subcommand("add", "Add the JITs of a kernel tree, or a plugin");
-  command->add_option("what", arguments->what, "linux=DIR, linux=ARCHIVE or plugin=FILE")
+  command
+      ->add_option("what", arguments->what,
+                   "linux=DIR, linux=ARCHIVE, debian=7.3 (fetched with apt; also newest, or a "
+                   "version), or plugin=FILE")
       ->required();
   command->add_option("--name", arguments->name,
-                      "JITs are called linux-NAME-ARCH; default: the tree's version and -user");
+                      "JITs are called linux-NAME-ARCH; default: the tree's version and -user, or "
+                      "what debian= says");
+  command
+      ->add_option("--variants", arguments->variants,
+                   "of the JITs, as in 'plumb jits': frames (those that change frames), all, none, "
+                   "or NAME,...")
+      ->capture_default_str();
   command->add_option("--arch", arguments->archs, "only these: x86_64, arm64, riscv64")
       ->delimiter(',')
       ->check(CLI::IsMember(jit::trees::all_archs()));

@@ -96,6 +96,7 @@ template <>
 struct Members<Contract> {
   static constexpr std::tuple value{&Contract::empty_slot_consumes_count,
                                     &Contract::calls_keep_count,
+                                    &Contract::count_in_frames,
                                     &Contract::call_alignment,
                                     &Contract::sp_at_calls,
                                     &Contract::result_bits,

@@ -17,6 +17,7 @@ function(plumb_linux_interpreter)
                        "${ARG_TREE}/kernel/bpf/core.c;${common}/plumb_kernel.h;${shim}/plumb_arch.h")
   set(features "")
   plumb_linux_feature(features VERSION_4 "${ARG_TREE}/include/linux/filter.h" "BPF_MEMSX")
+  plumb_linux_empty_slot(features "${ARG_TREE}" interpreter)
   set(jits "")
   foreach(arch x86_64 arm64 riscv64)
     list(APPEND jits "${ARG_NAME}-${arch}" "${ARG_NAME}-${arch}:*")
@@ -29,7 +30,8 @@ function(plumb_linux_interpreter)
   endforeach()
   set_source_files_properties(${ours} PROPERTIES
                               COMPILE_OPTIONS "-Wall;-Wextra;-Wshadow;${PLUMB_LINUX_WERROR}")
-  set_source_files_properties(${shim}/core.c PROPERTIES COMPILE_OPTIONS -w)
+  set_source_files_properties(${shim}/core.c PROPERTIES
+                              COMPILE_OPTIONS "${PLUMB_LINUX_KERNEL_WARNINGS}")
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${shim}/plumb_arch.h)
   plumb_linux_kernel_objects(${target}-kernel SOURCES ${ours} ${shim}/core.c
                              INCLUDES "${common}" "${common}/include" "${shim}" "${work}/include"

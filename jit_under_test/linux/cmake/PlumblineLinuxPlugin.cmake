@@ -53,9 +53,11 @@ function(plumb_linux_claim name size)
   set_property(GLOBAL PROPERTY PLUMB_LINUX_PLACES_CLAIMED ${claimed})
 endfunction()
 
-# plumb_linux_plugin(TREE dir NAME target ARCH arch [ORIGIN text] [VARIANTS all|names...]): the
-# MODULE library NAME.so in ${PLUMB_PLUGIN_DIR}, and NAME:VARIANT.so for each variant of
-# shim/ARCH/variants.txt that is wanted and that the tree has. TREE is a kernel source tree,
+# plumb_linux_plugin(TREE dir NAME target ARCH arch [ORIGIN text] [VARIANTS all|frames|names...]):
+# the MODULE library NAME.so in ${PLUMB_PLUGIN_DIR}, and NAME:VARIANT.so for each variant of
+# shim/ARCH/variants.txt that is wanted and that the tree has; the global properties
+# PLUMB_LINUX_BUILT_NAME and PLUMB_LINUX_LACKING_NAME name those and the wanted ones that it lacks.
+# TREE is a kernel source tree,
 # complete or as plumb_linux_extract() leaves it. The targets that were added are appended to the
 # global property PLUMB_LINUX_PLUGINS.
 #
@@ -95,8 +97,17 @@ function(plumb_linux_plugin)
   plumb_linux_feature(features VERSION_4 "${tree}/include/linux/filter.h" "BPF_MEMSX")
   plumb_linux_feature(features JIT_TAKES_ENV "${tree}/include/linux/filter.h"
                       "bpf_int_jit_compile.struct bpf_verifier_env")
-  plumb_linux_feature(features TAIL_CALL_COUNT_BY_POINTER "${jit}"
-                      "TAIL_CALL_CNT_PTR|TCCNT_PTR")
+  plumb_linux_feature(features BLIND_TAKES_ENV "${tree}/include/linux/filter.h"
+                      "bpf_jit_blind_constants.struct bpf_verifier_env")
+  plumb_linux_has(jit_blinds "${tree}/arch/${PLUMB_LINUX_DIR_${ARG_ARCH}}/net"
+                  "bpf_jit_blind_constants")
+  if(jit_blinds)
+    list(APPEND features PLUMB_TREE_JIT_BLINDS=1)
+  else()
+    list(APPEND features PLUMB_TREE_JIT_BLINDS=0)
+  endif()
+  plumb_linux_empty_slot(features "${tree}" ${ARG_ARCH})
+  plumb_linux_registers(features "${tree}" ${ARG_ARCH})
   # What the tree's verifier lets through: its text alone, nothing of it is compiled.
   set(verifier "${tree}/kernel/bpf/verifier.c")
   plumb_linux_feature(features CHAIN_ROUNDS_TO_16 "${verifier}" "round_up.stack_depth, 16")
@@ -105,7 +116,7 @@ function(plumb_linux_plugin)
 
   # Kernel files, and ours that see kernel headers. No libc headers, no warnings for theirs.
   set(ours "")
-  foreach(name check plugin program program_kind rewrite slots tail_calls)
+  foreach(name check compile image plugin program program_kind rewrite slots tail_calls)
     list(APPEND ours "${PLUMB_LINUX_DIR}/glue/${name}.c")
   endforeach()
   if(EXISTS "${shim}/thunks.c")
@@ -113,7 +124,8 @@ function(plumb_linux_plugin)
   endif()
   set_source_files_properties(${ours} PROPERTIES
                               COMPILE_OPTIONS "-Wall;-Wextra;-Wshadow;${PLUMB_LINUX_WERROR}")
-  set_source_files_properties(${shim}/jit.c ${common}/core.c PROPERTIES COMPILE_OPTIONS -w)
+  set_source_files_properties(${shim}/jit.c ${common}/core.c PROPERTIES
+                              COMPILE_OPTIONS "${PLUMB_LINUX_KERNEL_WARNINGS}")
   # jit.c and core.c include kernel files by name; the dependency scanner finds them, but a tree
   # that is extracted anew must also lead to a new look at its features and headers.
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
@@ -136,16 +148,16 @@ function(plumb_linux_plugin)
                      ARENA_SIZE ${PLUMB_LINUX_ARENA_SIZE}
                      DEFINITIONS ${info} PLUMB_SWITCHES=PLUMB_SWITCH_NONE)
 
-  plumb_linux_read_variants(variants ${ARG_ARCH})
+  set(built "")
+  set(lacking "")
+  plumb_linux_wanted_variants(variants ${ARG_ARCH} "${ARG_VARIANTS}")
   foreach(variant IN LISTS variants)
-    if(NOT (ARG_VARIANTS STREQUAL "all" OR variant IN_LIST ARG_VARIANTS))
-      continue()
-    endif()
-    plumb_linux_has(has_it "${tree}/arch/${PLUMB_LINUX_DIR_${ARG_ARCH}}/net"
-                    "${variants_${variant}_NEEDS}")
+    plumb_linux_needs(has_it "${tree}" ${ARG_ARCH} "${variants_${variant}_NEEDS}")
     if(NOT has_it)
+      list(APPEND lacking ${variant})
       continue()
     endif()
+    list(APPEND built ${variant})
     plumb_linux_check_configuration(${ARG_NAME} ${variant} "${tree}" "${variants_${variant}_CONFIG}")
     set(objects ${ARG_NAME}-jit)
     if(variants_${variant}_CONFIG)
@@ -169,22 +181,38 @@ function(plumb_linux_plugin)
                        ARENA_SIZE ${PLUMB_LINUX_VARIANT_ARENA_SIZE}
                        DEFINITIONS ${info} PLUMB_SWITCHES=${switches})
   endforeach()
+  foreach(variant IN LISTS ARG_VARIANTS)
+    if(NOT variant MATCHES "^(all|none)$" AND NOT variant IN_LIST variants)
+      list(APPEND lacking ${variant})
+    endif()
+  endforeach()
+  if(lacking)
+    list(JOIN lacking ", " names)
+    message(STATUS "${ARG_NAME}: the tree has no place for the variants ${names}")
+  endif()
+  set_property(GLOBAL PROPERTY PLUMB_LINUX_BUILT_${ARG_NAME} "${built}")
+  set_property(GLOBAL PROPERTY PLUMB_LINUX_LACKING_${ARG_NAME} "${lacking}")
 endfunction()
 
-# plumb_linux_read_variants(OUT_VAR ARCH): the names in shim/ARCH/variants.txt; the other columns
-# become OUT_VAR_<name>_CONFIG, _SWITCHES (lists) and _NEEDS.
-function(plumb_linux_read_variants out arch)
+# plumb_linux_wanted_variants(OUT_VAR ARCH WANTED): the names in shim/ARCH/variants.txt that are
+# wanted: all, frames (those marked so), none, or a list of names; the other columns become
+# OUT_VAR_<name>_CONFIG, _SWITCHES (lists) and _NEEDS.
+function(plumb_linux_wanted_variants out arch wanted)
   set(names "")
   file(STRINGS "${PLUMB_LINUX_DIR}/shim/${arch}/variants.txt" lines REGEX "^[^#]")
   foreach(line IN LISTS lines)
-    if(NOT line MATCHES "^([a-z0-9+-]+) *\\|([A-Z0-9_ ]*)\\|([A-Z0-9_ ]*)\\| *(.+)$")
-      message(FATAL_ERROR "shim/${arch}/variants.txt: not NAME | CONFIG | switches | needs: ${line}")
+    if(NOT line MATCHES "^([a-z0-9+-]+) *\\| *([a-z]*) *\\|([A-Z0-9_ ]*)\\|([A-Z0-9_ ]*)\\| *(.+)$")
+      message(FATAL_ERROR
+              "shim/${arch}/variants.txt: not NAME | frames | CONFIG | switches | needs: ${line}")
     endif()
     set(name "${CMAKE_MATCH_1}")
-    set(needs "${CMAKE_MATCH_4}")
-    separate_arguments(config UNIX_COMMAND "${CMAKE_MATCH_2}")
-    separate_arguments(switches UNIX_COMMAND "${CMAKE_MATCH_3}")
-    list(APPEND names ${name})
+    set(frames "${CMAKE_MATCH_2}")
+    set(needs "${CMAKE_MATCH_5}")
+    separate_arguments(config UNIX_COMMAND "${CMAKE_MATCH_3}")
+    separate_arguments(switches UNIX_COMMAND "${CMAKE_MATCH_4}")
+    if(wanted STREQUAL "all" OR (wanted STREQUAL "frames" AND frames STREQUAL "frames") OR name IN_LIST wanted)
+      list(APPEND names ${name})
+    endif()
     set(${out}_${name}_CONFIG "${config}" PARENT_SCOPE)
     set(${out}_${name}_SWITCHES "${switches}" PARENT_SCOPE)
     set(${out}_${name}_NEEDS "${needs}" PARENT_SCOPE)
@@ -192,6 +220,26 @@ function(plumb_linux_read_variants out arch)
   set(${out} "${names}" PARENT_SCOPE)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
                "${PLUMB_LINUX_DIR}/shim/${arch}/variants.txt")
+endfunction()
+
+# plumb_linux_needs(OUT_VAR TREE ARCH NEEDS): does the tree have what the last column of
+# variants.txt asks for? "REGEX": of a line of the architecture's JIT; "FILE: REGEX": of a line of
+# that file.
+function(plumb_linux_needs out tree arch needs)
+  if(needs MATCHES "^([a-z0-9_]+/[a-zA-Z0-9_/.-]+): (.+)$")
+    set(regex "${CMAKE_MATCH_2}")
+    set(lines "")
+    if(EXISTS "${tree}/${CMAKE_MATCH_1}")
+      file(STRINGS "${tree}/${CMAKE_MATCH_1}" lines REGEX "${regex}" LIMIT_COUNT 1)
+    endif()
+    set(found FALSE)
+    if(lines)
+      set(found TRUE)
+    endif()
+  else()
+    plumb_linux_has(found "${tree}/arch/${PLUMB_LINUX_DIR_${arch}}/net" "${needs}")
+  endif()
+  set(${out} ${found} PARENT_SCOPE)
 endfunction()
 
 # plumb_linux_has(OUT_VAR DIR REGEX): does a line of some C file in DIR match?
@@ -283,6 +331,17 @@ if(PLUMB_SANITIZE OR PLUMB_FUZZ)
   if(CMAKE_C_COMPILER_ID MATCHES "Clang")
     list(APPEND PLUMB_LINUX_KERNEL_FLAGS -fno-sanitize=function)
   endif()
+endif()
+
+# What the kernel files use must be declared: compilers of today (GCC 14, Clang 16) refuse anything
+# else, ours must not be more lenient. They come in from system directories, where compilers keep
+# silent by default, and of other warnings of theirs nobody wants to hear.
+set(PLUMB_LINUX_KERNEL_WARNINGS
+    -Wsystem-headers -Werror=implicit-function-declaration -Werror=implicit-int
+    -Werror=int-conversion -Werror=incompatible-pointer-types)
+if(CMAKE_C_COMPILER_ID MATCHES "Clang")
+  list(APPEND PLUMB_LINUX_KERNEL_WARNINGS -Wno-initializer-overrides -Wno-pointer-sign
+       -Wno-gnu-variable-sized-type-not-at-end)
 endif()
 
 set(PLUMB_LINUX_WERROR "")

@@ -53,7 +53,7 @@ function(plumb_linux_tests)
                                       "${work}/include" "${tree}"
                              DEFINITIONS PLUMB_TREE_VERSION="${version}"
                                          PLUMB_TREE_CLASSIC=$<BOOL:${classic}>)
-  target_compile_options(${target}-kernel PRIVATE -w -O1 -Werror=implicit-function-declaration
+  target_compile_options(${target}-kernel PRIVATE -O1 ${PLUMB_LINUX_KERNEL_WARNINGS}
                          "SHELL:-include \"${ours}/plumb_tests.h\"")
   plumb_linux_library_objects()
   add_library(${target} MODULE)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Kernel trees: taking one out of a linux-source package, reading its version, and building the
 # include directory that its JIT is compiled with. Nothing here writes into a tree.
+include("${CMAKE_CURRENT_LIST_DIR}/PlumblineLinuxText.cmake")
 
 # What a JIT of any architecture needs; the rest of the 1.5 GB stays in the archive.
 set(PLUMB_LINUX_MEMBERS
@@ -167,17 +168,4 @@ function(plumb_linux_find out name)
       return()
     endif()
   endforeach()
-endfunction()
-
-# plumb_linux_feature(LIST_VAR NAME FILE REGEX): appends PLUMB_TREE_NAME=1 when FILE has a line
-# that matches, =0 otherwise. How we tell trees apart, rather than by their version.
-function(plumb_linux_feature list name file regex)
-  set(found 0)
-  if(EXISTS "${file}")
-    file(STRINGS "${file}" lines REGEX "${regex}" LIMIT_COUNT 1)
-    if(lines)
-      set(found 1)
-    endif()
-  endif()
-  set(${list} ${${list}} "PLUMB_TREE_${name}=${found}" PARENT_SCOPE)
 endfunction()

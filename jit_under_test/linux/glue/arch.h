@@ -8,17 +8,24 @@
 
 struct bpf_prog;
 
+/* Whether an attempt at an empty slot counts, as the tree's text has it (cmake/, enum
+ * plumb_answer): trees differ, and where the text does not say nobody knows. */
+#define PLUMB_EMPTY_SLOT_ANSWER                    \
+  (PLUMB_TREE_EMPTY_SLOT_COUNTS == 1   ? PLUMB_YES \
+   : PLUMB_TREE_EMPTY_SLOT_COUNTS == 0 ? PLUMB_NO  \
+                                       : PLUMB_UNKNOWN)
+
 struct plumb_arch_facts {
   u32 arch; /* enum plumb_arch */
   const char* name;
   u8 call_alignment, result_bits, frame_rounding;
-  u8 bpf_register[11]; /* hardware numbers */
+  u8 bpf_register[11]; /* PLUMB_REGISTER(hardware number); 0: unknown */
   u8 frame_pointer;
   s32 r10_bias;
-  u8 empty_slot_consumes_count, calls_keep_count; /* 0 or 1 */
-  u8 has_poke;          /* direct tail calls: constant map, constant key */
-  u32 tail_call_offset; /* where a tail call lands, from bpf_func on */
-  u8 landing_pad;       /* enum plumb_landing_pad */
+  u8 calls_keep_count, count_in_frames; /* 0 or 1 */
+  u8 has_poke;                          /* direct tail calls: constant map, constant key */
+  u32 tail_call_offset;                 /* where a tail call lands, from bpf_func on */
+  u8 landing_pad;                       /* enum plumb_landing_pad */
 };
 extern const struct plumb_arch_facts plumb_arch_facts;
 

@@ -186,9 +186,8 @@ static void run_body(void* argument) {
 
 /* ---- The entry ---- */
 
-/* The count is raised before the slot is read, wherever that is. */
 static const struct plumb_contract contract = {.struct_size = sizeof(contract),
-                                               .empty_slot_consumes_count = PLUMB_YES,
+                                               .empty_slot_consumes_count = PLUMB_EMPTY_SLOT_ANSWER,
                                                .calls_keep_count = PLUMB_NO};
 static struct plumb_interpreter_info info = {.struct_size = sizeof(info), .contract = &contract};
 

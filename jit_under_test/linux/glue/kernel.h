@@ -105,6 +105,14 @@ u32 plumb_find_tail_calls(const struct plumb_function* function, struct plumb_ta
 /* ---- program_kind.c: what a variant says of all programs. After func_idx was set. ---- */
 void plumb_set_program_kind(struct bpf_prog_aux* aux);
 
+/* ---- compile.c: the functions of one program through the JIT ---- */
+
+/* Before any of them is compiled: blinds constants where that was requested and is not the JIT's to
+ * do, which replaces func[f]. -1: *failed is the function that could not be blinded. */
+int plumb_compile_begin(struct bpf_prog** func, u32 count, u32* failed);
+struct bpf_prog* plumb_compile(struct bpf_prog* prog);
+void plumb_compile_end(void); /* also when it was never begun */
+
 /* ---- program.c: one program through the JIT ---- */
 struct plumb_loaded_program {
   struct bpf_prog* main;  /* what prog-array slots hold */
@@ -125,5 +133,26 @@ size_t plumb_array_size(u32 slot_count);
 /* Puts program (may be null) into the slot and runs the pokes of all loaded programs. */
 void plumb_array_update(struct bpf_array* array, u32 slot, struct bpf_prog* program,
                         const struct plumb_loaded_program* loaded, u32 loaded_count);
+
+/* ---- image.c: the programs and arrays of one request; bodies for plumb_guarded() ---- */
+struct plumb_loaded;
+
+struct plumb_load {
+  const struct plumb_load_request* request;
+  struct plumb_image* out;
+  struct plumb_message* message;
+  struct plumb_loaded* image;
+  int status;
+};
+void plumb_load_body(void* load);
+void plumb_unload_body(void* loaded);
+
+struct plumb_update {
+  struct plumb_loaded* image;
+  u32 array, slot;
+  s32 program;
+};
+bool plumb_can_update(const struct plumb_update* update);
+void plumb_update_body(void* update);
 
 #endif

@@ -37,7 +37,8 @@ unsigned long bitmap_find_next_zero_area(unsigned long* map, unsigned long size,
 }
 
 long strscpy(char* to, const char* from, size_t size) {
-  const size_t length = strnlen(from, size);
+  const char* end = memchr(from, '\0', size);
+  const size_t length = end ? (size_t)(end - from) : size;
   if (size == 0) return -7; /* -E2BIG */
   memcpy(to, from, length < size ? length + 1 : size);
   to[size - 1] = '\0';

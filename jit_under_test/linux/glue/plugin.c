@@ -5,14 +5,6 @@
 #include "glue/kernel.h"
 #include "jit_under_test/plugin_mark.h"
 
-struct image {
-  struct bpf_array** arrays;
-  struct plumb_loaded_program* programs;
-  u32 array_count, program_count;
-  struct plumb_native_function* natives;
-  struct plumb_range *code_ranges, *array_objects;
-};
-
 PLUMB_MARK_PLUGIN;
 
 static struct plumb_contract contract;
@@ -36,162 +28,6 @@ static int report_failure(struct plumb_message* message) {
 
 /* ---- load ---- */
 
-struct load {
-  const struct plumb_load_request* request;
-  struct plumb_image* out;
-  struct plumb_message* message;
-  struct image* image;
-  int status;
-};
-
-static u32 count_functions(const struct plumb_load_request* request, u32* slots) {
-  u32 functions = 0;
-  *slots = 0;
-  for (u32 p = 0; p < request->program_count; p++) {
-    const struct plumb_program* program = plumb_program_at(request, p);
-    functions += program->function_count;
-    for (u32 f = 0; f < program->function_count; f++)
-      *slots += plumb_function_at(program, f)->insn_count + 1;
-  }
-  return functions;
-}
-
-/* The image and all its tables in one block, largest alignment first. */
-static struct image* create_image(const struct plumb_load_request* request, u32* functions) {
-  u32 slots, *offsets, next = 0;
-  struct image* image;
-  *functions = count_functions(request, &slots);
-  image =
-      kzalloc(sizeof(*image) + request->array_count * sizeof(*image->arrays) +
-                  request->program_count * sizeof(*image->programs) +
-                  *functions * (sizeof(*image->natives) + sizeof(*image->code_ranges)) +
-                  sizeof(*image->code_ranges) +
-                  request->array_count * sizeof(*image->array_objects) + slots * sizeof(*offsets),
-              GFP_KERNEL);
-  image->program_count = request->program_count;
-  image->arrays = (struct bpf_array**)(image + 1);
-  image->programs = (struct plumb_loaded_program*)(image->arrays + request->array_count);
-  image->natives = (struct plumb_native_function*)(image->programs + request->program_count);
-  image->code_ranges = (struct plumb_range*)(image->natives + *functions);
-  image->array_objects = image->code_ranges + *functions + 1; /* one for the thunks */
-  offsets = (u32*)(image->array_objects + request->array_count);
-  for (u32 p = 0; p < request->program_count; p++) {
-    for (u32 f = 0; f < plumb_program_at(request, p)->function_count; f++) {
-      image->natives[next].program = p;
-      image->natives[next++].insn_offsets = offsets;
-      offsets += plumb_function_at(plumb_program_at(request, p), f)->insn_count + 1;
-    }
-  }
-  return image;
-}
-
-static int create_arrays(const struct plumb_load_request* request, struct image* image) {
-  for (u32 a = 0; a < request->array_count; a++) {
-    struct bpf_array* array = plumb_array_create(plumb_array_at(request, a)->slot_count);
-    if (!array) return -1;
-    image->arrays[image->array_count++] = array;
-    image->array_objects[a].address = (unsigned long)array;
-    image->array_objects[a].size = plumb_array_size(plumb_array_at(request, a)->slot_count);
-  }
-  return 0;
-}
-
-/* bpf_map_update_elem() for every slot that holds the program, as soon as it is loaded: user space
- * may do so before it loads what tail-calls it, or after. So both come to pass. Callers that are
- * there already, the program itself among them, are patched by the update; one that is loaded later
- * finds the slot filled, and patches itself (bpf_tail_call_direct_fixup() of x86). */
-static void fill_slots(const struct plumb_load_request* request, struct image* image, u32 program) {
-  for (u32 a = 0; a < request->array_count; a++) {
-    for (u32 s = 0; s < plumb_array_at(request, a)->slot_count; s++) {
-      if (plumb_array_at(request, a)->slots[s] == (s32)program)
-        plumb_array_update(image->arrays[a], s, image->programs[program].main, image->programs,
-                           program + 1);
-    }
-  }
-}
-
-/* Whole pages: a page that got its first code was filled with trap instructions before. */
-static u32 find_code_ranges(const struct image* image, u32 functions) {
-  u32 count = 0;
-  for (u32 f = 0; f < functions; f++) {
-    const struct plumb_native_function* native = &image->natives[f];
-    const u64 begin = native->address & PAGE_MASK;
-    const u64 end = (native->address + native->size + PAGE_SIZE - 1) & PAGE_MASK;
-    u32 r = 0;
-    while (r < count && (end < image->code_ranges[r].address ||
-                         begin > image->code_ranges[r].address + image->code_ranges[r].size))
-      r++;
-    if (r == count) {
-      image->code_ranges[count].address = begin;
-      image->code_ranges[count++].size = end - begin;
-    } else {
-      struct plumb_range* range = &image->code_ranges[r];
-      const u64 old_end = range->address + range->size;
-      range->address = min(range->address, begin);
-      range->size = max(old_end, end) - range->address;
-    }
-  }
-  return count;
-}
-
-/* The thunks are the same for every image, but another plugin may have had the arena's place. */
-static void describe_thunks(struct plumb_image* out, struct plumb_range* code_ranges) {
-  const struct plumb_symbol* last;
-  out->symbol_count = plumb_arch_thunks(&out->symbols);
-  out->symbol_stride = sizeof(*out->symbols);
-  if (out->symbol_count == 0) return;
-  last = &out->symbols[out->symbol_count - 1];
-  code_ranges[out->code_range_count].address = out->symbols[0].address;
-  code_ranges[out->code_range_count++].size = last->address + last->size - out->symbols[0].address;
-}
-
-static void describe_image(struct load* load, u32 functions) {
-  struct plumb_image out = {.struct_size = PLUMB_BEGIN(struct plumb_image, load->out)};
-  out.handle = load->image;
-  out.function_count = functions;
-  out.function_stride = sizeof(*out.functions);
-  out.functions = load->image->natives;
-  out.code_range_count = find_code_ranges(load->image, functions);
-  out.code_range_stride = sizeof(*out.code_ranges);
-  out.code_ranges = load->image->code_ranges;
-  describe_thunks(&out, load->image->code_ranges);
-  out.array_count = load->image->array_count;
-  out.array_stride = sizeof(*out.array_objects);
-  out.array_objects = load->image->array_objects;
-  memcpy(load->out, &out, out.struct_size);
-}
-
-static void load_body(void* argument) {
-  struct load* load = argument;
-  const struct plumb_load_request* request = load->request;
-  struct plumb_names names = {.regions = (const u64*)request->region_addresses};
-  struct image* image;
-  u32 functions, first = 0;
-  load->image = image = create_image(request, &functions);
-  names.arrays = image->arrays;
-  if (create_arrays(request, image)) {
-    plumb_say(load->message, "the arena is full");
-    return;
-  }
-  for (u32 p = 0; p < request->program_count; p++) {
-    load->status = plumb_program_load(plumb_program_at(request, p), &names, &image->programs[p],
-                                      &image->natives[first], load->message);
-    if (load->status != PLUMB_LOADED) return;
-    first += plumb_program_at(request, p)->function_count;
-    fill_slots(request, image, p);
-  }
-  describe_image(load, functions);
-  load->status = PLUMB_LOADED;
-}
-
-static void unload_body(void* argument) {
-  struct image* image = argument;
-  /* The order of the kernel: programs go when nothing refers to them, arrays after them. */
-  for (u32 p = 0; p < image->program_count; p++) plumb_program_unload(&image->programs[p]);
-  for (u32 a = 0; a < image->array_count; a++) plumb_array_destroy(image->arrays[a]);
-  kfree(image);
-}
-
 /* What a load leaves behind that a BUG cut short is known to nobody; when nothing else is loaded
  * all of it can go. */
 static void forget_everything(void) {
@@ -203,11 +39,12 @@ static void forget_everything(void) {
 
 static int load_checked(const struct plumb_load_request* request, struct plumb_image* out,
                         struct plumb_message* message) {
-  struct load load = {.request = request, .out = out, .message = message, .status = PLUMB_BROKEN};
+  struct plumb_load load = {
+      .request = request, .out = out, .message = message, .status = PLUMB_BROKEN};
   plumb_failure_clear();
   plumb_random_restart();
   (void)plumb_arena_was_full();
-  if (plumb_guarded(load_body, &load)) {
+  if (plumb_guarded(plumb_load_body, &load)) {
     forget_everything();
     return report_failure(message);
   }
@@ -221,7 +58,7 @@ static int load_checked(const struct plumb_load_request* request, struct plumb_i
     return PLUMB_LOADED;
   }
   if (plumb_failure_is_warning()) load.status = report_failure(message);
-  if (plumb_guarded(unload_body, load.image) || live_images == 0) forget_everything();
+  if (plumb_guarded(plumb_unload_body, load.image) || live_images == 0) forget_everything();
   return load.status;
 }
 
@@ -244,7 +81,7 @@ static void plugin_unload(struct plumb_image* out) {
   if (!out->handle) return;
   live_images--;
   plumb_failure_clear();
-  status = plumb_guarded(unload_body, out->handle);
+  status = plumb_guarded(plumb_unload_body, out->handle);
   if (status || plumb_failure_is_warning()) {
     snprintf(stale_failure, sizeof(stale_failure), "%s", plumb_failure_text());
     forget_everything();
@@ -254,35 +91,19 @@ static void plugin_unload(struct plumb_image* out) {
 
 /* ---- update_slot ---- */
 
-struct update {
-  struct image* image;
-  u32 array, slot;
-  s32 program;
-};
-
-static void update_body(void* argument) {
-  const struct update* u = argument;
-  struct image* image = u->image;
-  plumb_array_update(image->arrays[u->array], u->slot,
-                     u->program < 0 ? NULL : image->programs[u->program].main, image->programs,
-                     image->program_count);
-}
-
 static int plugin_update_slot(struct plumb_image* out, u32 array, u32 slot, s32 program, int apply,
                               struct plumb_patch_list* list, char* error, size_t error_size) {
   struct plumb_message message = {error, error_size};
-  struct update update = {out->handle, array, slot, program};
-  struct image* image = out->handle;
+  struct plumb_update update = {out->handle, array, slot, program};
   int status;
   u32 count;
-  if (array >= image->array_count || slot >= image->arrays[array]->map.max_entries ||
-      program < -1 || program >= (s64)image->program_count) {
+  if (!plumb_can_update(&update)) {
     plumb_say(&message, "no such prog array, slot or program");
     return -1;
   }
   plumb_failure_clear();
   plumb_text_record(list, apply);
-  status = plumb_guarded(update_body, &update);
+  status = plumb_guarded(plumb_update_body, &update);
   count = plumb_text_record_end();
   if (status || plumb_failure_is_warning()) {
     (void)report_failure(&message);
@@ -366,7 +187,7 @@ static u8 answer(bool yes) { return yes ? PLUMB_YES : PLUMB_NO; }
 static void fill_contract(void) {
   contract.struct_size = sizeof(contract);
   for (u32 r = 0; r < ARRAY_SIZE(contract.bpf_register); r++)
-    contract.bpf_register[r] = PLUMB_REGISTER(plumb_arch_facts.bpf_register[r]);
+    contract.bpf_register[r] = plumb_arch_facts.bpf_register[r];
   contract.frame_pointer = PLUMB_REGISTER(plumb_arch_facts.frame_pointer);
   contract.r10_bias = plumb_arch_facts.r10_bias;
   contract.r10_bias_known = PLUMB_YES;
@@ -382,8 +203,9 @@ static void fill_contract(void) {
   contract.frame_rounding = plumb_arch_facts.frame_rounding;
   /* rewrite.c does what the verifier does to divisions. */
   contract.division_by_zero = PLUMB_DIVISION_RFC;
-  contract.empty_slot_consumes_count = answer(plumb_arch_facts.empty_slot_consumes_count);
+  contract.empty_slot_consumes_count = PLUMB_EMPTY_SLOT_ANSWER;
   contract.calls_keep_count = answer(plumb_arch_facts.calls_keep_count);
+  contract.count_in_frames = answer(plumb_arch_facts.count_in_frames);
   contract.landing_pad = plumb_arch_facts.landing_pad;
   /* With kCFI the pad is behind the hash, with FineIBT the hash is checked behind the pad. */
   if (plumb_variant.switches & PLUMB_SWITCH_FINEIBT)

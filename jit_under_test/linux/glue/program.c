@@ -6,12 +6,6 @@
  */
 #include "glue/kernel.h"
 
-#if PLUMB_TREE_JIT_TAKES_ENV
-#define plumb_jit(prog) bpf_int_jit_compile(NULL, prog)
-#else
-#define plumb_jit(prog) bpf_int_jit_compile(prog)
-#endif
-
 /* Where plumb_fill_offsets() writes for the function that the JIT is at. */
 static struct {
   u32* offsets;
@@ -122,6 +116,7 @@ static void set_fill(struct work* work, u32 f, struct plumb_native_function* nat
 }
 
 static int load_single(struct work* work, struct plumb_native_function* natives) {
+  u32 failed;
   struct plumb_loaded_program* loaded = work->loaded;
   struct bpf_line_info* lines = work->lines;
   struct bpf_prog* prog = allocate(work->rewritten[0].len);
@@ -134,8 +129,9 @@ static int load_single(struct work* work, struct plumb_native_function* natives)
       plumb_function_at(work->program, 0)->flags & PLUMB_FUNCTION_AS_IT_STANDS
           ? plumb_function_at(work->program, 0)->flags & PLUMB_FUNCTION_ZERO_EXTENDED
           : bpf_jit_needs_zext();
+  if (plumb_compile_begin(loaded->func, 1, &failed)) return refused(work, failed);
   set_fill(work, 0, natives);
-  loaded->main = plumb_jit(prog);
+  loaded->main = plumb_compile(loaded->main);
   return loaded->main->jited ? PLUMB_LOADED : refused(work, 0);
 }
 
@@ -189,6 +185,7 @@ static int load_several(struct work* work, struct plumb_native_function* natives
   struct bpf_line_info* lines = work->lines;
   struct bpf_prog* main = allocate(0);
   const u32 count = loaded->function_count;
+  u32 failed;
   loaded->main = main;
   if (!main) return -1;
   main->type = BPF_PROG_TYPE_SCHED_CLS;
@@ -205,16 +202,17 @@ static int load_several(struct work* work, struct plumb_native_function* natives
     if (prepare(work, f, loaded->func[f], main, &lines)) return PLUMB_NOT_APPLICABLE;
   }
   share_pokes(loaded);
+  if (plumb_compile_begin(loaded->func, count, &failed)) return refused(work, failed);
   fill.offsets = NULL;
   for (u32 f = 0; f < count; f++) {
-    loaded->func[f] = plumb_jit(loaded->func[f]);
+    loaded->func[f] = plumb_compile(loaded->func[f]);
     if (!loaded->func[f]->jited) return refused(work, f);
   }
   for (u32 f = 0; f < count; f++) link_functions(work, f);
   for (u32 f = 0; f < count; f++) {
     const void* address = loaded->func[f]->bpf_func;
     set_fill(work, f, natives);
-    if (plumb_jit(loaded->func[f]) != loaded->func[f] || loaded->func[f]->bpf_func != address)
+    if (plumb_compile(loaded->func[f]) != loaded->func[f] || loaded->func[f]->bpf_func != address)
       return refused(work, f);
   }
   finish_main(loaded);
@@ -270,6 +268,7 @@ int plumb_program_load(const struct plumb_program* program, const struct plumb_n
     status =
         program->function_count == 1 ? load_single(&work, natives) : load_several(&work, natives);
   fill.offsets = NULL;
+  plumb_compile_end();
   if (status == PLUMB_LOADED) describe(&work, natives);
   if (status < 0) {
     plumb_say(message, "the arena is full");

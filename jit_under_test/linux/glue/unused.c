@@ -7,10 +7,23 @@
 
 __attribute__((noreturn)) void plumb_bug(const char* condition, const char* file, int line);
 
-/* What is called when a program is freed, and has nothing to do. */
+/* What is called for every program, and has nothing to do: no program of ours is tied to
+ * struct_ops, has messages to itself, or an array of its instructions' addresses. */
+void bpf_prog_disassoc_struct_ops(void* prog);
+void bpf_prog_stream_free(void* prog);
+void bpf_prog_stream_init(void* prog);
+void bpf_prog_update_insn_ptrs(void* prog, unsigned int* offsets, void* image);
 void bpf_token_put(void* token);
 void bpf_free_kfunc_btf_tab(void* table);
 bool bpf_token_capable(const void* token, int capability);
+void bpf_prog_disassoc_struct_ops(void* prog) { (void)prog; }
+void bpf_prog_stream_free(void* prog) { (void)prog; }
+void bpf_prog_stream_init(void* prog) { (void)prog; }
+void bpf_prog_update_insn_ptrs(void* prog, unsigned int* offsets, void* image) {
+  (void)prog;
+  (void)offsets;
+  (void)image;
+}
 void bpf_token_put(void* token) { (void)token; }
 void bpf_free_kfunc_btf_tab(void* table) { (void)table; }
 bool bpf_token_capable(const void* token, int capability) {
@@ -27,11 +40,19 @@ bool bpf_token_capable(const void* token, int capability) {
 PLUMB_NOT_HERE(bpf_get_kfunc_addr)
 PLUMB_NOT_HERE(bpf_jit_find_kfunc_model)
 PLUMB_NOT_HERE(bpf_map_put)
+PLUMB_NOT_HERE(bpf_patch_insn_data)
 PLUMB_NOT_HERE(bpf_prog_dev_bound_destroy)
 PLUMB_NOT_HERE(bpf_prog_has_kfunc_call)
 PLUMB_NOT_HERE(bpf_prog_offload_compile)
 PLUMB_NOT_HERE(bpf_prog_offload_destroy)
 PLUMB_NOT_HERE(bpf_prog_put)
+PLUMB_NOT_HERE(bpf_prog_report_arena_violation)
+PLUMB_NOT_HERE(bpf_stream_stage_commit)
+PLUMB_NOT_HERE(bpf_stream_stage_dump_stack)
+PLUMB_NOT_HERE(bpf_stream_stage_free)
+PLUMB_NOT_HERE(bpf_stream_stage_init)
+PLUMB_NOT_HERE(bpf_stream_stage_printk)
+PLUMB_NOT_HERE(bpf_tramp_arena_base)
 PLUMB_NOT_HERE(bpf_trampoline_enter)
 PLUMB_NOT_HERE(bpf_trampoline_exit)
 PLUMB_NOT_HERE(bpf_trampoline_put)

@@ -24,8 +24,6 @@ struct nlattr {
 #define skb_copy_bits(skb, offset, to, size) (-14)
 #define get_unaligned_be16(p) __builtin_bswap16(*(const u16*)(p))
 #define get_unaligned_be32(p) __builtin_bswap32(*(const u32*)(p))
-#define be16_to_cpu(v) __builtin_bswap16(v)
-#define be32_to_cpu(v) __builtin_bswap32(v)
 #define bpf_user_rnd_init_once() \
   do {                           \
   } while (0)

@@ -19,7 +19,9 @@ void* __skb_put_data(struct sk_buff* skb, const void* data, unsigned int size) {
   return memcpy(end, data, size);
 }
 
-struct page* alloc_page(gfp_t flags) { return kzalloc(sizeof(struct page), flags); }
+struct page* alloc_page(gfp_t flags) {
+  return kzalloc(sizeof(struct page), flags);
+}
 
 void skb_add_rx_frag(struct sk_buff* skb, int i, struct page* page, int offset, int size,
                      unsigned int truesize) {

@@ -50,6 +50,7 @@ u64 ktime_get_ns(void);
 u64 ktime_get_boot_fast_ns(void);
 u64 ktime_get_coarse_ns(void);
 u64 get_jiffies_64(void);
+#undef do_div
 #define do_div(n, base)                   \
   ({                                      \
     u32 plumb_rest = (u32)((n) % (base)); \
@@ -63,6 +64,7 @@ u64 get_jiffies_64(void);
 #define ETH_HLEN 14
 #define ETH_P_IP 0x0800
 #define ETH_P_IPV6 0x86dd
+#undef htons
 #define htons(x) ((__be16)__builtin_bswap16(x))
 /* The tests of segmentation are not run: any numbers do. */
 #define SKB_GSO_DODGY 1

@@ -2,6 +2,7 @@
 #include "jit_under_test/linux/trees/build.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -9,6 +10,8 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <ranges>
+#include <set>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -17,6 +20,7 @@
 
 #include "jit_under_test/jit.h"
 #include "jit_under_test/kernel_test_suite.h"
+#include "jit_under_test/linux/trees/missing_word.h"
 #include "jit_under_test/linux/trees/process.h"
 #include "jit_under_test/second_opinion.h"
 
@@ -55,10 +59,15 @@ BuiltJit read_report_line(const std::string& line, const BuildRequest& request) 
     return jit;
   }
   jit.name = fmt::format("linux-{}-{}", request.name, jit.arch);
-  if (kind == "lack") {
+  if (kind == "variant" || kind == "without") {
+    words >> jit.variant;
+    jit.name += ":" + jit.variant;
+  }
+  if (kind == "lack" || kind == "without") {
     std::getline(words >> std::ws, jit.reason);
     return jit;
   }
+  if (kind == "variant") return jit;
   std::string target;
   words >> target;
   for (std::string feature; words >> feature;) {
@@ -85,6 +94,26 @@ std::string first_error(const BuildRequest& request, std::size_t position) {
   return "no error message";
 }
 
+std::string for_cmake(const Variants& variants) {
+  switch (variants.which) {
+    case Variants::Which::kFrames:
+      return "frames";
+    case Variants::Which::kAll:
+      return "all";
+    case Variants::Which::kNone:
+      return "none";
+    case Variants::Which::kNamed:
+      return fmt::format("{}", fmt::join(variants.names, ";"));
+  }
+  return {};
+}
+
+// A target's name cannot have a colon, a file's can.
+std::string target(const BuiltJit& jit) {
+  if (jit.variant.empty()) return jit.name;
+  return fmt::format("{}--{}", jit.name.substr(0, jit.name.find(':')), jit.variant);
+}
+
 Result<std::string> configure(const BuildTools& tools, const BuildRequest& request) {
   const fs::path build = request.scratch / "build";
   std::string archs;
@@ -101,12 +130,25 @@ Result<std::string> configure(const BuildTools& tools, const BuildRequest& reque
                                    "-DPLUMB_TREE=" + request.tree.string(),
                                    "-DPLUMB_NAME=" + request.name,
                                    "-DPLUMB_ORIGIN=" + request.origin,
-                                   "-DPLUMB_ARCHS=" + archs};
+                                   "-DPLUMB_ARCHS=" + archs,
+                                   "-DPLUMB_VARIANTS=" + for_cmake(request.variants)};
   if (!tools.compiler.empty()) command.push_back("-DCMAKE_C_COMPILER=" + tools.compiler);
   const auto status = run_process(command, request.log.string());
   if (!status) return std::unexpected(status.error());
   if (*status != 0) return fail("the build cannot be set up: " + first_error(request, 0));
   return read_text(build / "report.txt");
+}
+
+// Why building what begins behind position in the log failed, and what would mend it.
+void explain_failure(const BuildRequest& request, std::size_t position, BuiltJit& jit) {
+  const std::string complaint = first_error(request, position);
+  jit.reason = "it does not compile: " + complaint;
+  const auto missing = find_missing_word(complaint);
+  if (!missing) return;
+  jit.remedy = line_to_add(*missing);
+  if (const auto there = find_declaration(request.tree, *missing)) {
+    jit.remedy += fmt::format(" (the tree: {})", *there);
+  }
 }
 
 // Empty, or why the plugin is of no use.
@@ -144,14 +186,14 @@ Result<BuiltJit> build_one(const BuildTools& tools, const BuildRequest& request,
   std::error_code error;
   const std::uintmax_t logged = fs::file_size(request.log, error);
   const unsigned jobs = std::max(1U, std::thread::hardware_concurrency());
-  const auto status = run_process({tools.cmake, "--build", build.string(), "--target", jit.name,
+  const auto status = run_process({tools.cmake, "--build", build.string(), "--target", target(jit),
                                    "--parallel", std::to_string(jobs)},
                                   request.log.string());
   if (!status) return std::unexpected(status.error());
   const std::string file = jit.kind == BuiltJit::Kind::kJit ? jit.name : "linux-" + request.name;
   const fs::path plugin = build / "plugins" / directory_of(jit.kind) / (file + ".so");
   if (*status != 0 || !fs::exists(plugin, error)) {
-    jit.reason = "it does not compile: " + first_error(request, logged);
+    explain_failure(request, logged, jit);
   } else {
     jit.reason = why_it_does_not_start(request.in_child, plugin, jit.kind);
   }
@@ -160,6 +202,13 @@ Result<BuiltJit> build_one(const BuildTools& tools, const BuildRequest& request,
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   jit.seconds = seconds.count();
   return jit;
+}
+
+// Whether it is a variant of a JIT that could not be built: it would say the same once more.
+bool failed_arch(const std::vector<BuiltJit>& jits, const BuiltJit& jit) {
+  return !jit.variant.empty() && std::ranges::any_of(jits, [&jit](const BuiltJit& other) {
+    return other.failed && other.arch == jit.arch && other.variant.empty();
+  });
 }
 
 }  // namespace
@@ -174,6 +223,36 @@ std::string_view directory_of(BuiltJit::Kind kind) {
       return "tests";
   }
   return "";
+}
+
+Result<Variants> parse_variants(std::string_view text, const fs::path& source,
+                                const std::vector<std::string>& archs) {
+  using Which = Variants::Which;
+  for (const auto& [word, which] :
+       {std::pair{"frames", Which::kFrames}, std::pair{"all", Which::kAll},
+        std::pair{"none", Which::kNone}}) {
+    if (text == word) return Variants{.which = which, .names = {}};
+  }
+  std::set<std::string> known;
+  for (const std::string& arch : archs) {
+    std::istringstream rows(
+        read_text(source / "jit_under_test/linux/shim" / arch / "variants.txt"));
+    for (std::string row; std::getline(rows, row);) {
+      if (!row.starts_with('#')) known.insert(row.substr(0, row.find_first_of(" |")));
+    }
+  }
+  Variants variants{.which = Which::kNamed, .names = {}};
+  for (const auto word : std::views::split(text, ',')) {
+    std::string name(std::string_view{word});
+    if (!known.contains(name)) {
+      return fail(
+          fmt::format("--variants {}: there is no variant '{}'; there are {}, and the words "
+                      "frames, all, none",
+                      text, name, fmt::join(known, ", ")));
+    }
+    variants.names.push_back(std::move(name));
+  }
+  return variants;
 }
 
 Result<BuildTools> find_build_tools() {
@@ -218,6 +297,7 @@ Result<std::vector<BuiltJit>> build_jits(const BuildTools& tools, const BuildReq
       jits.push_back(std::move(jit));
       continue;
     }
+    if (failed_arch(jits, jit)) continue;
     Result<BuiltJit> built = build_one(tools, request, std::move(jit));
     if (!built) return std::unexpected(built.error());
     jits.push_back(std::move(*built));

@@ -12,6 +12,20 @@
 
 namespace plumb::jit::trees {
 
+// Which variants of the JITs are built (shim/ARCH/variants.txt): those that change frames, all,
+// none, or these by name.
+struct Variants {
+  enum class Which : std::uint8_t { kFrames, kAll, kNone, kNamed };
+  Which which = Which::kFrames;
+  std::vector<std::string> names;  // kNamed
+};
+
+// "frames", "all", "none", or names between commas. An error names the variants that there are for
+// these architectures.
+[[nodiscard]] Result<Variants> parse_variants(std::string_view text,
+                                              const std::filesystem::path& source,
+                                              const std::vector<std::string>& archs);
+
 // What building the JITs of a tree needs. All paths are absolute.
 struct BuildRequest {
   std::filesystem::path source;   // the checkout of Plumbline
@@ -21,19 +35,23 @@ struct BuildRequest {
   std::string name;
   std::string origin;              // for people: letters, digits, ' ', '.', '_', '+' and '-'
   std::vector<std::string> archs;  // "x86_64", ...
-  InChild in_child;                // starts what was built, once
+  Variants variants;
+  InChild in_child;  // starts what was built, once
 };
 
-// One architecture: built when plugin is set, else reason says why not. Or, in the last rows, what
-// serves all of them: the tree's interpreter, which gives second opinions, and the tree's tests.
+// One architecture, or one variant of its JIT: built when plugin is set, else reason says why not.
+// Or, in the last rows, what serves all of them: the tree's interpreter, which gives second
+// opinions, and the tree's tests.
 struct BuiltJit {
   enum class Kind : std::uint8_t { kJit, kInterpreter, kTests };
   Kind kind = Kind::kJit;
-  std::string arch;  // or "interpreter", "tests"
-  std::string name;  // "linux-NAME-ARCH"
+  std::string arch;     // or "interpreter", "tests"
+  std::string variant;  // "ibt"; empty: the JIT itself
+  std::string name;     // "linux-NAME-ARCH", "linux-NAME-ARCH:VARIANT"
   std::filesystem::path plugin;
   std::vector<std::string> has, lacks;  // signatures that the tree has and has not
   std::string reason;
+  std::string remedy;   // what to add to the shim, where that can be said
   bool failed = false;  // there was something to build and that did not work
   double seconds = 0;
 };

@@ -33,6 +33,7 @@ void give_signals_back() {
   // Its own group: an interrupt from the terminal comes to us, and we end the whole group.
   setpgid(0, 0);
   give_signals_back();
+  setenv("LC_ALL", "C", 1);  // what it prints is read
   const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
   dup2(nothing, STDIN_FILENO);
   dup2(log, STDOUT_FILENO);

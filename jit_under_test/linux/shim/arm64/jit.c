@@ -34,7 +34,7 @@ u32 plumb_arch_thunks(const struct plumb_symbol** symbols) {
   return 0;
 }
 
-u32 plumb_arch_preamble(void) { return 0; }
+u32 plumb_arch_preamble(void) { return cfi_get_offset(); }
 
 /* asm/patching.h */
 int aarch64_insn_read(void* address, u32* insn) {
@@ -62,6 +62,13 @@ void* aarch64_insn_set(void* to, u32 insn, size_t size) {
   return to;
 }
 
+/* x7 up to 7.0; since x5 to x7 carry arguments it is x8. */
+enum {
+  kRegisterOfR0 = PLUMB_TREE_R0_IS_X7   ? PLUMB_REGISTER(7)
+                  : PLUMB_TREE_R0_IS_X8 ? PLUMB_REGISTER(8)
+                                        : 0 /* unknown */
+};
+
 const struct plumb_arch_facts plumb_arch_facts = {
     .arch = PLUMB_ARCH_ARM64,
     .name = "arm64",
@@ -70,10 +77,10 @@ const struct plumb_arch_facts plumb_arch_facts = {
     .frame_rounding = 16,
     /* bpf2a64[] of the JIT. Written out, because contracts must not follow the code that they
      * judge. */
-    .bpf_register = {7, 0, 1, 2, 3, 4, 19, 20, 21, 22, 25},
+    .bpf_register = {kRegisterOfR0, PLUMB_REGISTER(0), PLUMB_REGISTER(1), PLUMB_REGISTER(2),
+                     PLUMB_REGISTER(3), PLUMB_REGISTER(4), PLUMB_REGISTER(19), PLUMB_REGISTER(20),
+                     PLUMB_REGISTER(21), PLUMB_REGISTER(22), PLUMB_REGISTER(25)},
     .frame_pointer = 29,
-    /* Before the count moved behind a pointer (6.12), it was raised before the slot was read. */
-    .empty_slot_consumes_count = !PLUMB_TREE_TAIL_CALL_COUNT_BY_POINTER,
     .tail_call_offset = PROLOGUE_OFFSET * AARCH64_INSN_SIZE,
     .landing_pad =
         IS_ENABLED(CONFIG_ARM64_BTI_KERNEL) ? PLUMB_LANDING_PAD_BTI : PLUMB_LANDING_PAD_NONE,

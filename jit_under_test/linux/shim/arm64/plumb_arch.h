@@ -35,7 +35,7 @@ struct exception_table_entry {
 };
 
 /* Bits of plumb_arm64.capabilities; the numbers are ours. */
-enum plumb_arm64_capability { ARM64_HAS_LSE_ATOMICS, ARM64_HAS_VIRT_HOST_EXTN };
+enum plumb_arm64_capability { ARM64_HAS_LSE_ATOMICS, ARM64_HAS_VIRT_HOST_EXTN, ARM64_HAS_SB };
 
 struct plumb_arm64 {
   u64 capabilities; /* 1 << enum plumb_arm64_capability */
@@ -43,6 +43,20 @@ struct plumb_arm64 {
 extern struct plumb_arm64 plumb_arm64;
 
 #define cpus_have_cap(bit) ((plumb_arm64.capabilities >> (bit)) & 1)
+#define alternative_has_cap_likely(bit) cpus_have_cap(bit)
+#define alternative_has_cap_unlikely(bit) cpus_have_cap(bit)
+
+/* kCFI hashes: fixed words, only in code of a build with CONFIG_CFI. */
+#ifdef CONFIG_CFI
+#define cfi_get_offset() 4
+#define cfi_bpf_hash 0x83059dfcu
+#define cfi_bpf_subprog_hash 0xc94ca62cu
+#else
+#define cfi_get_offset() 0
+#define cfi_bpf_hash 0u
+#define cfi_bpf_subprog_hash 0u
+#endif
+#define cfi_get_func_hash(function) 0u
 
 /* Branch history injection concerns programs converted from classic BPF: no mitigation here. */
 enum { SPECTRE_UNAFFECTED, SPECTRE_MITIGATED, SPECTRE_VULNERABLE };

@@ -7,11 +7,11 @@
 
 #define __must_be_array(a) 0
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define __round_mask(x, y) ((typeof(x))((y) - 1))
-#define round_up(x, y) ((((x) - 1) | __round_mask(x, y)) + 1)
+#define __round_mask(x, y) ((typeof(x))((y)-1))
+#define round_up(x, y) ((((x)-1) | __round_mask(x, y)) + 1)
 #define round_down(x, y) ((x) & ~__round_mask(x, y))
-#define roundup(x, y) ((((x) + ((y) - 1)) / (y)) * (y))
-#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define roundup(x, y) ((((x) + ((y)-1)) / (y)) * (y))
+#define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
 #define min(a, b)                          \
   ({                                       \
     typeof(a) plumb_a = (a);               \
@@ -34,8 +34,8 @@
     (b) = plumb_tmp;           \
   } while (0)
 #define upper_32_bits(n) ((u32)(((n) >> 16) >> 16))
-#define lower_32_bits(n) ((u32)((n) & 0xffffffff))
-#define is_power_of_2(n) ((n) != 0 && ((n) & ((n) - 1)) == 0)
+#define lower_32_bits(n) ((u32)((n)&0xffffffff))
+#define is_power_of_2(n) ((n) != 0 && ((n) & ((n)-1)) == 0)
 #define ilog2(n) (63 - __builtin_clzll(n))
 #define fls(n) ((n) ? 32 - __builtin_clz(n) : 0)
 #define fls64(n) ((n) ? 64 - __builtin_clzll(n) : 0)
@@ -48,6 +48,7 @@
 #define hweight16(n) __builtin_popcount((u16)(n))
 #define hweight64(n) ((unsigned)__builtin_popcountll(n))
 #define hweight_long(n) hweight64(n)
+#define div64_s64(a, b) ((s64)(a) / (s64)(b))
 #define div64_u64(a, b) ((u64)(a) / (u64)(b))
 #define div64_u64_rem(a, b, r) (*(r) = (u64)(a) % (u64)(b), (u64)(a) / (u64)(b))
 #define do_div(n, base)                           \
@@ -70,6 +71,10 @@ static inline s64 sign_extend64(u64 value, int index) {
 #define cpu_to_le16(x) (x)
 #define cpu_to_le64(x) (x)
 #define le64_to_cpu(x) (x)
+#define le16_to_cpu(x) (x)
+#define be16_to_cpu(x) __builtin_bswap16(x)
+#define be32_to_cpu(x) __builtin_bswap32(x)
+#define be64_to_cpu(x) __builtin_bswap64(x)
 #define cpu_to_be16(x) __builtin_bswap16(x)
 #define cpu_to_be32(x) __builtin_bswap32(x)
 #define cpu_to_be64(x) __builtin_bswap64(x)

@@ -24,6 +24,9 @@
 #define __nocast
 #define __safe
 #define __must_hold(x)
+#define __guarded_by(...)
+#define __context_unsafe(comment)
+#define __no_context_analysis
 #define __acquires(x)
 #define __releases(x)
 #define __init
@@ -50,9 +53,6 @@
 #define ____cacheline_aligned __attribute__((aligned(64)))
 #define __cacheline_aligned __attribute__((aligned(64)))
 #define asmlinkage
-#define __bpf_kfunc
-#define __bpf_kfunc_start_defs()
-#define __bpf_kfunc_end_defs()
 #define __diag_push()
 #define __diag_pop()
 #define __diag_ignore_all(...)
@@ -83,20 +83,14 @@
 #define __PASTE(a, b) __PASTE_INNER(a, b)
 #define __UNIQUE_ID(prefix) __PASTE(__PASTE(__UNIQUE_ID_, prefix), __COUNTER__)
 #define ___PASTE __PASTE_INNER
-#define __is_constexpr(x) __builtin_constant_p(x)
+#define const_true(x) __builtin_choose_expr(__builtin_constant_p(x), x, 0)
+#define statically_true(x) (__builtin_constant_p(x) && (x))
+#define is_signed_type(t) ((t)(-1) < (t)1)
+#define __signed_scalar_typeof(x) typeof(x)
+#define __BUILD_BUG_ON_ZERO_MSG(condition, ...) 0
 #define __scalar_type_to_expr_cases(type) \
   unsigned type : (unsigned type)0, signed type : (signed type)0
 #define __native_word(t) 1
-#define __struct_group(TAG, NAME, ATTRS, MEMBERS...) \
-  union {                                            \
-    struct {                                         \
-      MEMBERS                                        \
-    } ATTRS;                                         \
-    struct TAG {                                     \
-      MEMBERS                                        \
-    } ATTRS NAME;                                    \
-  }
-#define struct_group(NAME, MEMBERS...) __struct_group(/* none */, NAME, , MEMBERS)
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -123,7 +117,6 @@
   do {                                         \
     if (!(condition)) BUG();                   \
   } while (0)
-#define static_assert(expr, ...) _Static_assert(expr, #expr)
 #define __compiletime_error(message)
 #define __compiletime_warning(message)
 

@@ -28,4 +28,9 @@
 #include <linux/stddef.h>
 #include <linux/stringify.h>
 
+/* Where some trees have it among these, others elsewhere. */
+#ifndef __is_constexpr
+#define __is_constexpr(x) __builtin_constant_p(x)
+#endif
+
 #endif

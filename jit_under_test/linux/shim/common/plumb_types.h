@@ -41,6 +41,7 @@ typedef long long loff_t, ktime_t, time64_t;
 typedef unsigned int gfp_t, fmode_t, __poll_t, slab_flags_t, compat_uptr_t, dev_t;
 typedef unsigned short umode_t, sa_family_t;
 typedef int pid_t;
+typedef unsigned int vm_fault_t;
 typedef u64 netdev_features_t;
 typedef unsigned long pgoff_t;
 typedef __builtin_va_list va_list;
@@ -58,6 +59,11 @@ typedef __builtin_va_list va_list;
 #define PAGE_MASK (~(PAGE_SIZE - 1))
 
 struct bpf_prog_array;
+struct cred;
+struct page;
+struct poll_table_struct;
+struct seq_file;
+struct vm_fault;
 struct list_head {
   struct list_head *next, *prev;
 };
@@ -66,6 +72,12 @@ struct hlist_node {
 };
 struct hlist_head {
   struct hlist_node* first;
+};
+struct llist_node {
+  struct llist_node* next;
+};
+struct llist_head {
+  struct llist_node* first;
 };
 struct rb_node {
   struct rb_node *rb_right, *rb_left;
@@ -108,6 +120,12 @@ typedef struct {
 typedef struct {
   u32 val;
 } kuid_t, kgid_t;
+struct bpf_res_spin_lock {
+  u32 val;
+};
+typedef struct {
+  int locked;
+} rqspinlock_t;
 struct u64_stats_sync {};
 struct mutex {
   int locked;
@@ -271,6 +289,12 @@ struct ftrace_regs {
 struct cgroup {
   int unused;
 };
+struct simple_xattr_cache {
+  int unused;
+};
+struct ftrace_func_entry {
+  int unused;
+};
 struct path {
   int unused;
 };
@@ -283,6 +307,8 @@ typedef struct {
 struct nsproxy {
   int unused;
 };
+
+enum skb_drop_reason { SKB_NOT_DROPPED_YET, SKB_DROP_REASON_SOCKET_FILTER };
 
 /* Of socket buffers only what linux/filter.h, programs that were classic BPF and their tests use.
  */

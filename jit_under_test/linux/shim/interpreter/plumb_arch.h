@@ -19,7 +19,6 @@ struct exception_table_entry {
 #define kmsan_unpoison_memory(address, size) \
   do {                                       \
   } while (0)
-#define div64_s64(a, b) ((s64)(a) / (s64)(b))
 
 /* One thread: an atomic operation is any operation. */
 #define PLUMB_FETCH(cell, expression)                    \
@@ -49,8 +48,5 @@ struct exception_table_entry {
 #define atomic64_and atomic_and
 #define atomic64_or atomic_or
 #define atomic64_xor atomic_xor
-
-/* Loads that may fault (PROBE_MEM): no program of ours has one. */
-#define copy_from_kernel_nofault(to, from, size) (-EFAULT)
 
 #endif

@@ -44,10 +44,12 @@ const struct plumb_arch_facts plumb_arch_facts = {
     .frame_rounding = 16,
     /* regmap[] of the JIT: a5, a0-a4, s1-s5. Written out, because contracts must not follow the
      * code that they judge. */
-    .bpf_register = {15, 10, 11, 12, 13, 14, 9, 18, 19, 20, 21},
+    .bpf_register = {PLUMB_REGISTER(15), PLUMB_REGISTER(10), PLUMB_REGISTER(11), PLUMB_REGISTER(12),
+                     PLUMB_REGISTER(13), PLUMB_REGISTER(14), PLUMB_REGISTER(9), PLUMB_REGISTER(18),
+                     PLUMB_REGISTER(19), PLUMB_REGISTER(20), PLUMB_REGISTER(21)},
     .frame_pointer = 8,
-    .empty_slot_consumes_count = 1,
     .calls_keep_count = kCallsKeepCount,
+    .count_in_frames = PLUMB_TREE_COUNT_IN_FRAMES,
     .tail_call_offset = kTailCallOffset,
     .landing_pad = PLUMB_LANDING_PAD_NONE,
 };

@@ -3,7 +3,7 @@
  * What arch/riscv/net/bpf_jit_comp64.c and bpf_jit_core.c expect of the rest of arch/riscv. The
  * default is RV64IMA without compressed instructions. Extensions are a build with
  * CONFIG_RISCV_ISA_C, or CONFIG_RISCV_ISA_ZBA and _ZBB and a bit of plumb_riscv.extensions; kCFI is
- * a build with CONFIG_CFI_CLANG.
+ * a build with CONFIG_CFI_CLANG (since 6.18: CONFIG_CFI).
  */
 #ifndef PLUMB_ARCH_H
 #define PLUMB_ARCH_H
@@ -40,8 +40,9 @@ extern struct plumb_riscv plumb_riscv;
 #define riscv_has_extension_likely(bit) ((plumb_riscv.extensions >> (bit)) & 1)
 #define riscv_has_extension_unlikely(bit) riscv_has_extension_likely(bit)
 
-/* kCFI hashes: fixed words, only in code of a build with CONFIG_CFI_CLANG. */
-#ifdef CONFIG_CFI_CLANG
+/* kCFI hashes: fixed words, only in code of a build with CONFIG_CFI_CLANG (since 6.18: CONFIG_CFI).
+ */
+#if defined(CONFIG_CFI_CLANG) || defined(CONFIG_CFI)
 #define cfi_get_offset() 4
 #define cfi_bpf_hash 0x83059dfcu
 #define cfi_bpf_subprog_hash 0xc94ca62cu

@@ -46,10 +46,10 @@ const struct plumb_arch_facts plumb_arch_facts = {
     .frame_rounding = 8,
     /* reg2hex[] of the JIT, with bit 3 where is_ereg() holds: rax rdi rsi rdx rcx r8 rbx r13-r15
      * rbp. Written out, because contracts must not follow the code that they judge. */
-    .bpf_register = {0, 7, 6, 2, 1, 8, 3, 13, 14, 15, 5},
+    .bpf_register = {PLUMB_REGISTER(0), PLUMB_REGISTER(7), PLUMB_REGISTER(6), PLUMB_REGISTER(2),
+                     PLUMB_REGISTER(1), PLUMB_REGISTER(8), PLUMB_REGISTER(3), PLUMB_REGISTER(13),
+                     PLUMB_REGISTER(14), PLUMB_REGISTER(15), PLUMB_REGISTER(5)},
     .frame_pointer = 5,
-    /* Before the count moved behind a pointer (6.12), it was raised before the slot was read. */
-    .empty_slot_consumes_count = !PLUMB_TREE_TAIL_CALL_COUNT_BY_POINTER,
     .tail_call_offset = X86_TAIL_CALL_OFFSET,
     .has_poke = 1,
     .landing_pad =

@@ -86,11 +86,20 @@ extern enum cfi_mode cfi_mode;
 int plumb_x86_cfi_offset(void);
 #define cfi_get_func_arity(f) 0
 #define __bpfcall
+#define CONFIG_FUNCTION_PADDING_CFI 11
+/* Since 6.16 bhi checks may be part of FineIBT (CONFIG_FINEIBT_BHI): not of ours. */
+#define cfi_bhi false
+extern u8 __bhi_args[][32];
 #ifdef CONFIG_X86_KERNEL_IBT
 #define ENDBR_INSN_SIZE 4
 static inline u32 gen_endbr(void) { return 0xfa1e0ff3; }
 static inline u32 gen_endbr_poison(void) { return 0x001f0f66; }
-#define is_endbr(word) ((word) == gen_endbr() || (word) == gen_endbr_poison())
+static inline bool plumb_is_endbr(u32 word) {
+  return word == gen_endbr() || word == gen_endbr_poison();
+}
+/* Of the word itself, or (since 6.15) of where it stands. */
+#define is_endbr(word) \
+  plumb_is_endbr(_Generic((word), u32 : (word), default : *(const u32*)(unsigned long)(word)))
 #else
 #define ENDBR_INSN_SIZE 0
 #define is_endbr(word) false
