@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -12,7 +13,9 @@ namespace plumb {
 // Bounds on a case. Corpus files come from strangers: the parser refuses what is larger.
 inline constexpr int kMaxPrograms = 32;
 inline constexpr int kMaxFunctions = 32;  // per program
-inline constexpr int kMaxSlots = 4096;    // instruction slots per function
+// Instruction slots of all functions together: what one program of a privileged user may have in
+// Linux (BPF_COMPLEXITY_LIMIT_INSNS). A file says more than it holds only by .repeat.
+inline constexpr int kMaxSlots = 1'000'000;
 inline constexpr int kMaxArrays = 8;
 inline constexpr int kMaxArraySlots = 256;
 inline constexpr int kMaxRegions = 8;
@@ -105,5 +108,8 @@ struct Case {
 
   bool operator==(const Case&) const = default;
 };
+
+// Instruction slots of all functions: at most kMaxSlots, or no file can hold the case.
+[[nodiscard]] std::size_t count_slots(const Case& value);
 
 }  // namespace plumb

@@ -90,7 +90,8 @@ constexpr CaseParser::Directive CaseParser::kDirectives[] = {
     {".context", &CaseParser::read_context},   {".program", &CaseParser::read_program},
     {".function", &CaseParser::read_function}, {".stack", &CaseParser::read_stack},
     {".enter", &CaseParser::read_enter},       {".expect", &CaseParser::read_expect},
-    {".waive", &CaseParser::read_waive},
+    {".waive", &CaseParser::read_waive},       {".repeat", &CaseParser::read_repeat},
+    {".end", &CaseParser::read_end},
 };
 
 CaseParser::Step CaseParser::read_directive(Cursor& cursor) {
@@ -246,6 +247,33 @@ CaseParser::Step CaseParser::read_stack(Cursor& cursor) {
   if (!depth) return std::unexpected(depth.error());
   function().stack_depth = static_cast<int>(depth->magnitude);
   has_stack_ = true;
+  return {};
+}
+
+CaseParser::Step CaseParser::read_repeat(Cursor& cursor) {
+  if (open_ != Open::kFunction || repeat_) {
+    return problem(directive_column_, "'.repeat' stands in a function, outside of any other");
+  }
+  const Read<Number> times = expect_number(cursor, "how often", 1, kMaxSlots);
+  if (!times) return std::unexpected(times.error());
+  repeat_ = {
+      .first = function().insns.size(), .times = times->magnitude, .spot = spot(directive_column_)};
+  return {};
+}
+
+CaseParser::Step CaseParser::read_end(Cursor&) {
+  if (!repeat_) return problem(directive_column_, "there is no '.repeat' for this '.end'");
+  std::vector<Insn>& insns = function().insns;
+  const std::vector<Insn> row(insns.begin() + static_cast<std::ptrdiff_t>(repeat_->first),
+                              insns.end());
+  if (row.empty()) return problem(repeat_->spot, "nothing is repeated");
+  // Both are at most kMaxSlots.
+  const std::size_t more = row.size() * (repeat_->times - 1);
+  if (Step step = count_slots(more, directive_column_); !step) return step;
+  insns.reserve(insns.size() + more);
+  for (std::size_t n = 1; n < repeat_->times; ++n)
+    insns.insert(insns.end(), row.begin(), row.end());
+  repeat_.reset();
   return {};
 }
 

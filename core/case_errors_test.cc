@@ -225,8 +225,20 @@ TEST(CaseErrors, OfInstructions) {
            {"exit\n.stack 8\n", 11, 1, "between '.function' and its first instruction"},
            {".stack 513\n", 10, 8, "expected a stack depth in bytes from 0 to 512"},
            {".stack 8\n.stack 8\n", 11, 1, "'.stack' stands once"},
-           {repeat(4097, "exit\n"), 4106, 1, "a function has at most 4096 slots"},
-           {repeat(4095, "exit\n") + "r1 = 5 ll\n", 4105, 1, "a function has at most 4096 slots"},
+           {".repeat 2\nexit\n", 10, 1, "there is no '.end' for this '.repeat'"},
+           {".repeat 2\nexit\n.function g\nexit\n.end\n", 10, 1, "there is no '.end'"},
+           {".end\n", 10, 1, "there is no '.repeat' for this '.end'"},
+           {".repeat 2\n.end\n", 10, 1, "nothing is repeated"},
+           {".repeat 0\nexit\n.end\n", 10, 9, "expected how often from 1 to 1000000"},
+           {".repeat 2\n.repeat 2\nexit\n.end\n.end\n", 11, 1, "'.repeat' stands in a function"},
+           {".repeat 2\nL:\nexit\n.end\n", 11, 1, "no label stands between"},
+           {".repeat 2\ngoto +0\n.end\n", 11, 1, "what names a place or an object does not"},
+           {".repeat 2\nr1 = jmp ll\n.end\n", 11, 1, "what names a place or an object does not"},
+           {".repeat 2\ncall f\n.end\n", 11, 1, "what names a place or an object does not"},
+           {".repeat 999999\nexit\n.end\nexit\n", 13, 1, "a case has at most 1000000 slots"},
+           {".repeat 1000000\nr1 = 5 ll\n.end\n", 12, 1, "a case has at most 1000000 slots"},
+           {"if r1 == 0 goto L\n.repeat 32768\nr0 = 0\n.end\nL:\nexit\n", 10, 17,
+            "label 'L' is 32768 slots away: more than 16 bits reach"},
        }) {
     broken.text.insert(0, before);
     expect_error(broken);

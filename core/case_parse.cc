@@ -5,6 +5,7 @@
 
 #include "core/case_parser.h"
 #include "core/case_text.h"
+#include "core/repetition.h"
 #include "core/stack_depth.h"
 
 namespace plumb {
@@ -100,6 +101,7 @@ CaseParser::Step CaseParser::read_code(Cursor& cursor) {
   }
   std::size_t column = cursor.column();
   while (const std::optional<std::string> label = take_label(cursor)) {
+    if (repeat_) return problem(column, "no label stands between '.repeat' and '.end'");
     if (label->size() > kMaxNameLength) {
       return problem(column, fmt::format("a name has at most {} characters", kMaxNameLength));
     }
@@ -116,14 +118,16 @@ CaseParser::Step CaseParser::read_insn(Cursor& cursor) {
   const Read<ParsedInsn> parsed = parse_insn(cursor);
   if (!parsed) return std::unexpected(parsed.error());
   if (const char* flaw = malformed(parsed->insn)) return problem(column, flaw);
+  if (repeat_ && !may_repeat(parsed->insn)) {
+    return problem(column,
+                   "what names a place or an object does not stand between '.repeat' and '.end'");
+  }
 
   std::vector<Insn>& insns = function().insns;
   const std::size_t slot = insns.size();
   insns.push_back(parsed->insn);
   if (slot_count(parsed->insn) == 2) insns.push_back({.immediate = parsed->high});
-  if (insns.size() > static_cast<std::size_t>(kMaxSlots)) {
-    return problem(column, fmt::format("a function has at most {} slots", kMaxSlots));
-  }
+  if (Step step = count_slots(insns.size() - slot, column); !step) return step;
 
   const Reference& reference = parsed->reference;
   const NameUse use{.name = std::string(reference.name),
@@ -150,7 +154,16 @@ CaseParser::Step CaseParser::read_insn(Cursor& cursor) {
   return {};
 }
 
+CaseParser::Step CaseParser::count_slots(std::size_t more, std::size_t column) {
+  if (more > most_slots_ - slots_) {
+    return problem(column, fmt::format("a case has at most {} slots", most_slots_));
+  }
+  slots_ += more;
+  return {};
+}
+
 CaseParser::Step CaseParser::end_function() {
+  if (repeat_) return problem(repeat_->spot, "there is no '.end' for this '.repeat'");
   const bool was_open = open_ == Open::kFunction;
   open_ = Open::kNothing;
   if (!was_open) return {};
@@ -174,8 +187,8 @@ CaseParser::Step CaseParser::end_program() {
 
 }  // namespace text
 
-Result<Case> parse_case(std::string_view text, std::string_view file) {
-  return text::CaseParser(file).parse(text);
+Result<Case> parse_case(std::string_view text, std::string_view file, int most_slots) {
+  return text::CaseParser(file, most_slots).parse(text);
 }
 
 }  // namespace plumb

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +17,8 @@ namespace plumb::text {
 // code, case_directives.cc the directives.
 class CaseParser {
  public:
-  explicit CaseParser(std::string_view file) : file_(file) {}
+  CaseParser(std::string_view file, int most_slots)
+      : file_(file), most_slots_(static_cast<std::size_t>(most_slots)) {}
   [[nodiscard]] Result<Case> parse(std::string_view text);
 
  private:
@@ -24,6 +26,12 @@ class CaseParser {
   struct Directive {
     std::string_view name;
     Step (CaseParser::*read)(Cursor& cursor);
+  };
+  // An open '.repeat'.
+  struct Repeat {
+    std::size_t first = 0;  // slot of the function
+    std::size_t times = 0;
+    Spot spot;
   };
   // What the lines that follow may add to.
   enum class Open : std::uint8_t { kNothing, kRegion, kFunction };
@@ -36,6 +44,7 @@ class CaseParser {
   void read_note(std::string_view comment);
   Step read_code(Cursor& cursor);
   Step read_insn(Cursor& cursor);
+  Step count_slots(std::size_t more, std::size_t column);
   Step end_function();
   Step end_program();
 
@@ -48,6 +57,8 @@ class CaseParser {
   Step read_program(Cursor& cursor);
   Step read_function(Cursor& cursor);
   Step read_stack(Cursor& cursor);
+  Step read_repeat(Cursor& cursor);
+  Step read_end(Cursor& cursor);
   Step read_enter(Cursor& cursor);
   Step read_expect(Cursor& cursor);
   Step read_waive(Cursor& cursor);
@@ -60,6 +71,8 @@ class CaseParser {
   [[nodiscard]] Function& function() { return program().functions.back(); }
 
   std::string file_;
+  std::size_t most_slots_;
+  std::size_t slots_ = 0;  // of all functions so far, at most most_slots_
   int line_ = 0;
   std::size_t directive_column_ = 0;
   Open open_ = Open::kNothing;
@@ -67,6 +80,7 @@ class CaseParser {
   Draft draft_;
   Labels labels_;           // of the open function
   bool has_stack_ = false;  // the open function gave .stack
+  std::optional<Repeat> repeat_;
   std::size_t filled_ = 0;  // bytes of the open region that .bytes gave
   Spot function_spot_;      // of the open function
   Spot program_spot_;       // of the last program

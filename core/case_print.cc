@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iterator>
-#include <set>
 
 #include "core/case_text.h"
 #include "core/check.h"
 #include "core/edit.h"
 #include "core/helper_model.h"
 #include "core/insn_text.h"
+#include "core/repetition.h"
 #include "core/stack_depth.h"
 
 namespace plumb {
@@ -73,20 +74,6 @@ void append_region(std::string& out, const Region& region) {
   append_bytes(out, ".bytes", region.bytes, size);
 }
 
-// Where jumps of the function go to.
-std::set<std::int64_t> jump_targets(const Function& function, const std::vector<bool>& starts) {
-  std::set<std::int64_t> targets;
-  for (std::size_t slot = 0; slot < function.insns.size(); ++slot) {
-    if (!starts[slot]) continue;
-    const Insn& insn = function.insns[slot];
-    const OpcodeInfo* info = decode(insn);
-    if (info != nullptr && is_jump(info->operation)) {
-      targets.insert(jump_target(insn, static_cast<std::int64_t>(slot)));
-    }
-  }
-  return targets;
-}
-
 void append_insn(std::string& out, const Case& value, const Program& program,
                  const Function& function, std::size_t slot) {
   std::string line(kIndent, ' ');
@@ -109,11 +96,22 @@ void append_function(std::string& out, const Case& value, const Program& program
     append(out, ".stack {}\n", function.stack_depth);
   }
   const std::vector<bool> starts = instruction_starts(function.insns);
-  const std::set<std::int64_t> targets = jump_targets(function, starts);
-  for (std::size_t slot = 0; slot < function.insns.size(); ++slot) {
-    if (!starts[slot]) continue;
-    if (targets.contains(static_cast<std::int64_t>(slot))) append(out, "L{}:\n", slot);
-    append_insn(out, value, program, function, slot);
+  const std::vector<std::int64_t> targets = jump_targets(function.insns);
+  const std::vector<Repetition> rows = find_repetitions(function.insns);
+  auto row = rows.begin();
+  for (std::size_t slot = 0; slot < function.insns.size();) {
+    if (std::ranges::binary_search(targets, static_cast<std::int64_t>(slot))) {
+      append(out, "L{}:\n", slot);
+    }
+    const bool repeats = row != rows.end() && row->begin == slot;
+    const std::size_t end = slot + (repeats ? row->slots : 1);
+    if (repeats) append(out, ".repeat {}\n", row->times);
+    for (; slot < end; ++slot) {
+      if (starts[slot]) append_insn(out, value, program, function, slot);
+    }
+    if (!repeats) continue;
+    out += ".end\n";
+    slot = row++->end();
   }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/core.h>
 
+#include <cstdlib>
+
 #include "core/case_draft.h"
 #include "core/edit.h"
 
@@ -112,12 +114,9 @@ Read<void> Labels::resolve_jump(std::vector<Insn>& insns, const std::vector<bool
     }
     const std::int64_t distance =
         static_cast<std::int64_t>(it->second.slot) - static_cast<std::int64_t>(jump.slot) - 1;
-    // A function has at most kMaxSlots slots, so every distance fits both fields.
-    static_assert(kMaxSlots < 0x7fff);
-    if (decode(insn)->id == Opcode::kJal) {
-      insn.immediate = static_cast<std::int32_t>(distance);
-    } else {
-      insn.offset = static_cast<std::int16_t>(distance);
+    if (!set_jump_distance(insn, distance)) {
+      return problem(jump.spot, fmt::format("label {} is {} slots away: more than 16 bits reach",
+                                            quoted(*jump.label), std::abs(distance)));
     }
   }
   const std::int64_t target = jump_target(insn, static_cast<std::int64_t>(jump.slot));

@@ -14,8 +14,10 @@ inline constexpr int kCaseFormatVersion = 1;
 // Parses the text format (docs/case-format.md). file only names the input in errors. On success all
 // references are resolved and in bounds, every slot is well-formed (opcode.h, malformed()) and
 // every jump lands on an instruction of its function. Whether the *programs* are ones that a
-// verifier could accept is oracle/validate.h's question.
-[[nodiscard]] Result<Case> parse_case(std::string_view text, std::string_view file = "<case>");
+// verifier could accept is oracle/validate.h's question. most_slots: what reads one text after
+// another wants no large case.
+[[nodiscard]] Result<Case> parse_case(std::string_view text, std::string_view file = "<case>",
+                                      int most_slots = kMaxSlots);
 
 // Canonical text; parse_case(print_case(c)) == c for every case that parse_case can return.
 [[nodiscard]] std::string print_case(const Case& value);

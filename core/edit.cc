@@ -18,19 +18,6 @@ bool jumps(const Insn& insn) {
   return info != nullptr && is_jump(info->operation);
 }
 
-// False when the distance does not fit the jump's field.
-bool set_target(Insn& insn, std::int64_t slot, std::int64_t target) {
-  const std::int64_t distance = target - slot - 1;
-  if (decode(insn)->id == Opcode::kJal) {
-    if (distance != static_cast<std::int32_t>(distance)) return false;
-    insn.immediate = static_cast<std::int32_t>(distance);
-    return true;
-  }
-  if (distance != static_cast<std::int16_t>(distance)) return false;
-  insn.offset = static_cast<std::int16_t>(distance);
-  return true;
-}
-
 // False when a wide load at the end lacks its second slot.
 bool ends_whole(std::span<const Insn> insns) {
   const std::vector<bool> starts = instruction_starts(insns);
@@ -74,7 +61,7 @@ bool splice(std::vector<Insn>& insns, std::size_t begin, std::size_t end,
     if (starts[slot] && jumps(insn)) {
       const auto old_slot = static_cast<std::int64_t>(slot);
       const std::int64_t target = moved(jump_target(insn, old_slot));
-      if (!set_target(insn, moved(old_slot), target)) return false;
+      if (!set_jump_distance(insn, target - moved(old_slot) - 1)) return false;
     }
     result.push_back(insn);
   }

@@ -181,4 +181,15 @@ std::int64_t jump_target(const Insn& insn, std::int64_t slot) {
   return slot + 1 + (by_immediate ? insn.immediate : insn.offset);
 }
 
+bool set_jump_distance(Insn& insn, std::int64_t distance) {
+  if (decode(insn)->id == Opcode::kJal) {
+    if (distance != static_cast<std::int32_t>(distance)) return false;
+    insn.immediate = static_cast<std::int32_t>(distance);
+    return true;
+  }
+  if (distance != static_cast<std::int16_t>(distance)) return false;
+  insn.offset = static_cast<std::int16_t>(distance);
+  return true;
+}
+
 }  // namespace plumb

@@ -127,5 +127,8 @@ struct OpcodeInfo {
 
 // Slot that a jump at the given slot goes to; only for is_jump() forms.
 [[nodiscard]] std::int64_t jump_target(const Insn& insn, std::int64_t slot);
+// Makes it jump that many slots on from the next one. False, and nothing is changed, when the
+// distance does not fit its field: 16 bits, 32 for gotol.
+[[nodiscard]] bool set_jump_distance(Insn& insn, std::int64_t distance);
 
 }  // namespace plumb

@@ -98,6 +98,19 @@ void aim_jumps(std::vector<Insn>& insns, Choices& choices) {
   }
 }
 
+// The same few instructions again and again, as large functions have them.
+void append_row(std::vector<Insn>& insns, const Sizes& sizes, Choices& choices) {
+  const std::span<const OpcodeInfo> table = opcode_table();
+  std::vector<Insn> row;
+  for (std::size_t n = choices.between(1, 4); n > 0; --n) {
+    const OpcodeInfo& info = table[choices.below(table.size())];
+    append_insn(row, exists(info, sizes) ? info : opcode_info(Opcode::kExit), sizes, choices);
+  }
+  for (std::size_t n = choices.between(2, 100); n > 0; --n) {
+    insns.insert(insns.end(), row.begin(), row.end());
+  }
+}
+
 Function random_function(Choices& choices, std::size_t index, const Sizes& sizes) {
   Function function{.name = random_name(choices, "f", index), .insns = {}, .stack_depth = 0};
   const std::span<const OpcodeInfo> table = opcode_table();
@@ -106,6 +119,7 @@ Function random_function(Choices& choices, std::size_t index, const Sizes& sizes
     append_insn(function.insns, exists(info, sizes) ? info : opcode_info(Opcode::kExit), sizes,
                 choices);
   }
+  if (choices.below(8) == 1) append_row(function.insns, sizes, choices);
   aim_jumps(function.insns, choices);
   function.stack_depth = infer_stack_depth(function.insns);
   if (choices.below(4) == 1) {

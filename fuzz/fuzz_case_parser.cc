@@ -21,6 +21,9 @@
 
 namespace {
 
+// A few bytes can ask for a million (.repeat): that is tested, and is no use again and again.
+constexpr int kMostSlots = 1 << 14;
+
 // What became of the inputs: a run in which hardly any parses has tested little.
 struct Tally {
   std::uint64_t inputs = 0;
@@ -52,7 +55,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace plumb;
   const std::string_view input(reinterpret_cast<const char*>(data), size);
   ++tally().inputs;
-  const Result<Case> parsed = parse_case(input);
+  const Result<Case> parsed = parse_case(input, "<input>", kMostSlots);
   if (!parsed) {
     const Error& error = parsed.error();
     PLUMB_CHECK(!error.message.empty() && error.line > 0);

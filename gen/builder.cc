@@ -202,14 +202,7 @@ void Builder::jump(Label& to, bool wide) {
 
 void Builder::close_jump(std::size_t slot, std::size_t target) {
   const auto distance = static_cast<std::int64_t>(target) - static_cast<std::int64_t>(slot) - 1;
-  PLUMB_CHECK(distance >= std::numeric_limits<std::int16_t>::min() &&
-              distance <= std::numeric_limits<std::int16_t>::max());
-  Insn& insn = insns_[slot];
-  if (decode(insn)->id == Opcode::kJal) {
-    insn.immediate = static_cast<std::int32_t>(distance);
-  } else {
-    insn.offset = static_cast<std::int16_t>(distance);
-  }
+  PLUMB_CHECK(set_jump_distance(insns_[slot], distance));
 }
 
 void Builder::place(Label& label) {

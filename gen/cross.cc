@@ -154,7 +154,8 @@ std::optional<Case> cross(const Case& first, const Case& second, ChoiceStream& c
     changed.waivers.clear();
     changed.expectation = {};
     Mutation mutation{.value = changed, .choices = choices, .capabilities = options.capabilities};
-    if (put_together(mutation, second) && accept(changed)) return changed;
+    if (put_together(mutation, second) && count_slots(changed) <= kMaxSlots && accept(changed))
+      return changed;
   }
   return std::nullopt;
 }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <functional>
 
 #include "gen/emitter.h"
 
@@ -84,12 +85,13 @@ void close_loop(Emitter& e, Loop& loop, const LoopHead& head) {
   e.code.jump_back_if(loop.counts_up ? up : down, reg, 0, 0, head);
 }
 
-void test_first_loop(Emitter& e, Loop& loop, const LoopHead& head) {
+void test_first_loop(Emitter& e, Loop& loop, const LoopHead& head,
+                     const std::function<void()>& body) {
   Label end;
   const int reg = counter_register(e, loop);
   if (loop.counts_up) loop.limit = e.code.size();
   e.code.jump_if(loop.counts_up ? Opcode::kJge64Imm : Opcode::kJeq64Imm, reg, 0, 0, end);
-  emit_block(e, 3);
+  body();
   (void)step_counter(e, loop);
   e.code.jump_back(head, draw_wide(e));
   e.code.place(end);
@@ -140,6 +142,10 @@ void emit_leave(Emitter& e) {
 }
 
 void emit_loop(Emitter& e) {
+  emit_loop_around(e, [&e] { emit_block(e, 3); });
+}
+
+void emit_loop_around(Emitter& e, const std::function<void()>& emit_body) {
   Loop loop{.counter = draw_counter(e)};
   if (e.loops >= kMaxLoops || (loop.counter.reg < 0 && loop.counter.frame == 0)) return emit_alu(e);
   if (!takes(e, Capability::kJumpBack)) return emit_alu(e);
@@ -156,9 +162,9 @@ void emit_loop(Emitter& e) {
   const std::uint64_t before = e.code.cost();
   ++e.loops;
   if (loop.tests_first) {
-    test_first_loop(e, loop, head);
+    test_first_loop(e, loop, head, emit_body);
   } else {
-    emit_block(e, 3);
+    emit_body();
     close_loop(e, loop, head);
   }
   --e.loops;

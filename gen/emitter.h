@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -113,6 +114,8 @@ void point_at_region(Emitter& e, int reg, int size);
 // ---- control flow: emit_flow.cc ----
 void emit_statement(Emitter& e);
 void emit_block(Emitter& e, int most);
+// The body, a bounded number of times; one alternative statement where there can be no loop.
+void emit_loop_around(Emitter& e, const std::function<void()>& emit_body);
 
 // ---- calls: emit_calls.cc, emit_tail.cc ----
 void emit_function_call(Emitter& e, int callee);

@@ -19,6 +19,7 @@ namespace plumb::gen {
 namespace {
 
 constexpr int kCasesPerShape = 1000;
+constexpr int kCasesOfLargeShape = 40;
 constexpr int kCoverageCases = 20'000;
 
 // Two contracts that the generator must not depend on.
@@ -34,9 +35,10 @@ TEST_P(EveryShape, IsDefinedAndShowsItsFeature) {
   const ShapeFeature& feature = *GetParam();
   const Shape* shape = find_shape(feature.shape);
   ASSERT_NE(shape, nullptr);
+  const int cases = shape->weight == 0 ? kCasesOfLargeShape : kCasesPerShape;
   int defined = 0;
   int shown = 0;
-  for (std::uint64_t seed = 0; seed < kCasesPerShape; ++seed) {
+  for (std::uint64_t seed = 0; seed < static_cast<std::uint64_t>(cases); ++seed) {
     const Case value = generate(seed, shape);
     const auto defect = oracle::validate(value);
     ASSERT_FALSE(defect.has_value()) << describe(seed, value, defect->reason);
@@ -46,10 +48,10 @@ TEST_P(EveryShape, IsDefinedAndShowsItsFeature) {
     defined += execution.defined ? 1 : 0;
     shown += execution.defined && feature.shows(value, execution) ? 1 : 0;
   }
-  fmt::print("{:22} defined {:.1f} %, {} {:.1f} %\n", feature.shape,
-             100.0 * defined / kCasesPerShape, feature.what, 100.0 * shown / kCasesPerShape);
-  EXPECT_GE(100 * defined, 99 * kCasesPerShape);
-  EXPECT_GE(100 * shown, feature.least_percent * kCasesPerShape);
+  fmt::print("{:22} defined {:.1f} %, {} {:.1f} %\n", feature.shape, 100.0 * defined / cases,
+             feature.what, 100.0 * shown / cases);
+  EXPECT_GE(100 * defined, 99 * cases);
+  EXPECT_GE(100 * shown, feature.least_percent * cases);
 }
 
 std::vector<const ShapeFeature*> all_features() {
@@ -77,7 +79,7 @@ TEST(Shapes, EachHasAFeatureThatIsTested) {
 TEST(Shapes, WeightsAreThousandths) {
   int total = 0;
   for (const Shape& shape : shapes()) {
-    EXPECT_GT(shape.weight, 0) << shape.name;
+    EXPECT_GE(shape.weight, 0) << shape.name;
     total += shape.weight;
   }
   EXPECT_EQ(total, 1000);

@@ -56,7 +56,9 @@ std::optional<Case> mutate(const Case& value, ChoiceStream& choices, const CaseC
     Case changed = value;
     drop_what_spoke_of_it(changed);
     Mutation mutation{.value = changed, .choices = choices, .capabilities = options.capabilities};
-    if (kFunctions[row](mutation) && changed != value && accept(changed)) return changed;
+    if (kFunctions[row](mutation) && changed != value && count_slots(changed) <= kMaxSlots &&
+        accept(changed))
+      return changed;
   }
   return std::nullopt;
 }

@@ -14,8 +14,6 @@ namespace {
 constexpr std::uint32_t kCalleeSaved = 0x3c0;
 constexpr std::uint32_t kCallerSaved = 0x3f;
 
-bool fits_a_case(const std::vector<Insn>& insns) { return insns.size() <= kMaxSlots; }
-
 std::uint32_t bit_of(int reg) { return std::uint32_t{1} << reg; }
 
 // Of the rows of arithmetic, those that may be used.
@@ -80,7 +78,7 @@ bool insert(Mutation& m, const Spot& spot, std::span<const Insn> code) {
 
 bool replace(Mutation& m, const Spot& spot, std::size_t slots, std::span<const Insn> code) {
   std::vector<Insn>& insns = function_at(m, spot).insns;
-  return splice(insns, spot.slot, spot.slot + slots, code) && fits_a_case(insns);
+  return splice(insns, spot.slot, spot.slot + slots, code);
 }
 
 std::optional<std::int16_t> grow_frame(Function& function, int bytes, int alignment) {

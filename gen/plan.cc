@@ -99,6 +99,7 @@ void keep_within(CasePlan& plan, std::uint64_t capabilities) {
     return (capabilities & capability_bit(one)) == 0;
   };
   plan.capabilities = capabilities;
+  if (lacks(Capability::kV4)) plan.v4 = false;
   if (lacks(Capability::kTailCall)) leave_out_tail_calls(plan);
   for (ProgramPlan& program : plan.programs) {
     const bool may_mix = !lacks(Capability::kTailCallInSubprogram) || !has_tail_call(program);

@@ -77,6 +77,11 @@ bool branches_far(const Case& value, const Execution&) {
   return longest_jump(value, [](std::int64_t distance) { return distance > 0; }) >= 18;
 }
 
+template <std::int64_t Slots>
+bool jumps_over(const Case& value, const Execution&) {
+  return longest_jump(value, [](std::int64_t) { return true; }) >= Slots;
+}
+
 bool loops(const Case& value, const Execution&) {
   return longest_jump(value, [](std::int64_t distance) { return distance < 0; }) > 0;
 }
@@ -214,6 +219,8 @@ constexpr ShapeFeature kFeatures[] = {
     {"tail-in-callback", "tail calls in callbacks", 75, tail_calls_in_callback},
     {"mixed", "calls or tail calls", 65, calls_or_tail_calls_in},
     {"v4", "version 4", 85, has_v4},
+    {"long-functions", "jumps over 400 slots", 90, jumps_over<400>},
+    {"large-functions", "jumps over 20,000 slots", 95, jumps_over<20'000>},
 };
 
 }  // namespace

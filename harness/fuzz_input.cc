@@ -104,7 +104,7 @@ FuzzInput read_input(std::span<const std::uint8_t> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (const FuzzInput* recent = recent_inputs().find(text)) return *recent;
   FuzzInput input;
-  if (Result<Case> parsed = parse_case(text)) {
+  if (Result<Case> parsed = parse_case(text, "<input>", kMaxInputSlots)) {
     input = {.value = *std::move(parsed), .parsed = true};
   } else {
     input = {.value = gen::generate(bytes), .parsed = false};

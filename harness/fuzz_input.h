@@ -15,6 +15,9 @@ namespace plumb::harness {
 // drives the generator, so that no input is wasted. Every function here is one of its arguments;
 // what bytes mean does not depend on the JITs, so that an artefact is the same case everywhere.
 
+// Slots of a case that is read; a few bytes can ask for more (.repeat), and an input takes time.
+inline constexpr int kMaxInputSlots = 1 << 16;
+
 struct FuzzInput {
   Case value;
   bool parsed = false;  // else generated

@@ -11,6 +11,7 @@
 #include "core/edit.h"
 #include "core/opcode.h"
 #include "core/reduce.h"
+#include "core/repetition.h"
 #include "core/stack_depth.h"
 
 namespace plumb::harness {
@@ -113,12 +114,16 @@ bool merge_functions(Search& search) {
   });
 }
 
-// Slots where instructions start, and the end.
+// Slots where instructions start, and the end. What is repeated counts as one instruction.
 std::vector<std::size_t> boundaries(const std::vector<Insn>& insns) {
   const std::vector<bool> starts = instruction_starts(insns);
+  const std::vector<Repetition> rows = find_repetitions(insns);
+  auto row = rows.begin();
   std::vector<std::size_t> result;
   for (std::size_t slot = 0; slot < starts.size(); ++slot) {
-    if (starts[slot]) result.push_back(slot);
+    if (!starts[slot]) continue;
+    result.push_back(slot);
+    if (row != rows.end() && row->begin == slot) slot = row++->end() - 1;
   }
   result.push_back(insns.size());
   return result;
@@ -131,6 +136,33 @@ std::optional<Case> spliced(const Case& value, std::size_t p, std::size_t f, std
   if (begin == 0 && end == insns.size() && replacement.empty()) return std::nullopt;
   if (!splice(insns, begin, end, replacement)) return std::nullopt;
   return candidate;
+}
+
+// As few passes of what is repeated as it takes, by halves: millions of instructions are a few
+// tries.
+bool shorten_rows(Search& search) {
+  return each_function(search, [&](std::size_t p, std::size_t f) {
+    bool changed = false;
+    // The last one first: what is removed does not move what is still to come.
+    std::vector<Repetition> rows = find_repetitions(function_of(search.best(), p, f).insns);
+    for (; !rows.empty() && !search.is_spent(); rows.pop_back()) {
+      const Repetition& row = rows.back();
+      std::size_t too_few = 0;
+      std::size_t enough = row.times;
+      for (std::size_t times = 0; too_few < enough; times = (too_few + enough) / 2) {
+        if (times == enough || search.is_spent()) break;
+        const std::size_t keep = row.begin + row.slots * times;
+        const std::size_t end = row.begin + row.slots * enough;
+        if (search.attempt(spliced(search.best(), p, f, keep, end, {}))) {
+          enough = times;
+          changed = true;
+        } else {
+          too_few = times + 1;
+        }
+      }
+    }
+    return changed;
+  });
 }
 
 // Chunks of half the function, a quarter, ... one instruction, from the end to the start.
@@ -270,9 +302,9 @@ Minimised minimize(const Case& value, const Predicate& holds, const MinimizeOpti
   start.waivers.clear();
   start.expectation = {};
   Search search(start, holds, options.max_attempts);
-  constexpr std::array kPasses = {drop_parts,          empty_bodies,   merge_functions,
-                                  remove_instructions, retarget_slots, simplify_instructions,
-                                  remove_pairs,        shrink_memory,  shrink_stacks};
+  constexpr std::array kPasses = {
+      drop_parts,     empty_bodies,          merge_functions, shorten_rows,  remove_instructions,
+      retarget_slots, simplify_instructions, remove_pairs,    shrink_memory, shrink_stacks};
   bool changed = true;
   while (changed && !search.is_spent()) {
     changed = false;

@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 
 #include "core/case_text.h"
+#include "core/edit.h"
+#include "core/opcode.h"
 #include "core/rng.h"
 #include "gen/generate.h"
 #include "harness/testing_jit.h"
@@ -123,6 +126,37 @@ TEST(Minimize, LeavesOutWhatSpeaksOfTheLargerCase) {
       minimize(*value, [](const Case& c) { return oracle::run(c, Contract{}).defined; }).value;
   EXPECT_EQ(print_case(small),
             ".case 1\n.program p\n.function main\n        r0 = 0\n        exit\n");
+}
+
+// The longest jump of the case, in slots.
+std::int64_t longest_jump(const Case& value) {
+  std::int64_t longest = 0;
+  for (const Program& program : value.programs) {
+    for (const Function& function : program.functions) {
+      const std::vector<bool> starts = instruction_starts(function.insns);
+      for (std::size_t slot = 0; slot < starts.size(); ++slot) {
+        const OpcodeInfo* info = starts[slot] ? decode(function.insns[slot]) : nullptr;
+        if (info == nullptr || !is_jump(info->operation)) continue;
+        const auto from = static_cast<std::int64_t>(slot);
+        longest = std::max(longest, std::abs(jump_target(function.insns[slot], from) - from));
+      }
+    }
+  }
+  return longest;
+}
+
+// What a large function alone shows is found by few tries, and stays one of a few lines.
+TEST(Minimize, BisectsWhatIsRepeated) {
+  for (std::uint64_t seed = 0; seed < 4; ++seed) {
+    const Case value = gen::generate(seed, gen::find_shape("large-functions"));
+    const Minimised result =
+        minimize(value, [](const Case& c) { return longest_jump(c) >= 20'000; }, {});
+    EXPECT_TRUE(result.complete);
+    EXPECT_LE(result.attempts, 600u) << seed;
+    EXPECT_GE(longest_jump(result.value), 20'000) << seed;
+    EXPECT_LE(count_slots(result.value), 20'010u) << seed;
+    EXPECT_LE(print_case(result.value).size(), 400u) << print_case(result.value);
+  }
 }
 
 }  // namespace

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
 #include "core/case_text.h"
 #include "core/helper_model.h"
 #include "core/opcode.h"
+#include "core/repetition.h"
 #include "machine/machine.h"
 #include "reports/code_names.h"
 #include "reports/explain.h"
@@ -36,6 +39,19 @@ std::string bpf_text(const Explained& explained, const Program& program, const F
   return text;
 }
 
+// Of a row that is repeated the first passes are shown, and the last one: when the slot lies
+// between them, the last slot that does; else -1.
+int last_like_those_before(const std::vector<Repetition>& rows, int slot) {
+  constexpr std::size_t kShownPasses = 3;
+  const auto after = std::ranges::upper_bound(
+      rows, slot, {}, [](const Repetition& row) { return static_cast<int>(row.begin); });
+  if (after == rows.begin()) return -1;
+  const Repetition& row = *std::prev(after);
+  const auto first = static_cast<int>(row.begin + kShownPasses * row.slots);
+  const auto end = static_cast<int>(row.end() - row.slots);
+  return slot >= first && slot < end ? end - 1 : -1;
+}
+
 std::string function_text(const Explained& explained, const Program& program,
                           const Function& function, const NativeFunction& native) {
   std::string text =
@@ -43,11 +59,19 @@ std::string function_text(const Explained& explained, const Program& program,
                   native.size, native.stack_size ? std::to_string(*native.stack_size) : "unknown",
                   native.tail_call_reachable ? ", reaches a tail call" : "");
   int shown = -2;
+  const std::vector<Repetition> rows = find_repetitions(function.insns);
   const auto insns = machine::disassemble(*explained.image, {native.address, native.size});
   const auto texts = instruction_texts(*explained.value, *explained.image, native, insns);
   for (std::size_t i = 0; i < insns.size(); ++i) {
     const auto offset = static_cast<std::uint32_t>(insns[i].address - native.address);
     const int slot = slot_at(native, offset);
+    if (const int last = last_like_those_before(rows, slot); last >= slot) {
+      if (shown < slot) {
+        text += fmt::format("  ...    as often as {} slots take\n", last + 1 - slot);
+        shown = last;
+      }
+      continue;
+    }
     std::string left;
     if (slot != shown) {
       const int count = static_cast<int>(function.insns.size());

@@ -47,10 +47,12 @@ constexpr Known kVariants[] = {
     {"linux-6.1-arm64:lse", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.1-arm64:blinding", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.12-riscv64:rvc", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.12-riscv64:far-helpers", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.12-riscv64:kcfi", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.12-riscv64:arena", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.12-riscv64:blinding", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.1-riscv64:rvc", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.1-riscv64:far-helpers", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.1-riscv64:blinding", PLUMB_LANDING_PAD_NONE, 0, false},
 };
 
@@ -312,6 +314,21 @@ TEST(LinuxRiscv64Variant, RvcUsesCompressedInstructions) {
               words_at(g.address, g.tail_call_entry / 4));
     EXPECT_EQ(word_at(f.address + f.insn_offsets[0]) & 0xffff, 0x4485u);  // c.li s1, 1
     EXPECT_EQ(word_at(f.address + f.size - 4) >> 16, 0x8082u);            // c.ret
+  }
+}
+
+TEST(LinuxRiscv64Variant, FarHelpersAreOutOfReachOfAJump) {
+  constexpr uint32_t kOpcode = 0x7f, kJal = 0x6f, kAuipc = 0x17, kJalr = 0x67;
+  for (const char* plain : {kNewRiscv64, kOldRiscv64}) {
+    const Request request(one_function({call_helper(7), exit_insn()}));
+    const Loaded near(variant(plain).api, request);
+    const Loaded far(variant(std::string(plain) + ":far-helpers").api, request);
+    ASSERT_EQ(near.status, PLUMB_LOADED) << near.message;
+    ASSERT_EQ(far.status, PLUMB_LOADED) << far.message;
+    const plumb_native_function &f = near.function(0, 0), &g = far.function(0, 0);
+    EXPECT_EQ(word_at(f.address + f.insn_offsets[0]) & kOpcode, kJal) << plain;
+    EXPECT_EQ(word_at(g.address + g.insn_offsets[0]) & kOpcode, kAuipc) << plain;
+    EXPECT_EQ(word_at(g.address + g.insn_offsets[0] + 4) & kOpcode, kJalr) << plain;
   }
 }
 

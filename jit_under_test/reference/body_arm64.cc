@@ -240,7 +240,14 @@ void EmitterArm64::conditional_jump(const OpcodeInfo& info, const Insn& insn) {
   if (has(Defect::kLoopsForever) && insn.offset < 0) return jump(target_of(insn));
   Operation operation = info.operation;
   if (has(Defect::kGreaterIsSigned) && operation == Operation::kJgt) operation = Operation::kJsgt;
-  a_.b(condition(operation), target_of(insn));
+  if (!is_far(insn)) {
+    a_.b(condition(operation), target_of(insn));
+    return;
+  }
+  const Label near = a_.newLabel();
+  a_.b(asmjit::arm::negateCond(condition(operation)), near);
+  jump(target_of(insn));
+  a_.bind(near);
 }
 
 // ---- memory ----

@@ -2,11 +2,17 @@
 #include "jit_under_test/reference/emitter.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "core/check.h"
 #include "core/edit.h"
 
 namespace plumb::jit::reference {
+namespace {
+
+constexpr std::int64_t kFarSlots = 1024;
+
+}  // namespace
 
 Emitter::Emitter(const CompileUnit& unit, const FunctionUnit& function,
                  asmjit::BaseAssembler& assembler)
@@ -67,7 +73,13 @@ void Emitter::exit() {
 }
 
 const asmjit::Label& Emitter::target_of(const Insn& insn) const {
-  return slot_label(jump_target(insn, slot_));
+  const std::int64_t target = jump_target(insn, slot_);
+  if (!has(Defect::kFarJumpCutOff)) return slot_label(target);
+  return slot_label(slot_ + (target - slot_) % kFarSlots);
+}
+
+bool Emitter::is_far(const Insn& insn) const {
+  return std::abs(jump_target(insn, slot_) - slot_) >= kFarSlots;
 }
 
 const asmjit::Label& Emitter::callee(const Insn& insn) const {

@@ -83,6 +83,8 @@ class Emitter {
   [[nodiscard]] const asmjit::Label& epilogue_label() const { return epilogue_; }
   // Where the jump goes, defects included.
   [[nodiscard]] const asmjit::Label& target_of(const Insn& insn) const;
+  // So far that a conditional branch of arm64 may not reach: 1 MiB, and a slot is less than 1 KiB.
+  [[nodiscard]] bool is_far(const Insn& insn) const;
   [[nodiscard]] const asmjit::Label& callee(const Insn& insn) const;
   [[nodiscard]] bool callee_is_reachable(const Insn& insn) const;
   [[nodiscard]] std::uint64_t stub(std::int32_t helper) const;

@@ -22,6 +22,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "reference:";
 constexpr std::uint64_t kArenaSize = 0x80'0000;
+constexpr std::size_t kLargeCode = 0x10'0000;
 // Behind the last slot: what misses the bound check by one jumps to nowhere.
 constexpr int kPoison = 0x6b;
 constexpr int kTrapX86 = 0xcc;                    // int3
@@ -270,6 +271,12 @@ LoadOutcome ReferenceJit::load(const Case& value) {
   make_labels(unit, assembler);
   compile(unit, facts, assembler, image);
   if (error.text.empty()) error.text = write_code(unit, image);
+  // The arena is no larger, and where a function begins is loaded from no further away.
+  if (!error.text.empty() && code.codeSize() > kLargeCode) {
+    return {.status = Status::kNotApplicable,
+            .reason = "the code is larger than the reference JIT takes",
+            .image = nullptr};
+  }
   if (!error.text.empty()) {
     return {.status = Status::kBroken, .reason = "reference JIT: " + error.text, .image = nullptr};
   }

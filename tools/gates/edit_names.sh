@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The last column of the tables of edits (jit_under_test/linux/edits/*.txt) names what has to see
+# The column CAUGHT-BY of the tables of edits (jit_under_test/linux/edits/*.txt) names what has to see
 # each edit. A name that is in no table of ours would never match anything.
 #   edit_names.sh [TABLE...]   every name is known; without arguments all tables, and a name that
 #                              does not exist is seen to be refused
@@ -15,10 +15,12 @@ known=$(
 
 # unknown TABLE: "NAME of the edit: name that is not known", one a line.
 unknown() {
-  local name function pattern nth change by invariant
-  while read -r name function pattern nth change by; do
+  local name function pattern nth change by shape invariant
+  while read -r name function pattern nth change by shape; do
     [[ -z $name || $name == \#* ]] && continue
     [ -n "$by" ] || echo "$name: names nothing"
+    [ -z "$shape" ] || grep -q "^PLUMB_SHAPE([a-z0-9_]*, \"$shape\"," gen/shapes.inc ||
+      echo "$name: no shape $shape"
     for invariant in ${by//|/ }; do
       grep -qxF -- "$invariant" <<<"$known" || echo "$name: no invariant $invariant"
     done

@@ -151,13 +151,18 @@ line_number() {
     function_name != "-" && /^}/ { inside = 0 }' "$tree/$file"
 }
 
-# fuzzed TREE: adds it and fuzzes; the report is in $scratch/report.
+# What only large functions show is looked for in these, which take long.
+large_runs=150
+
+# fuzzed TREE [SHAPE]: adds it and fuzzes; the report is in $scratch/report.
 fuzzed() {
+  local cases=(--runs "$runs")
+  [ -z "${2-}" ] || cases=(--shape "$2" --runs "$large_runs")
   plumb jits add "linux=$1" --name edited --arch "$jit" --variants none --source . --force \
     >"$scratch/added" 2>&1 || { cat "$scratch/added"; return 1; }
   [ "$runs" != 0 ] || return 0
   local status=0
-  plumb fuzz --jit "linux-edited-$jit" --runs "$runs" --seed 1 --out "$scratch/out" \
+  plumb fuzz --jit "linux-edited-$jit" "${cases[@]}" --seed 1 --out "$scratch/out" \
     "${second_opinion[@]}" >"$scratch/report" 2>"$scratch/errors" || status=$?
   [ $status -le 1 ] || { echo "status $status: $(head -3 "$scratch/errors")"; return 1; }
 }
@@ -174,7 +179,7 @@ useless=()   # the line is there and the edit changes nothing, or the tree does 
 caught=0
 expected=0
 [ "$runs" = places ] || printf '%-32s %7s  %-34s %s\n' edit cases invariant 'all invariants'
-while read -r name function pattern nth change by; do
+while read -r name function pattern nth change by shape; do
   [[ -z $name || $name == \#* ]] && continue
   [[ $# -le 4 || " ${*:5} " == *" $name "* ]] || continue
   # awk knows extended expressions, the table basic ones: the parenthesis is what differs.
@@ -188,7 +193,7 @@ while read -r name function pattern nth change by; do
   sed "${number}${change}" "$tree/$file" >"$scratch/tree/$file"
   echo "no line is another" >"$scratch/why"
   if cmp -s "$tree/$file" "$scratch/tree/$file" ||
-    { [ "$runs" != places ] && ! fuzzed "$scratch/tree" >"$scratch/why"; }; then
+    { [ "$runs" != places ] && ! fuzzed "$scratch/tree" "$shape" >"$scratch/why"; }; then
     [ "$line" != "$made_for" ] || fail "$name: $(cat "$scratch/why")"
     useless+=("$name")
     continue

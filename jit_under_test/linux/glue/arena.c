@@ -10,6 +10,7 @@ static struct {
   size_t pages;
   size_t used;
   size_t first_free; /* no free page below this one */
+  int was_full;
   /* Per page: 0 free, else the length of the allocation at its first page, ~0 inside one. */
   uint32_t run[kMaxPages];
 } arena;
@@ -52,6 +53,7 @@ void* plumb_arena_alloc(size_t size, int zero) {
     /* The page that stopped us starts an allocation: skip all of it. */
     start += length + arena.run[start + length];
   }
+  arena.was_full = 1;
   return NULL;
 }
 
@@ -63,6 +65,12 @@ void plumb_arena_free(const void* p) {
   memset(&arena.run[page], 0, pages * sizeof(arena.run[0]));
   arena.used -= pages;
   if (page < arena.first_free) arena.first_free = page;
+}
+
+int plumb_arena_was_full(void) {
+  const int was_full = arena.was_full;
+  arena.was_full = 0;
+  return was_full;
 }
 
 size_t plumb_arena_pages_used(void) { return arena.used; }

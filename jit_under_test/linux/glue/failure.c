@@ -64,6 +64,7 @@ int plumb_guarded(void (*body)(void*), void* argument) {
 }
 
 const char* plumb_failure_text(void) { return text; }
+int plumb_failure_says(const char* words) { return strstr(text, words) != NULL; }
 int plumb_failure_is_warning(void) { return is_warning; }
 
 void plumb_failure_clear(void) {

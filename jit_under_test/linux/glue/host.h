@@ -16,6 +16,7 @@ void plumb_arena_init(uint64_t begin, uint64_t size);
 void* plumb_arena_alloc(size_t size, int zero); /* NULL when full */
 void plumb_arena_free(const void* p);           /* NULL is allowed */
 size_t plumb_arena_pages_used(void);
+int plumb_arena_was_full(void); /* since this was asked the last time: something did not fit */
 
 /* ---- heap.c: everything else ---- */
 void* plumb_heap_alloc(size_t size, int zero);
@@ -33,7 +34,8 @@ void plumb_arena_reset(void);
 int plumb_guarded(void (*body)(void*), void* argument);
 /* The first BUG, WARN or error message since the last plumb_failure_clear(), or "". */
 const char* plumb_failure_text(void);
-int plumb_failure_is_warning(void); /* a WARN or BUG was hit, not just a message printed */
+int plumb_failure_says(const char* words); /* does it contain them? */
+int plumb_failure_is_warning(void);        /* a WARN or BUG was hit, not just a message printed */
 void plumb_failure_clear(void);
 
 /* ---- library.c: numbers that nobody could guess, were they not the same in every load ---- */

@@ -33,6 +33,7 @@ void plumb_core_reset(void);
 /* ---- failure.c, heap.c, arena.c, text.c: see host.h, which kernel code cannot include ---- */
 int plumb_guarded(void (*body)(void*), void* argument);
 const char* plumb_failure_text(void);
+int plumb_failure_says(const char* words);
 int plumb_failure_is_warning(void);
 void plumb_failure_clear(void);
 void plumb_heap_reset(void);
@@ -40,6 +41,7 @@ size_t plumb_heap_blocks_used(void);
 void plumb_arena_init(uint64_t begin, uint64_t size);
 void plumb_arena_reset(void);
 size_t plumb_arena_pages_used(void);
+int plumb_arena_was_full(void);
 void plumb_random_restart(void);
 void plumb_text_write(void* to, const void* from, size_t size);
 void plumb_slot_write(void* to, const void* from, size_t size);

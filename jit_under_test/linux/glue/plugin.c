@@ -43,9 +43,15 @@ static int load_checked(const struct plumb_load_request* request, struct plumb_i
       .request = request, .out = out, .message = message, .status = PLUMB_BROKEN};
   plumb_failure_clear();
   plumb_random_restart();
+  (void)plumb_arena_was_full();
   if (plumb_guarded(plumb_load_body, &load)) {
     forget_everything();
     return report_failure(message);
+  }
+  /* With nothing else in it, the arena is what is too small. */
+  if (load.status != PLUMB_LOADED && live_images == 0 && plumb_arena_was_full()) {
+    plumb_say(message, "the code is larger than the arena");
+    load.status = PLUMB_NOT_APPLICABLE;
   }
   if (load.status == PLUMB_LOADED && !plumb_failure_is_warning()) {
     live_images++;
@@ -151,6 +157,9 @@ static u64 static_capabilities(void) {
   return can;
 }
 
+/* Between the stubs of helpers and all code: more than the 1 MiB that jal reaches on riscv64. */
+enum { kFarHelpers = 4 << 20 };
+
 static int plugin_open(u64 arena_base, u64 arena_size, char* error, size_t error_size) {
   struct plumb_message message = {error, error_size};
   u32 taken;
@@ -162,6 +171,7 @@ static int plugin_open(u64 arena_base, u64 arena_size, char* error, size_t error
   __bpf_call_base = (char*)arena_base;
   taken = PLUMB_STUB_SIZE;
   taken += plumb_arch_open(arena_base, arena_base + taken);
+  if (plumb_variant.switches & PLUMB_SWITCH_FAR_HELPERS) taken += kFarHelpers;
   plumb_arena_init(arena_base + taken, arena_size - taken);
   plumb_core_init();
   if (info.capabilities & PLUMB_CAN_V4 && !can_version_4()) info.capabilities &= ~(u64)PLUMB_CAN_V4;

@@ -93,8 +93,19 @@ static int prepare(struct work* work, u32 f, struct bpf_prog* prog, struct bpf_p
                        prog == main ? NULL : prog->aux, prog->insnsi, work->message);
 }
 
+/* Branches reach as far as an instruction can say, and JITs say so. What Linux takes from a program
+ * without privileges (BPF_MAXINSNS) is in reach on every architecture: there it is a refusal. */
+static bool is_out_of_reach(const struct work* work, u32 f) {
+  return plumb_function_at(work->program, f)->insn_count > BPF_MAXINSNS &&
+         plumb_failure_says("out of range");
+}
+
 static int refused(struct work* work, u32 f) {
   const char* why = plumb_failure_text();
+  if (is_out_of_reach(work, f)) {
+    plumb_say(work->message, "a branch does not reach over so much code");
+    return PLUMB_NOT_APPLICABLE;
+  }
   plumb_say(work->message, "function %u was not compiled%s%s", f, *why ? ": " : "", why);
   return PLUMB_REFUSED;
 }

@@ -63,9 +63,7 @@ void plumb_print(const char* format, ...) __attribute__((format(printf, 1, 2)));
 #define pr_warn(...) plumb_print(__VA_ARGS__)
 #define pr_warn_once(...) plumb_print(__VA_ARGS__)
 #define pr_warn_ratelimited(...) plumb_print(__VA_ARGS__)
-#define pr_info(...) \
-  do {               \
-  } while (0)
+#define pr_info(...) plumb_print(__VA_ARGS__)
 #define pr_info_once(...) \
   do {                    \
   } while (0)
