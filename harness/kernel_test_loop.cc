@@ -19,6 +19,12 @@ KernelTestOutcome outcome_of(const Loss& loss) {
   const bool ours = is_our_failure(loss);
   const bool jit = !ours && loss.activity != Activity::kRunning;
   KernelTestOutcome outcome;
+  if (loss.death.kind == Death::Kind::kTimeout) {
+    outcome.verdict = Verdict::kNotFinished;
+    outcome.reason =
+        loss.activity == Activity::kCompiling ? "the JIT takes too long" : "it takes too long";
+    return outcome;
+  }
   outcome.verdict = ours ? Verdict::kHarnessFailed : Verdict::kFailed;
   outcome.reason = fmt::format("{}: {}", jit ? "the JIT" : "the process", loss.death.str());
   return outcome;

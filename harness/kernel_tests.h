@@ -24,6 +24,7 @@ struct KernelTestOutcome {
     kPassed,     // ran natively, and everything is as it should be; or was rejected, as expected
     kFailed,     // the JIT is wrong
     kNotApplicable,  // reason says why
+    kNotFinished,    // it took too long to say: no pass, and no failure of the JIT
     kHarnessFailed,  // we are wrong
   };
   enum class Oracle : std::uint8_t {
@@ -86,7 +87,7 @@ struct KernelTestSubject {
 
 struct KernelTestOptions {
   unsigned jobs = 1;
-  double seconds_per_test = 60.0;
+  double seconds_per_test = 60.0;  // longer: not finished
   // Which tests; null: all.
   std::function<bool(jit::KernelSuite suite, std::uint32_t index)> wanted;
   std::function<void(std::size_t done, std::size_t all)> on_progress;

@@ -26,6 +26,7 @@ struct Summary {
   std::uint64_t passed = 0;
   std::uint64_t failed = 0;
   std::uint64_t not_applicable = 0;
+  std::uint64_t not_finished = 0;
   std::uint64_t harness_failed = 0;
   std::uint64_t ran = 0;
   std::uint64_t oracle_agrees = 0;
@@ -47,6 +48,9 @@ void count(const KernelTestRow& row, Summary& summary) {
     case Verdict::kNotApplicable:
       ++summary.not_applicable;
       ++summary.reasons[outcome.reason];
+      break;
+    case Verdict::kNotFinished:
+      ++summary.not_finished;
       break;
     case Verdict::kNotJudged:
     case Verdict::kHarnessFailed:
@@ -93,6 +97,8 @@ std::string_view verdict_text(Verdict verdict) {
       return "FAIL";
     case Verdict::kNotApplicable:
       return "n/a";
+    case Verdict::kNotFinished:
+      return "not finished";
     case Verdict::kNotJudged:
       return "NOT JUDGED";
     case Verdict::kHarnessFailed:
@@ -126,14 +132,18 @@ std::string summary_text(const KernelTestReport& report, const Summary& summary)
   std::string text;
   for (const KernelTestRow* row : summary.rows) {
     const Verdict verdict = row->outcome.verdict;
-    if (report.verbose || verdict == Verdict::kFailed || is_our_failure(verdict)) {
+    if (report.verbose || verdict == Verdict::kFailed || verdict == Verdict::kNotFinished ||
+        is_our_failure(verdict)) {
       text += test_text(report, *row);
     }
   }
-  text += fmt::format("  {}: Summary: {} PASSED, {} FAILED, [{}/{} JIT'ed], {} not applicable\n",
+  text += fmt::format("  {}: Summary: {} PASSED, {} FAILED, [{}/{} JIT'ed], {} not applicable{}\n",
                       jit::kernel_suite_name(summary.suite), summary.passed,
                       summary.failed + summary.harness_failed, summary.ran,
-                      summary.rows.size() - summary.not_applicable, summary.not_applicable);
+                      summary.rows.size() - summary.not_applicable, summary.not_applicable,
+                      summary.not_finished == 0
+                          ? std::string()
+                          : fmt::format(", {} not finished", summary.not_finished));
   text += counts_text("not applicable", summary.reasons);
   if (summary.oracle_agrees + summary.oracle_undefined > 0) {
     text += fmt::format(
@@ -168,6 +178,7 @@ Json summary_json(const KernelTestReport& report, const Summary& summary) {
           {"failed", summary.failed},
           {"harness_failed", summary.harness_failed},
           {"not_applicable", summary.not_applicable},
+          {"not_finished", summary.not_finished},
           {"not_applicable_reasons", counts_json(summary.reasons)},
           {"jited", summary.ran},
           {"oracle_agrees", summary.oracle_agrees},
@@ -222,7 +233,9 @@ std::string kernel_tests_json(const KernelTestReport& report) {
 std::vector<std::string> untested_jits(const KernelTestReport& report) {
   std::vector<bool> judged(report.subjects.size(), false);
   for (const KernelTestRow& row : report.rows) {
-    if (row.outcome.verdict != Verdict::kNotApplicable) judged[row.jit] = true;
+    const Verdict verdict = row.outcome.verdict;
+    const bool nothing = verdict == Verdict::kNotApplicable || verdict == Verdict::kNotFinished;
+    if (!nothing) judged[row.jit] = true;
   }
   std::vector<std::string> names;
   for (std::size_t jit = 0; jit < judged.size(); ++jit) {

@@ -27,6 +27,7 @@ struct TestBpfArguments {
   std::string name;
   std::optional<std::uint32_t> id;
   unsigned jobs = 1;
+  double seconds = 60.0;
   bool verbose = false;
 };
 
@@ -115,6 +116,7 @@ int test_bpf(const TestBpfArguments& arguments, const Session& session) {
 
   harness::KernelTestOptions options;
   options.jobs = arguments.jobs;
+  options.seconds_per_test = arguments.seconds;
   options.wanted = [&](jit::KernelSuite of, std::uint32_t index) {
     return is_wanted(arguments, *subjects, suite, of, index);
   };
@@ -149,6 +151,11 @@ void add_test_bpf_command(CLI::App& app, Session& session) {
   command->add_option("--name", options->name, "only tests whose name holds this");
   command->add_option("--id", options->id, "only tests of this number");
   command->add_option("-j,--jobs", options->jobs, "processes at a time")->check(CLI::Range(1, 64));
+  command
+      ->add_option("--seconds-per-test", options->seconds,
+                   "a test that takes longer is not finished, which is told apart")
+      ->check(CLI::Range(1.0, 3600.0))
+      ->capture_default_str();
   command->add_flag("-v,--verbose", options->verbose, "a line for every test");
   command->callback([options, &session] {
     session.action = [options, &session] { return test_bpf(*options, session); };

@@ -136,8 +136,10 @@ function(plumb_linux_plugin)
                "${tree}/arch/${PLUMB_LINUX_DIR_${ARG_ARCH}}/net")
   plumb_linux_kernel_objects(${ARG_NAME}-kernel SOURCES ${ours} ${common}/core.c ${kernel_settings}
                              DEFINITIONS ${features})
+  # A JIT that blinds constants itself calls ours, which remembers how it ended (glue/compile.c).
+  set(jit_definitions ${features} bpf_jit_blind_constants=plumb_blind_constants)
   plumb_linux_kernel_objects(${ARG_NAME}-jit SOURCES ${shim}/jit.c ${kernel_settings}
-                             DEFINITIONS ${features})
+                             DEFINITIONS ${jit_definitions})
   plumb_linux_library_objects()
 
   set(info PLUMB_TREE_VERSION="${version}" PLUMB_TREE_ORIGIN="${ARG_ORIGIN}"
@@ -168,7 +170,7 @@ function(plumb_linux_plugin)
         list(TRANSFORM variants_${variant}_CONFIG PREPEND "CONFIG_" OUTPUT_VARIABLE config)
         list(TRANSFORM config APPEND "=1")
         plumb_linux_kernel_objects(${objects} SOURCES ${shim}/jit.c ${kernel_settings}
-                                   DEFINITIONS ${features} ${config})
+                                   DEFINITIONS ${jit_definitions} ${config})
       endif()
     endif()
     list(TRANSFORM variants_${variant}_SWITCHES PREPEND "PLUMB_SWITCH_")

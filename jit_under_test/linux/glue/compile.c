@@ -17,12 +17,28 @@
 #define blind(prog) bpf_jit_blind_constants(prog)
 #endif
 
+/* What blinding returned last, 0: nothing went wrong. A JIT that blinds itself tells nobody. */
+static long blinding_error;
+
+static struct bpf_prog* noted(struct bpf_prog* blinded) {
+  if (IS_ERR(blinded)) blinding_error = PTR_ERR(blinded);
+  return blinded;
+}
+
+#if PLUMB_TREE_JIT_BLINDS
+/* What the JIT calls in the place of bpf_jit_blind_constants() (PlumblineLinuxPlugin.cmake). */
+struct bpf_prog* plumb_blind_constants(struct bpf_prog* prog);
+struct bpf_prog* plumb_blind_constants(struct bpf_prog* prog) { return noted(blind(prog)); }
+#endif
+
+long plumb_blinding_error(void) { return blinding_error; }
+
 static int blind_constants(struct bpf_prog** func, u32 f) {
 #if !PLUMB_TREE_JIT_BLINDS
   struct bpf_prog* original = func[f];
   struct bpf_prog* blinded;
   if (!original->blinding_requested || original->blinded) return 0;
-  blinded = blind(original);
+  blinded = noted(blind(original));
   if (IS_ERR(blinded)) return -1;
   bpf_jit_prog_release_other(blinded, original);
   func[f] = blinded;
@@ -67,6 +83,7 @@ void plumb_compile_end(void) {}
 #endif
 
 int plumb_compile_begin(struct bpf_prog** func, u32 count, u32* failed) {
+  blinding_error = 0;
   for (u32 f = 0; f < count; f++) {
     if (blind_constants(func, f) == 0) continue;
     *failed = f;

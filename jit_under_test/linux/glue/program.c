@@ -100,8 +100,20 @@ static bool is_out_of_reach(const struct work* work, u32 f) {
          plumb_failure_says("out of range");
 }
 
+/* Blinding makes a program longer. Where a jump does not reach over that any more (16 bits count
+ * instructions), it ends with -ERANGE and the kernel does not run the program: jumps over some 10,000
+ * constants are refused there, too, and no fault of the JIT. */
 static int refused(struct work* work, u32 f) {
   const char* why = plumb_failure_text();
+  const long error = plumb_blinding_error();
+  if (error == -ERANGE) {
+    plumb_say(work->message, "blinded, a jump is too far for its instruction (-ERANGE)");
+    return PLUMB_NOT_APPLICABLE;
+  }
+  if (error && !*why) {
+    plumb_say(work->message, "function %u was not compiled: blinding ended with error %ld", f, error);
+    return PLUMB_REFUSED;
+  }
   if (is_out_of_reach(work, f)) {
     plumb_say(work->message, "a branch does not reach over so much code");
     return PLUMB_NOT_APPLICABLE;
