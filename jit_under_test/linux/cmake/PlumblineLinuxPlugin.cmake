@@ -55,11 +55,9 @@ endfunction()
 
 # plumb_linux_plugin(TREE dir NAME target ARCH arch [ORIGIN text] [VARIANTS all|frames|names...]):
 # the MODULE library NAME.so in ${PLUMB_PLUGIN_DIR}, and NAME:VARIANT.so for each variant of
-# shim/ARCH/variants.txt that is wanted and that the tree has; the global properties
-# PLUMB_LINUX_BUILT_NAME and PLUMB_LINUX_LACKING_NAME name those and the wanted ones that it lacks.
-# TREE is a kernel source tree,
-# complete or as plumb_linux_extract() leaves it. The targets that were added are appended to the
-# global property PLUMB_LINUX_PLUGINS.
+# shim/ARCH/variants.txt that is wanted and that the tree has; a message names those that it
+# has not. TREE is a kernel source tree, complete or as plumb_linux_extract() leaves it. The targets
+# that were added are appended to the global property PLUMB_LINUX_PLUGINS.
 #
 #   NAME-kernel    core.c and our part of the kernel, once
 #   NAME-jit-...   the JIT, once per set of CONFIG_ macros
@@ -150,7 +148,6 @@ function(plumb_linux_plugin)
                      ARENA_SIZE ${PLUMB_LINUX_ARENA_SIZE}
                      DEFINITIONS ${info} PLUMB_SWITCHES=PLUMB_SWITCH_NONE)
 
-  set(built "")
   set(lacking "")
   plumb_linux_wanted_variants(variants ${ARG_ARCH} "${ARG_VARIANTS}")
   foreach(variant IN LISTS variants)
@@ -159,7 +156,6 @@ function(plumb_linux_plugin)
       list(APPEND lacking ${variant})
       continue()
     endif()
-    list(APPEND built ${variant})
     plumb_linux_check_configuration(${ARG_NAME} ${variant} "${tree}" "${variants_${variant}_CONFIG}")
     set(objects ${ARG_NAME}-jit)
     if(variants_${variant}_CONFIG)
@@ -183,17 +179,10 @@ function(plumb_linux_plugin)
                        ARENA_SIZE ${PLUMB_LINUX_VARIANT_ARENA_SIZE}
                        DEFINITIONS ${info} PLUMB_SWITCHES=${switches})
   endforeach()
-  foreach(variant IN LISTS ARG_VARIANTS)
-    if(NOT variant MATCHES "^(all|none)$" AND NOT variant IN_LIST variants)
-      list(APPEND lacking ${variant})
-    endif()
-  endforeach()
   if(lacking)
     list(JOIN lacking ", " names)
     message(STATUS "${ARG_NAME}: the tree has no place for the variants ${names}")
   endif()
-  set_property(GLOBAL PROPERTY PLUMB_LINUX_BUILT_${ARG_NAME} "${built}")
-  set_property(GLOBAL PROPERTY PLUMB_LINUX_LACKING_${ARG_NAME} "${lacking}")
 endfunction()
 
 # plumb_linux_wanted_variants(OUT_VAR ARCH WANTED): the names in shim/ARCH/variants.txt that are
