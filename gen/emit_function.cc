@@ -138,7 +138,11 @@ void count_activation(Emitter& e) {
 // store, only a source.
 bool can_fill_by_helper(const Emitter& e) {
   const int depth = e.code.surroundings().stack_depth;
-  return depth >= 8 && depth <= kMaxHelperBytes && e.function.callbacks.empty();
+  const bool lends = std::ranges::any_of(e.function.callbacks, [&e](int callee) {
+    const auto& arguments = e.program.functions[static_cast<std::size_t>(callee)].arguments;
+    return arguments[1].kind != ArgumentKind::kScalar;
+  });
+  return depth >= 8 && depth <= kMaxHelperBytes && !lends;
 }
 
 void fill_by_helper(Emitter& e) {

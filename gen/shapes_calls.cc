@@ -106,7 +106,8 @@ CasePlan plan_callbacks(ChoiceStream& choices) {
   constexpr Mix kMix{.alu = 4, .load = 2, .store = 3, .atomic = 1, .branch = 1};
   ProgramPlan program;
   CasePlan plan = draw_blank_case(choices);
-  program.functions.push_back(draw_main(choices, kPlainMix, {.low = 0, .high = 2}));
+  const Mix& mix = choices.chance(30) ? kMix : kPlainMix;
+  program.functions.push_back(draw_main(choices, mix, {.low = 0, .high = 2}));
   if (choices.chance(35)) {
     FunctionPlan between = draw_function(choices, kPlainMix, {.low = 0, .high = 2});
     draw_arguments(choices, between, false, 25);
@@ -124,10 +125,12 @@ CasePlan plan_callbacks(ChoiceStream& choices) {
                                         : Argument{});
     const int index = static_cast<int>(program.functions.size());
     program.functions.push_back(std::move(callback));
-    FunctionPlan& caller = program.functions[choices.below(callers)];
+    // The second is sometimes called back by the first.
+    const bool nested = i > 0 && choices.chance(25);
+    FunctionPlan& caller = program.functions[nested ? callers : choices.below(callers)];
     caller.callbacks.push_back(index);
     // Room for what the callback gets a pointer to.
-    if (caller.stack_depth < 72) caller.stack_depth += 72;
+    if (buffer && caller.stack_depth < 72) caller.stack_depth += 72;
   }
   if (choices.chance(35)) {
     FunctionPlan leaf = draw_function(choices, kPlainMix, {.low = 0, .high = 2});

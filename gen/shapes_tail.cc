@@ -268,7 +268,7 @@ CasePlan plan_mixed(ChoiceStream& choices) {
 
 CasePlan plan_v4(ChoiceStream& choices) {
   CasePlan plan;
-  switch (choices.below(6)) {
+  switch (choices.below(7)) {
     case 0:
       plan = plan_alu(choices);
       break;
@@ -283,6 +283,9 @@ CasePlan plan_v4(ChoiceStream& choices) {
       break;
     case 4:
       plan = plan_subprograms(choices);
+      break;
+    case 5:
+      plan = plan_callbacks(choices);
       break;
     default:
       plan = plan_mixed(choices);
