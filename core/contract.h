@@ -104,6 +104,35 @@ struct LandingRule {
   bool operator==(const LandingRule&) const = default;
 };
 
+// The word in front of a function that indirect calls look for: the hash of the function's type
+// (kCFI, FineIBT).
+struct CfiRule {
+  Tristate hashes = Tristate::kNo;
+  int hash_below = 0;                  // four bytes, little-endian, that far below the address
+  std::uint32_t hash_of_program = 0;   // of main functions: the kernel's bpf_func_t
+  std::uint32_t hash_of_callback = 0;  // of functions that helpers call back: bpf_callback_t
+
+  bool operator==(const CfiRule&) const = default;
+};
+
+// What a hardened kernel's JIT promises of its code.
+struct CodeRule {
+  // No 32-bit constant of the program stands in the code of its instruction as it is: each is put
+  // together at run time from two that are random (bpf_jit_harden).
+  Tristate constants_blinded = Tristate::kNo;
+  // Every function signs the return address that it was called with, and authenticates it before
+  // it returns (arm64, pointer authentication).
+  Tristate return_addresses_signed = Tristate::kNo;
+  CfiRule cfi;
+
+  // Something that only the bytes of the code can show.
+  [[nodiscard]] constexpr bool wants_code() const {
+    return constants_blinded == Tristate::kYes || return_addresses_signed == Tristate::kYes ||
+           cfi.hashes == Tristate::kYes;
+  }
+  bool operator==(const CodeRule&) const = default;
+};
+
 // Where the JIT keeps BPF's registers, and what else it hands over in registers.
 struct RegisterMap {
   std::array<NativeRegister, 11> bpf{};  // of R0 ... R10

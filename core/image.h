@@ -60,6 +60,7 @@ struct Image {
   RegisterMap registers;
   FrameRule frame;
   LandingRule landing;
+  CodeRule code_rule;
   Placement placement;      // of everything that the code refers to
   Range arena;              // code, prog arrays, program objects: all that load() made
   std::uint64_t entry = 0;  // where the invocation enters the case's entry program

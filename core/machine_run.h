@@ -123,6 +123,19 @@ struct Landing {
   bool is_call = false;     // lands as a call does; on arm64 so do jumps through x16 and x17
 };
 
+// Bytes of one function, as they were when the invocation began.
+struct FunctionCode {
+  std::uint64_t begin = 0;  // the function's address, less CfiRule::hash_below
+  std::vector<std::uint8_t> bytes;
+};
+
+// A return instruction of a function that ran, in an image whose return addresses are signed.
+struct ReturnSite {
+  std::uint64_t end = 0;         // address behind it
+  std::int32_t event = -1;       // kReturn, or kExit
+  std::uint32_t activation = 0;  // that returned
+};
+
 // A call in progress, as the machine keeps it beside the stack: of a function, of a helper, of a
 // callback by a helper. The calls of a run form a tree: parent leads outwards, to the kernel's
 // call. A tail call begins no frame: its target returns where the function that it replaces would
@@ -174,6 +187,8 @@ struct MachineRun {
   std::vector<FrameRecord> frames;
   std::vector<StackAccess> accesses;
   std::vector<Landing> landings;
+  std::vector<FunctionCode> code;  // as Image::functions; empty where CodeRule wants none
+  std::vector<ReturnSite> returns;
   std::vector<ShadowFrame> shadow;  // every call of the run; [0] is the kernel's
   std::vector<MachineStep> steps;   // kFull: one per instruction
   // Stack of the entry's caller, from the entry's stack pointer upwards, the return address on x86

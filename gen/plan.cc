@@ -75,6 +75,11 @@ bool has_tail_call(const ProgramPlan& program) {
                              [](const auto& function) { return !function.tail_calls.empty(); });
 }
 
+bool has_callback(const ProgramPlan& program) {
+  return std::ranges::any_of(program.functions,
+                             [](const auto& function) { return !function.callbacks.empty(); });
+}
+
 void leave_out_subprograms(ProgramPlan& program) {
   FunctionPlan& main = program.functions[0];
   for (std::size_t i = 1; i < program.functions.size(); ++i) {
@@ -103,7 +108,10 @@ void keep_within(CasePlan& plan, std::uint64_t capabilities) {
   if (lacks(Capability::kTailCall)) leave_out_tail_calls(plan);
   for (ProgramPlan& program : plan.programs) {
     const bool may_mix = !lacks(Capability::kTailCallInSubprogram) || !has_tail_call(program);
-    if (lacks(Capability::kCallSubprograms) || !may_mix) leave_out_subprograms(program);
+    const bool may_call_back = !lacks(Capability::kCallBack) || !has_callback(program);
+    if (lacks(Capability::kCallSubprograms) || !may_mix || !may_call_back) {
+      leave_out_subprograms(program);
+    }
   }
 }
 

@@ -12,7 +12,7 @@ class AmendedImage final : public jit::LoadedImage {
       : loaded_(std::move(loaded)), image_(std::move(image)) {}
 
   [[nodiscard]] const Image& image() const override { return image_; }
-  [[nodiscard]] Result<void> unload() override { return loaded_->unload(); }
+  [[nodiscard]] Result<jit::Unloaded> unload() override { return loaded_->unload(); }
 
  private:
   std::unique_ptr<jit::LoadedImage> loaded_;
@@ -34,6 +34,7 @@ jit::LoadOutcome AmendedJit::load(const Case& value) {
   image.registers = info_.registers;
   image.frame = info_.frame;
   image.landing = info_.landing;
+  image.code_rule = info_.code_rule;
   if (amendment_.image) amendment_.image(image);
   outcome.image = std::make_unique<AmendedImage>(std::move(outcome.image), std::move(image));
   return outcome;

@@ -178,6 +178,17 @@ std::vector<DoctorField> doctor_fields(const jit::JitInfo& info) {
   add(word(
       "contract.count_in_frames", kTristates, info,
       +[](Info& i) -> Tristate& { return i.contract.count_in_frames; }));
+  add(word(
+      "contract.constants_blinded", kTristates, info,
+      +[](Info& i) -> Tristate& { return i.code_rule.constants_blinded; }));
+  if (info.arch == Arch::kArm64) {
+    add(word(
+        "contract.return_addresses_signed", kTristates, info,
+        +[](Info& i) -> Tristate& { return i.code_rule.return_addresses_signed; }));
+  }
+  add(word(
+      "contract.cfi_hashes", kTristates, info,
+      +[](Info& i) -> Tristate& { return i.code_rule.cfi.hashes; }));
   return fields;
 }
 

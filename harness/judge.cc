@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "harness/judge.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -112,6 +114,18 @@ void add_disagreement(const jit::JitInfo& jit, Alone alone, Judgement& judgement
                                         .message = judgement.opinion.text});
 }
 
+// Seen after everything else.
+void add_kept(const jit::JitInfo& jit, std::uint64_t kept, Judgement& judgement) {
+  Judgement found = failed(jit, {Verdict::kViolation, kImageFreed},
+                           fmt::format("after the image was unloaded, {} more piece{} of memory {} "
+                                       "allocated than before it was loaded",
+                                       kept, kept == 1 ? "" : "s", kept == 1 ? "is" : "are"));
+  judgement.violations.push_back(std::move(found.violations.front()));
+  if (judgement.violations.size() > 1) return;
+  judgement.verdict = found.verdict;
+  judgement.signature = std::move(found.signature);
+}
+
 // The same invariant in the same role, and where it matters at the same event.
 bool breaks(const Judgement& judgement, const Violation& violation, bool at_same_event) {
   return std::ranges::any_of(judgement.violations, [&](const Violation& other) {
@@ -206,9 +220,7 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
     keep->image = std::move(loaded.image);
   }
   doing(Activity::kUnloading);
-  if (std::optional<Judgement> death = unload(loaded.image, info)) {
-    outcome.judgement = *std::move(death);
-  }
+  unload(loaded.image, info, outcome.judgement);
   look_for_known(value, execution, jit, depth, outcome.judgement);
   doing(Activity::kIdle);
   return outcome;
@@ -328,12 +340,16 @@ bool blames_the_case(Activity activity) {
   return false;
 }
 
-std::optional<Judgement> unload(std::unique_ptr<jit::LoadedImage>& image, const jit::JitInfo& jit) {
-  if (image == nullptr) return std::nullopt;
-  const Result<void> unloaded = image->unload();
+void unload(std::unique_ptr<jit::LoadedImage>& image, const jit::JitInfo& jit,
+            Judgement& judgement) {
+  if (image == nullptr) return;
+  const Result<jit::Unloaded> unloaded = image->unload();
   image.reset();
-  if (unloaded) return std::nullopt;
-  return death_judgement(jit, Activity::kUnloading, unloaded.error().message);
+  if (!unloaded) {
+    judgement = death_judgement(jit, Activity::kUnloading, unloaded.error().message);
+  } else if (unloaded->kept > 0) {
+    add_kept(jit, unloaded->kept, judgement);
+  }
 }
 
 Judgement death_judgement(const jit::JitInfo& jit, Activity activity, std::string reason) {

@@ -26,6 +26,8 @@ namespace plumb::harness {
 inline constexpr std::string_view kJitAccepts = "jit-accepts";  // verdict kRefused
 inline constexpr std::string_view kJitSurvives = "jit-survives";
 inline constexpr std::string_view kEmulatorSurvives = "emulator-survives";
+// The JIT holds memory that it did not hold before the image was loaded. Verdict kViolation.
+inline constexpr std::string_view kImageFreed = "image-freed";
 // The interpreter of the JIT's tree and the oracle agree. Role: who stands alone (alone_name()).
 inline constexpr std::string_view kSecondOpinion = "second-opinion";
 
@@ -107,10 +109,10 @@ class Judge {
 // Was a process that died then busy with what is under test? Else the harness itself died.
 [[nodiscard]] bool blames_the_case(Activity activity);
 
-// Unloads the image of a trial, or of a load, and returns what is to be said of a JIT that died of
-// that; nothing: it did not.
-[[nodiscard]] std::optional<Judgement> unload(std::unique_ptr<jit::LoadedImage>& image,
-                                              const jit::JitInfo& jit);
+// Unloads the image of a trial, or of a load, and adds what is to be said of that: a JIT that died
+// of it is judged by that alone, one that kept memory by that as well.
+void unload(std::unique_ptr<jit::LoadedImage>& image, const jit::JitInfo& jit,
+            Judgement& judgement);
 
 // The judgement on a JIT, an emulator or an interpreter that died of the case.
 [[nodiscard]] Judgement death_judgement(const jit::JitInfo& jit, Activity activity,

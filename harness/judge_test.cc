@@ -45,6 +45,31 @@ TEST(Judge, NamesWhatTheJitSays) {
   }
 }
 
+TEST(Judge, NamesWhatAnImageKeeps) {
+  for (const StopReason stop : {StopReason::kFault, StopReason::kEmulatorFailed}) {
+    MachineRun run;
+    run.stop = stop;
+    run.activations.resize(1);
+    FakeJit jit([](const Case&) { return Status::kLoaded; });
+    jit.kept = 2;
+    const Judgement judgement =
+        judge_with(run).judge(parsed(kReturnsSeven), jit, Depth::kFast).judgement;
+    ASSERT_EQ(judgement.violations.size(), 2u) << "what was seen before comes first";
+    EXPECT_EQ(judgement.violations[0].invariant, judgement.signature.invariant);
+    EXPECT_EQ(judgement.violations[1].invariant, kImageFreed);
+  }
+  Judgement judgement;
+  judgement.verdict = Verdict::kConforms;
+  std::unique_ptr<jit::LoadedImage> image = std::make_unique<FakeImage>(nullptr, 1);
+  unload(image, FakeJit([](const Case&) { return Status::kLoaded; }).info(), judgement);
+  EXPECT_EQ(judgement.verdict, Verdict::kViolation);
+  EXPECT_EQ(judgement.signature.str(), "image-freed.fake.x86_64.-");
+  EXPECT_EQ(judgement.violations.front().message,
+            "after the image was unloaded, 1 more piece of memory is allocated than before it was "
+            "loaded");
+  EXPECT_TRUE(is_finding(judgement));
+}
+
 TEST(Judge, NamesHowTheMachineStopped) {
   const struct {
     StopReason stop;

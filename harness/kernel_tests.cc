@@ -204,9 +204,11 @@ KernelTestOutcome KernelTestRunner::run_all(const jit::KernelTest& test, Case& v
     break;
   }
   doing(Activity::kUnloading);
-  if (const std::optional<Judgement> death = unload(loaded.image, jit.info())) {
+  Judgement unloading;
+  unload(loaded.image, jit.info(), unloading);
+  if (!unloading.violations.empty()) {
     outcome.verdict = Verdict::kFailed;
-    outcome.reason = "the JIT: " + death->reason;
+    outcome.reason = "the JIT: " + unloading.violations.front().message;
   }
   doing(Activity::kIdle);
   return outcome;

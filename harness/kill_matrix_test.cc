@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "core/rng.h"
 #include "gen/generate.h"
@@ -19,6 +21,7 @@
 namespace plumb::harness {
 namespace {
 
+using namespace std::string_view_literals;
 using jit::reference::defect_table;
 using jit::reference::DefectInfo;
 using jit::reference::LayoutRow;
@@ -26,6 +29,13 @@ using jit::reference::LayoutRow;
 constexpr std::size_t kLeastDefects = 45;
 constexpr std::uint64_t kMostCases = 6000;
 constexpr std::uint64_t kCleanCases = 120;
+
+// Of hardened code no layout speaks: variants of the Linux JITs do (seeded_defects.cc).
+bool is_of_hardened_code(const invariants::InvariantInfo& info) {
+  constexpr std::array kRows{"cfi-hash-matches-kind"sv, "return-address-authenticated"sv,
+                             "constants-blinded"sv};
+  return std::ranges::find(kRows, info.name) != kRows.end();
+}
 
 TEST(KillMatrix, EveryDefectIsCaughtByAnExpectedInvariant) {
   const auto waivers = read_waivers("corpus/known");
@@ -43,7 +53,7 @@ TEST(KillMatrix, EveryDefectIsCaughtByAnExpectedInvariant) {
   }
   // Every row of the table names a finding: none of them only ever stands behind another.
   for (const auto& invariant : invariants::invariant_table()) {
-    EXPECT_TRUE(leaders.contains(std::string(invariant.name)))
+    EXPECT_NE(leaders.contains(std::string(invariant.name)), is_of_hardened_code(invariant))
         << invariant.name << " leads nowhere";
   }
   EXPECT_GE(defects.size(), kLeastDefects);
@@ -57,7 +67,7 @@ TEST(KillMatrix, EveryInvariantIsExpectedSomewhere) {
     for (const DefectInfo& defect : defect_table()) {
       expected = expected || is_expected(defect, invariant.name);
     }
-    EXPECT_TRUE(expected) << invariant.name;
+    EXPECT_NE(expected, is_of_hardened_code(invariant)) << invariant.name;
   }
 }
 

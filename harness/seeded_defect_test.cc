@@ -61,7 +61,8 @@ void replace(std::span<std::uint8_t> bytes, const std::vector<std::string>& patt
 bool apply(const Image& image, const Edit& edit) {
   const NativeFunction* function = image.find_function(0, edit.function);
   if (function == nullptr) return false;
-  const auto code = image.placement.bytes(function->address, function->size);
+  const auto below = static_cast<std::uint64_t>(image.code_rule.cfi.hash_below);
+  const auto code = image.placement.bytes(function->address - below, below + function->size);
   const auto pattern = tokens(edit.from);
   int nth = edit.nth;
   for (std::size_t i = 0; i < code.size(); ++i) {
@@ -110,7 +111,8 @@ class SeededDefects : public testing::TestWithParam<Depth> {
  protected:
   static void SetUpTestSuite() {
     for (const char* name : {kPlain, kIbt, kFineIbt, kExceptions, kArena, kArm64, kArm64Exceptions,
-                             kArm64Arena, kRiscv64, kRiscv64Arena, kPlain61}) {
+                             kArm64Arena, kRiscv64, kRiscv64Arena, kPlain61, kKcfi, kArm64Pac,
+                             kRiscv64Kcfi, kBlinding}) {
       auto opened = jit::open_jits(PLUMB_PLUGIN_DIR, name);
       ASSERT_TRUE(opened.has_value()) << opened.error().str();
       jits_[name] = std::move(opened->front());

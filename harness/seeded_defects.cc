@@ -39,6 +39,15 @@ constexpr const char* kCalls = R"(.case 1
         exit
 )";
 
+// 32-bit constants without a byte of 0 or 255, blinded to a mov and an xor each.
+constexpr const char* kConstants = R"(.case 1
+.program entry
+.function main
+        w0 = 305419896
+        w0 ^= 591751049
+        exit
+)";
+
 // A program that tail-calls itself up to the limit, with a stack and a saved register.
 constexpr const char* kChain = R"(.case 1
 .array jmp 1
@@ -219,7 +228,8 @@ const char* const kTreeCase = kTree;
 
 const std::vector<const char*>& defect_cases() {
   static const std::vector<const char*> texts{kCalls,    kChain,    kTree, kRefused,   kBare,
-                                              kCallback, kIndirect, kRoom, kCountRoom, kEmptyRoom};
+                                              kCallback, kIndirect, kRoom, kCountRoom, kEmptyRoom,
+                                              kConstants};
   return texts;
 }
 
@@ -462,6 +472,43 @@ const std::vector<Defect>& defects() {
        {{0, "48 89 e5 f3 0f 1e fa", "48 89 e5 66 0f 1f 00"}},
        "indirect-target-has-landing-pad",
        kFineIbt},
+      // ---- hashes, signed return addresses, blinding ----
+      {"the hash of callbacks in front of a program",
+       kBare,
+       {{0, "b8 fc 9d 05 83", "b8 2c a6 4c c9"}},
+       "cfi-hash-matches-kind",
+       kKcfi},
+      {"the hash of programs in front of a callback",
+       kCallback,
+       {{1, "b8 2c a6 4c c9", "b8 fc 9d 05 83"}},
+       "cfi-hash-matches-kind",
+       kKcfi},
+      {"with FineIBT, another hash",
+       kBare,
+       {{0, "41 81 ea fc 9d 05 83", "41 81 ea +1 ?? ?? ??"}},
+       "cfi-hash-matches-kind",
+       kFineIbt},
+      {"on riscv64, another hash",
+       kBare,
+       {{0, "fc 9d 05 83", "+1 ?? ?? ??"}},
+       "cfi-hash-matches-kind",
+       kRiscv64Kcfi},
+      {"a return that authenticates nothing",  // autiasp; ret: nop; ret
+       kBare,
+       {{1, "bf 23 03 d5 c0 03 5f d6", "1f 20 03 d5 c0 03 5f d6"}},
+       "return-address-authenticated",
+       kArm64Pac},
+      {"a return address that nobody signs",  // paciasp: nop
+       kBare,
+       {{0, "3f 23 03 d5", "1f 20 03 d5"}},
+       "return-address-authenticated",
+       kArm64Pac},
+      {"constants that stand in the code",  // mov r10d, constant; xor r10d, 0
+       kConstants,
+       {{0, "41 ba ?? ?? ?? ?? 41 81 f2 ?? ?? ?? ??", "41 ba 78 56 34 12 41 81 f2 00 00 00 00"},
+        {0, "41 ba ?? ?? ?? ?? 41 81 f2 ?? ?? ?? ??", "41 ba 89 67 45 23 41 81 f2 00 00 00 00", 1}},
+       "constants-blinded",
+       kBlinding},
       // ---- exception boundaries: all callee-saved registers are pushed; arenas: r12 is ----
       {"a tail call of a boundary leaves out r15",
        kChain,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -16,16 +17,19 @@ namespace plumb::harness {
 
 class FakeImage final : public jit::LoadedImage {
  public:
-  explicit FakeImage(std::function<void()> on_unload) : on_unload_(std::move(on_unload)) {}
+  FakeImage(std::function<void()> on_unload, std::uint64_t kept)
+      : on_unload_(std::move(on_unload)), kept_(kept) {}
   FakeImage(const FakeImage&) = delete;
   FakeImage& operator=(const FakeImage&) = delete;
   ~FakeImage() override {
     if (on_unload_) on_unload_();
   }
   [[nodiscard]] const Image& image() const override { return image_; }
+  [[nodiscard]] Result<jit::Unloaded> unload() override { return jit::Unloaded{.kept = kept_}; }
 
  private:
   std::function<void()> on_unload_;
+  std::uint64_t kept_;
   Image image_;
 };
 
@@ -43,11 +47,12 @@ class FakeJit final : public jit::Jit {
   [[nodiscard]] const jit::JitInfo& info() const override { return info_; }
   [[nodiscard]] jit::JitInfo& change_info() { return info_; }
   std::function<void()> on_unload{};
+  std::uint64_t kept = 0;  // by each image
   [[nodiscard]] jit::LoadOutcome load(const Case& value) override {
     jit::LoadOutcome outcome;
     outcome.status = behaviour_(value);
     if (outcome.status == Status::kLoaded) {
-      outcome.image = std::make_unique<FakeImage>(on_unload);
+      outcome.image = std::make_unique<FakeImage>(on_unload, kept);
     } else {
       outcome.reason = "as it was told";
     }

@@ -54,6 +54,12 @@ constexpr Word kWords[] = {
      }},
     {"count_in_frames", [](JitInfo& i) { i.contract.count_in_frames = Tristate::kUnknown; }},
     {"landing_pad", [](JitInfo& i) { i.landing = {.pad = LandingPad::kUnknown}; }},
+    {"code_rule",
+     [](JitInfo& i) {
+       i.code_rule = {.constants_blinded = Tristate::kUnknown,
+                      .return_addresses_signed = Tristate::kUnknown,
+                      .cfi = {.hashes = Tristate::kUnknown}};
+     }},
     {"insn_offsets", nullptr, [](NativeFunction& f) { f.insn_offsets.clear(); }},
     {"tail_call_entry", nullptr,
      [](NativeFunction& f) {
@@ -129,6 +135,9 @@ void say_anything(Rng& rng, jit::JitInfo& info) {
   info.landing.pad = any_of(
       rng, {LandingPad::kUnknown, LandingPad::kNone, LandingPad::kEndbr64, LandingPad::kBti});
   info.landing.call_preamble = any_of(rng, {0, 16});
+  info.code_rule = {.constants_blinded = tristate(),
+                    .return_addresses_signed = info.arch == Arch::kArm64 ? tristate() : Tristate::kNo,
+                    .cfi = {.hashes = tristate(), .hash_below = any_of(rng, {4, 16, 255})}};
 }
 
 void show_anything(std::uint64_t seed, Image& image) {

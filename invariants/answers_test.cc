@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/guest.h"
+#include "invariants/testing_hardening.h"
 #include "invariants/testing_run.h"
 #include "invariants/testing_text.h"
 
@@ -109,6 +110,22 @@ const std::vector<Row>& rows() {
       {"no pads", "indirect-target-has-landing-pad", Reason::kNoLandingRule, good},
       {"pads and no landing", "indirect-target-has-landing-pad", Reason::kNoLanding,
        changed([](BuiltRun& b) { b.image.landing.pad = LandingPad::kEndbr64; })},
+      {"nothing is blinded", "constants-blinded", Reason::kNotBlinded, good},
+      {"only small constants", "constants-blinded", Reason::kNoConstant, changed([](BuiltRun& b) {
+         harden(b);
+         for (Program& program : b.value.programs) {
+           for (Function& function : program.functions) function.insns[0].immediate = 1;
+         }
+       })},
+      {"nothing is signed", "return-address-authenticated", Reason::kNotSigned, good},
+      {"nothing returns", "return-address-authenticated", Reason::kNoReturn,
+       changed(
+           [](BuiltRun& b) {
+             harden(b);
+             b.run.returns.clear();
+           },
+           Arch::kArm64)},
+      {"no hashes", "cfi-hash-matches-kind", Reason::kNoHashes, good},
       {"x86-64 aligns nothing", "sp-aligned-at-access", Reason::kNoAlignmentRule, good},
       {"no entry for tail calls", "sp-balanced", Reason::kLandingUnknown,
        changed([](BuiltRun& b) { b.image.functions[0].tail_call_entry.reset(); }, Arch::kArm64)},
@@ -204,6 +221,12 @@ const std::vector<Row>& rows() {
        })},
       {"who knows about pads", "indirect-target-has-landing-pad", Reason::kLandingPadUnknown,
        changed([](BuiltRun& b) { b.image.landing.pad = LandingPad::kUnknown; })},
+      {"who knows about blinding", "constants-blinded", Reason::kBlindingUnknown,
+       changed([](BuiltRun& b) { b.image.code_rule.constants_blinded = Tristate::kUnknown; })},
+      {"who knows about signing", "return-address-authenticated", Reason::kSigningUnknown,
+       changed([](BuiltRun& b) { b.image.code_rule.return_addresses_signed = Tristate::kUnknown; })},
+      {"who knows about hashes", "cfi-hash-matches-kind", Reason::kHashesUnknown,
+       changed([](BuiltRun& b) { b.image.code_rule.cfi.hashes = Tristate::kUnknown; })},
       {"tail calls look like branches", "same-events", Reason::kTailCallsUnseen,
        changed([](BuiltRun& b) { b.run.tail_calls_seen = false; })},
       {"the caller did not go on", "r6-r9-survive-calls", Reason::kNotSettled,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "invariants/testing_damage.h"
 
+#include "invariants/testing_hardening.h"
 #include "invariants/testing_layout.h"
 
 namespace plumb::invariants {
@@ -92,6 +93,23 @@ const std::vector<Damage>& damages() {
          b.run.landings = {{.pc = b.image.entry, .word = 0, .event = -1, .is_call = true}};
        },
        {Arch::kRiscv64}},
+      {"cfi-hash-matches-kind",
+       [](BuiltRun& b) {
+         harden(b);
+         put_code(b, 0, -8, {0});
+       }},
+      {"return-address-authenticated",
+       [](BuiltRun& b) {
+         harden(b);
+         put_code(b, 2, 0, {kTestNop});
+       },
+       {Arch::kX86_64, Arch::kRiscv64}},
+      {"constants-blinded",
+       [](BuiltRun& b) {
+         harden(b);
+         load_constant(b, 0, 0);
+         load_constant(b, 1, 0);
+       }},
       {"stays-in-image", [](BuiltRun& b) { stop(b, StopReason::kFault, 0x1234); }},
       {"native-fault",
        [](BuiltRun& b) { stop(b, StopReason::kInvalidInsn, b.image.entry + 0x20); }},

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "invariants/testing_damage.h"
+#include "invariants/testing_hardening.h"
 #include "invariants/testing_text.h"
 
 namespace plumb::invariants {
@@ -67,6 +68,7 @@ void forget_offsets(BuiltRun& built) {
   for (Activation& activation : run.activations) move(activation.entered_by);
   for (ShadowFrame& frame : run.shadow) move(frame.event);
   for (Landing& landing : run.landings) move(landing.event);
+  for (ReturnSite& site : run.returns) move(site.event);
 }
 
 const std::vector<Word>& words() {
@@ -103,6 +105,11 @@ const std::vector<Word>& words() {
       {"Contract::count_in_frames",
        [](B& b) { b.image.contract.count_in_frames = Tristate::kUnknown; }},
       {"LandingRule::pad", [](B& b) { b.image.landing.pad = LandingPad::kUnknown; }},
+      {"CodeRule::constants_blinded",
+       [](B& b) { b.image.code_rule.constants_blinded = Tristate::kUnknown; }},
+      {"CodeRule::return_addresses_signed",
+       [](B& b) { b.image.code_rule.return_addresses_signed = Tristate::kUnknown; }},
+      {"CfiRule::hashes", [](B& b) { b.image.code_rule.cfi.hashes = Tristate::kUnknown; }},
       {"NativeFunction::insn_offsets", forget_offsets},
       {"NativeFunction::tail_call_entry",
        [](B& b) {
@@ -148,6 +155,7 @@ std::vector<BuiltRun> good_runs(Arch arch) {
   }
   if (arch == Arch::kX86_64) count_at_empty_slot(runs.emplace_back(good_run(arch)));
   if (arch == Arch::kRiscv64) keep_count_in_frames(runs.emplace_back(good_run(arch)));
+  harden(runs.emplace_back(good_run(arch)));
   for (BuiltRun& run : runs) run.depth = Depth::kFull;
   return runs;
 }

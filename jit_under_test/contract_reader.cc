@@ -98,6 +98,10 @@ constexpr std::array kFields{
     PLUMB_FIELD(call_preamble, kAny, kByte),
     PLUMB_FIELD(verifier_rules, kAny, kByte),
     PLUMB_FIELD(count_in_frames, kValue, PLUMB_YES),
+    PLUMB_FIELD(constants_blinded, kValue, PLUMB_YES),
+    PLUMB_FIELD(return_addresses_signed, kValue, PLUMB_YES),
+    PLUMB_FIELD(cfi_hashes, kValue, PLUMB_YES),
+    PLUMB_FIELD(cfi_hash_below, kAny, kByte),
 };
 #undef PLUMB_FIELD
 
@@ -151,6 +155,15 @@ Result<void> check_contract(const plumb_contract& contract, Arch arch) {
     return out_of_range("contract.r10_bias", contract.r10_bias,
                         fmt::format("from {} to {}", -kMostBias, kMostBias));
   }
+  if (contract.return_addresses_signed == PLUMB_YES && arch != Arch::kArm64) {
+    return out_of_range("contract.return_addresses_signed", PLUMB_YES,
+                        fmt::format("0 or PLUMB_NO on {}", platform_of(arch).name));
+  }
+  constexpr unsigned kHashSize = 4;
+  if (contract.cfi_hashes == PLUMB_YES && contract.cfi_hash_below < kHashSize) {
+    return out_of_range("contract.cfi_hash_below", contract.cfi_hash_below,
+                        fmt::format("{} or more where there are hashes", kHashSize));
+  }
   return {};
 }
 
@@ -198,6 +211,18 @@ Contract contract_of(const plumb_contract& c) {
   return out;
 }
 
+CodeRule code_rule_of(const plumb_contract& c) {
+  CodeRule out;
+  out.constants_blinded = static_cast<Tristate>(c.constants_blinded);
+  out.return_addresses_signed = static_cast<Tristate>(c.return_addresses_signed);
+  out.cfi.hashes = static_cast<Tristate>(c.cfi_hashes);
+  if (out.cfi.hashes != Tristate::kYes) return out;
+  out.cfi.hash_below = c.cfi_hash_below;
+  out.cfi.hash_of_program = c.cfi_hash_of_program;
+  out.cfi.hash_of_callback = c.cfi_hash_of_callback;
+  return out;
+}
+
 // Names of JITs and families become names of files.
 Result<void> check_name(const char* text, std::string_view field) {
   constexpr std::size_t kLongest = 64;
@@ -226,6 +251,7 @@ Result<void> read_contract(const plumb_contract* from, JitInfo& info) {
   info.registers = registers_of(contract);
   info.landing = {.pad = static_cast<LandingPad>(contract.landing_pad),
                   .call_preamble = contract.call_preamble};
+  info.code_rule = code_rule_of(contract);
   return {};
 }
 

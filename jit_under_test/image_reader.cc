@@ -300,6 +300,7 @@ Result<Image> ImageReader::read() {
   out_.registers = info_.registers;
   out_.frame = info_.frame;
   out_.landing = info_.landing;
+  out_.code_rule = info_.code_rule;
   out_.arena = arena_;
   out_.placement = guest::placement(value_, arena_);
   for (const Step step :

@@ -23,9 +23,17 @@ struct JitInfo {
   RegisterMap registers;
   FrameRule frame;
   LandingRule landing;
+  CodeRule code_rule;
+  bool counts_memory = false;  // unload() says what is kept
   std::string notice;  // one line for people who list JITs, or empty: built for an older ABI
 
   bool operator==(const JitInfo&) const = default;
+};
+
+struct Unloaded {
+  // Pieces of memory that were not there before the image was loaded; 0 also where the JIT does not
+  // say.
+  std::uint64_t kept = 0;
 };
 
 // An image that stays loaded as long as this object lives. One per Jit at a time.
@@ -35,7 +43,7 @@ class LoadedImage {
   [[nodiscard]] virtual const Image& image() const = 0;
   // Unloads it now instead of at the end of its life; image() is of no use any more. An error: the
   // JIT died of that, in a process of its own.
-  [[nodiscard]] virtual Result<void> unload() { return {}; }
+  [[nodiscard]] virtual Result<Unloaded> unload() { return Unloaded{}; }
 };
 
 struct LoadOutcome {

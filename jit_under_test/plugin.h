@@ -228,6 +228,21 @@ struct plumb_contract {
    * Its prologue stores what it was handed, a tail call one less, and the code of a bpf-to-bpf
    * call, when the callee is back, what that hands back (Linux on riscv64 since 7.3). */
   uint8_t count_in_frames;
+
+  /* ---- what a hardened kernel asks of code ---- */
+  /* enum plumb_answer: no 32-bit constant of the program (operands of arithmetic, of jumps and of
+   * stores; either half of an lddw of a number) stands in the code of its instruction as it is, but
+   * is put together at run time from two that are random (Linux: bpf_jit_harden). */
+  uint8_t constants_blinded;
+  /* enum plumb_answer, arm64: every function signs the return address that it was called with
+   * (PACIASP, PACIBSP), and authenticates it before it returns (AUTIASP, AUTIBSP, RETAA, RETAB). */
+  uint8_t return_addresses_signed;
+  /* enum plumb_answer: in front of every function that is called indirectly stands a hash of its
+   * type, four bytes, little-endian, cfi_hash_below bytes below its address (kCFI, FineIBT). */
+  uint8_t cfi_hashes;
+  uint8_t cfi_hash_below;
+  uint32_t cfi_hash_of_program;  /* of main functions */
+  uint32_t cfi_hash_of_callback; /* of functions that helpers call back */
 };
 
 /* ---- What the plugin says about itself ---- */
@@ -597,6 +612,11 @@ struct plumb_plugin {
   void (*detach)(struct plumb_image* image, struct plumb_attachment* attachment);
   int (*throw_info)(struct plumb_image* image, uint32_t program, struct plumb_throw_info* info,
                     char* error, size_t error_size);
+
+  /* How many pieces of memory are allocated for images right now, of the heap and of the arena, but
+   * for caches that last: the host asks before load() and behind unload(). More behind it than
+   * before is a finding (image-freed). */
+  uint64_t (*pieces_held)(void);
 };
 
 /* host_abi: the newest ABI that the host speaks. host_size: sizeof(struct plumb_plugin) as the host

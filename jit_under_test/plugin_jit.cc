@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstring>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -69,19 +70,29 @@ Result<Arena> map_arena(Range wanted, const ArenaPlace& place) {
 
 class PluginImage final : public LoadedImage {
  public:
-  PluginImage(PluginTable& plugin, plumb_image raw) : plugin_(plugin), raw_(raw) {}
+  // held: pieces of memory before it was loaded.
+  PluginImage(PluginTable& plugin, plumb_image raw, std::optional<std::uint64_t> held)
+      : plugin_(plugin), raw_(raw), held_(held) {}
   PluginImage(const PluginImage&) = delete;
   PluginImage& operator=(const PluginImage&) = delete;
-  ~PluginImage() override { plugin_.unload(raw_); }
+  ~PluginImage() override { std::ignore = unload(); }
 
   [[nodiscard]] const Image& image() const override { return image_; }
+  [[nodiscard]] Result<Unloaded> unload() override {
+    if (std::exchange(unloaded_, true)) return Unloaded{};
+    plugin_.unload(raw_);
+    const std::optional<std::uint64_t> now = plugin_.pieces_held();
+    return Unloaded{.kept = held_ && now && *now > *held_ ? *now - *held_ : 0};
+  }
   void set(Image image) { image_ = std::move(image); }
   [[nodiscard]] const plumb_image& raw() const { return raw_; }
 
  private:
   PluginTable& plugin_;
   plumb_image raw_;
+  std::optional<std::uint64_t> held_;
   Image image_;
+  bool unloaded_ = false;
 };
 
 class PluginJit final : public Jit {
@@ -140,6 +151,7 @@ LoadOutcome PluginJit::load(const Case& value) {
   plumb_image& raw = room.image;
   raw.struct_size = sizeof(raw);
   const plumb_load_request& request = request_.build(value, arena_.range().address);
+  const std::optional<std::uint64_t> held = plugin_->pieces_held();
   const int status = plugin_->load(request, raw, error);
   LoadOutcome outcome{
       .status = outcome_status(status), .reason = plugin_text(error), .image = nullptr};
@@ -152,7 +164,7 @@ LoadOutcome PluginJit::load(const Case& value) {
             .reason = "it wrote more of the image than its struct_size gave it room for",
             .image = nullptr};
   }
-  auto loaded = std::make_unique<PluginImage>(*plugin_, raw);
+  auto loaded = std::make_unique<PluginImage>(*plugin_, raw, held);
   Result<Image> image = read_image(loaded->raw(), value, info_, arena_.range());
   if (!image) {
     return {.status = LoadOutcome::Status::kBroken,

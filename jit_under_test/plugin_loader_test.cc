@@ -82,6 +82,9 @@ TEST(PluginLoader, WhatAPluginDoesNotSayIsUnknown) {
                          .tail_call_in_callback = false};
   EXPECT_EQ(info.contract, nothing);
   EXPECT_EQ(info.registers, RegisterMap{.r10_bias = std::nullopt});
+  EXPECT_EQ(info.code_rule, (CodeRule{.constants_blinded = Tristate::kUnknown,
+                                      .return_addresses_signed = Tristate::kUnknown,
+                                      .cfi = {.hashes = Tristate::kUnknown}}));
   const LoadOutcome outcome = (*jit)->load(two_functions());
   ASSERT_EQ(outcome.status, LoadOutcome::Status::kLoaded) << outcome.reason;
   for (const NativeFunction& function : outcome.image->image().functions) {
@@ -89,6 +92,42 @@ TEST(PluginLoader, WhatAPluginDoesNotSayIsUnknown) {
     EXPECT_EQ(function.stack_size, std::nullopt);
     EXPECT_EQ(function.tail_call_entry, std::nullopt);
     EXPECT_TRUE(function.tail_call_entry_unknown);
+  }
+}
+
+TEST(PluginLoader, ReadsWhatHardensCode) {
+  const auto says = open_plugin(testing_plugin("LIE_NONE"));
+  ASSERT_TRUE(says.has_value()) << says.error().str();
+  const CodeRule rule{.constants_blinded = Tristate::kYes,
+                      .return_addresses_signed = Tristate::kNo,
+                      .cfi = {.hashes = Tristate::kYes,
+                              .hash_below = 9,
+                              .hash_of_program = 0x11223344,
+                              .hash_of_callback = 0x55667788}};
+  EXPECT_EQ((*says)->info().code_rule, rule);
+  const LoadOutcome outcome = (*says)->load(two_functions());
+  ASSERT_NE(outcome.image, nullptr) << outcome.reason;
+  EXPECT_EQ(outcome.image->image().code_rule, rule);
+}
+
+TEST(PluginLoader, CountsWhatIsKeptOfAnImage) {
+  const struct {
+    const char* plugin;
+    bool counts;
+    std::uint64_t kept;
+  } rows[] = {{"LEAKS", true, 2}, {"LIE_NONE", true, 0}, {"NOTHING_KNOWN", false, 0}};
+  for (const auto& row : rows) {
+    const auto jit = open_plugin(testing_plugin(row.plugin));
+    ASSERT_TRUE(jit.has_value()) << jit.error().str();
+    EXPECT_EQ((*jit)->info().counts_memory, row.counts) << row.plugin;
+    for (int i = 0; i < 2; ++i) {
+      const LoadOutcome outcome = (*jit)->load(two_functions());
+      ASSERT_NE(outcome.image, nullptr) << outcome.reason;
+      const Result<Unloaded> unloaded = outcome.image->unload();
+      ASSERT_TRUE(unloaded.has_value());
+      EXPECT_EQ(unloaded->kept, row.kept) << row.plugin;
+      EXPECT_EQ(outcome.image->unload()->kept, 0u) << "once is enough";
+    }
   }
 }
 
@@ -127,6 +166,9 @@ INSTANTIATE_TEST_SUITE_P(Lies, RefusedPlugin,
                                          Refusal{"LIE_SERVES_OTHERS", "host of plugin ABI 2"},
                                          Refusal{"LIE_SHORT_TABLE", "plugin.struct_size is 8: "},
                                          Refusal{"LIE_NO_NAME", "info.name is null"},
+                                         Refusal{"LIE_HASH", "contract.cfi_hash_below is 3: "},
+                                         Refusal{"LIE_SIGNED",
+                                                 "contract.return_addresses_signed is 2: "},
                                          Refusal{"LIE_FAMILY", "info.family is '../testing': "},
                                          Refusal{"LIE_ARCH", "info.arch is 9: from 1 to 3"},
                                          Refusal{"LIE_ARENA_HIGH", "below 2 GiB"},

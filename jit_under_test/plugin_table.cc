@@ -15,7 +15,11 @@ class Abi2Table final : public PluginTable {
  public:
   explicit Abi2Table(const plumb_plugin& table) : table_(table) {}
 
-  [[nodiscard]] Result<JitInfo> info() const override { return read_info(table_.info); }
+  [[nodiscard]] Result<JitInfo> info() const override {
+    Result<JitInfo> info = read_info(table_.info);
+    if (info) info->counts_memory = table_.pieces_held != nullptr;
+    return info;
+  }
   [[nodiscard]] Range wanted_arena() const override {
     return {table_.info->arena_base, table_.info->arena_size};
   }
@@ -29,6 +33,10 @@ class Abi2Table final : public PluginTable {
   void unload(plumb_image& image) override { table_.unload(&image); }
   void close() override {
     if (table_.close != nullptr) table_.close();
+  }
+  [[nodiscard]] std::optional<std::uint64_t> pieces_held() override {
+    if (table_.pieces_held == nullptr) return std::nullopt;
+    return table_.pieces_held();
   }
 
  private:

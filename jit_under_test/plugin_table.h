@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "core/guest.h"
@@ -25,6 +27,8 @@ class PluginTable {
                                  std::span<char> error) = 0;
   virtual void unload(plumb_image& image) = 0;
   virtual void close() = 0;
+  // Nothing: it cannot say.
+  [[nodiscard]] virtual std::optional<std::uint64_t> pieces_held() { return std::nullopt; }
 };
 
 // What plumb_plugin_entry() returned. Fails when it speaks an ABI that this build does not speak,

@@ -72,7 +72,7 @@ plumb_contract translated(const plumb_v1_contract& from) {
   if (from.struct_size >= PLUMB_UP_TO(plumb_v1_contract, landing_pad)) {
     to.landing_pad = landing_pad_code(from.landing_pad);
   }
-  to.call_preamble = from.call_preamble;
+  to.call_preamble = from.call_preamble;  // what hardens code: unknown
   to.verifier_rules = from.verifier_rules;
   return to;
 }

@@ -33,6 +33,9 @@ enum {
   LIE_FAMILY,        /* a name that leads out of a directory */
   LIE_SERVES_OTHERS, /* no table for this host */
   LIE_TOO_MUCH,      /* writes more of the image than there is room for */
+  LIE_HASH,          /* a hash that reaches into the function */
+  LIE_SIGNED,        /* what only arm64 has */
+  LEAKS,             /* no lie: says that each load leaves two pieces of memory behind */
   NOTHING_KNOWN      /* no lie: short structs, no contract, no instruction offsets */
 };
 
@@ -46,6 +49,7 @@ static uint64_t arena;
 static uint32_t offsets[kMaxFunctions][kMaxInsns + 1];
 static struct plumb_native_function functions[kMaxFunctions];
 static struct plumb_range code;
+static uint64_t loads;
 
 static int open_arena(uint64_t base, uint64_t size, char* error, size_t error_size) {
   (void)size;
@@ -115,6 +119,7 @@ static int load(const struct plumb_load_request* request, struct plumb_image* im
     return PLUMB_REFUSED;
   }
   if (PLUMB_TESTING_LIE == LIE_STATUS) return 77;
+  loads++;
   for (p = 0; p < request->program_count; p++) {
     const struct plumb_program* program =
         PLUMB_AT(struct plumb_program, request->programs, request->program_stride, p);
@@ -138,6 +143,8 @@ static int load(const struct plumb_load_request* request, struct plumb_image* im
 
 static void unload(struct plumb_image* image) { (void)image; }
 
+static uint64_t pieces_held(void) { return PLUMB_TESTING_LIE == LEAKS ? 2 * loads : 5; }
+
 static const struct plumb_contract contract = {
     .struct_size = sizeof(struct plumb_contract),
     .bpf_register = {PLUMB_REGISTER(0), PLUMB_REGISTER(7), PLUMB_REGISTER(6), PLUMB_REGISTER(2),
@@ -160,6 +167,12 @@ static const struct plumb_contract contract = {
     .call_preamble = 16,
     .verifier_rules = PLUMB_VERIFIER_ROUNDS_TO_16 | PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK,
     .count_in_frames = PLUMB_NO,
+    .constants_blinded = PLUMB_YES,
+    .return_addresses_signed = PLUMB_TESTING_LIE == LIE_SIGNED ? PLUMB_YES : PLUMB_NO,
+    .cfi_hashes = PLUMB_YES,
+    .cfi_hash_below = PLUMB_TESTING_LIE == LIE_HASH ? 3 : 9,
+    .cfi_hash_of_program = 0x11223344,
+    .cfi_hash_of_callback = 0x55667788,
 };
 
 static const struct plumb_plugin_info info = {
@@ -184,6 +197,7 @@ static const struct plumb_plugin plugin = {
     .open = open_arena,
     .load = PLUMB_TESTING_LIE == LIE_NO_LOAD ? NULL : load,
     .unload = unload,
+    .pieces_held = pieces_held,
 };
 
 const struct plumb_plugin* plumb_plugin_entry(uint32_t host_abi, uint32_t host_size) {

@@ -47,6 +47,8 @@ void reset(MachineRun& run) {
   run.frames.clear();
   run.accesses.clear();
   run.landings.clear();
+  run.code.clear();
+  run.returns.clear();
   run.shadow.clear();
   run.steps.clear();
   run.caller_stack_changed = 0;

@@ -51,6 +51,27 @@ void Observer::begin(const Subject& subject, std::size_t entry) {
   sources_.push_back(0);
   // The kernel calls programs through pointers.
   if (image_->landing.wants_pad()) add_landing(true, image_->entry, -1);
+  if (image_->code_rule.wants_code()) copy_code();
+}
+
+void Observer::copy_code() {
+  const auto below = static_cast<std::uint64_t>(image_->code_rule.cfi.hash_below);
+  for (const NativeFunction& function : image_->functions) {
+    FunctionCode code{.begin = function.address - below, .bytes = {}};
+    // The arena is one piece of memory.
+    const std::uint8_t* const bytes = map_->bytes(code.begin);
+    if (bytes != nullptr && image_->arena.contains(code.begin, below + function.size)) {
+      code.bytes.assign(bytes, bytes + below + function.size);
+    }
+    run_->code.push_back(std::move(code));
+  }
+}
+
+// Of the function that has just returned, and the event that says so is there.
+void Observer::note_return(const Block& from, std::uint32_t activation) {
+  if (image_->code_rule.return_addresses_signed != Tristate::kYes) return;
+  if (!map_->role(from.end - 1).in_function()) return;
+  run_->returns.push_back({.end = from.end, .event = last_event(), .activation = activation});
 }
 
 void Observer::on_block(std::uint64_t address, std::uint32_t size) {
@@ -94,7 +115,9 @@ bool Observer::arrive_by_return(const Block& from, std::uint64_t address) {
   do {
     const ShadowFrame& frame = innermost();
     if (innermost_ > 0 && frame.return_address == address) {
+      const std::uint32_t returns = current_;
       end_call(frame);
+      if (current_ != returns) note_return(from, returns);
       return true;
     }
   } while (drop_dead_thunk_call(from));
@@ -367,6 +390,7 @@ void Observer::finish_at_end() {
   if (!returned) return wild("without a return, control arrived at", pc);
   if (innermost_ != 0) return wild("from inside a call, a return landed at", pc);
   record(EventKind::kExit, source_place(), 0, pc);
+  note_return(previous_, current_);
   if (!stopped_) run_->stop = StopReason::kReturned;
 }
 

@@ -84,6 +84,8 @@ class Observer final : public EngineClient {
   [[nodiscard]] std::uint64_t caller_stack_changed() const;
 
   void note_landing(const Block& from, std::uint64_t address, std::int32_t event);
+  void copy_code();
+  void note_return(const Block& from, std::uint32_t activation);
   void add_landing(bool is_call, std::uint64_t address, std::int32_t event);
 
   [[nodiscard]] bool is_tail_call_landing(Role role, Role source, std::uint64_t address) const;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,16 +41,17 @@ std::string bpf_text(const Explained& explained, const Program& program, const F
 }
 
 // Of a row that is repeated the first passes are shown, and the last one: when the slot lies
-// between them, the last slot that does; else -1.
-int last_like_those_before(const std::vector<Repetition>& rows, int slot) {
+// between them, the last slot that does.
+std::optional<int> last_like_those_before(const std::vector<Repetition>& rows, int slot) {
   constexpr std::size_t kShownPasses = 3;
   const auto after = std::ranges::upper_bound(
       rows, slot, {}, [](const Repetition& row) { return static_cast<int>(row.begin); });
-  if (after == rows.begin()) return -1;
+  if (after == rows.begin()) return std::nullopt;
   const Repetition& row = *std::prev(after);
   const auto first = static_cast<int>(row.begin + kShownPasses * row.slots);
   const auto end = static_cast<int>(row.end() - row.slots);
-  return slot >= first && slot < end ? end - 1 : -1;
+  if (slot < first || slot >= end) return std::nullopt;
+  return end - 1;
 }
 
 std::string function_text(const Explained& explained, const Program& program,
@@ -65,10 +67,10 @@ std::string function_text(const Explained& explained, const Program& program,
   for (std::size_t i = 0; i < insns.size(); ++i) {
     const auto offset = static_cast<std::uint32_t>(insns[i].address - native.address);
     const int slot = slot_at(native, offset);
-    if (const int last = last_like_those_before(rows, slot); last >= slot) {
+    if (const std::optional<int> last = last_like_those_before(rows, slot)) {
       if (shown < slot) {
-        text += fmt::format("  ...    as often as {} slots take\n", last + 1 - slot);
-        shown = last;
+        text += fmt::format("  ...    as often as {} slots take\n", *last + 1 - slot);
+        shown = *last;
       }
       continue;
     }

@@ -72,9 +72,15 @@ Explanation explained(const Case& value, jit::Jit& jit, harness::InterpreterList
                                     .run = &trial.run,
                                     .judgement = &trial.judgement});
   activity = harness::Activity::kUnloading;
-  if (const auto death = harness::unload(trial.image, jit.info())) {
+  const std::size_t seen = trial.judgement.violations.size();
+  harness::unload(trial.image, jit.info(), trial.judgement);
+  if (trial.judgement.verdict == Verdict::kCrash) {
     out.finding = true;
-    out.text = death_text(*death);
+    out.text = death_text(trial.judgement);
+  } else if (trial.judgement.violations.size() > seen) {
+    const Violation& kept = trial.judgement.violations.back();
+    out.finding = true;
+    out.text += fmt::format("\n{}: {}\n", kept.invariant, kept.message);
   }
   activity = harness::Activity::kIdle;
   return out;

@@ -141,6 +141,19 @@ constexpr std::array kColumns{
            [](Info info) { return word_of(info.landing.pad); }},
     Column{"call_preamble", "preamble", "bytes in front of a function where indirect calls arrive",
            [](Info info) { return Json(info.landing.call_preamble); }},
+    Column{"constants_blinded", "blinded", "no constant of the program stands in the code",
+           [](Info info) { return word_of(info.code_rule.constants_blinded); }},
+    Column{"return_addresses_signed", "signed", "functions sign their return addresses",
+           [](Info info) { return word_of(info.code_rule.return_addresses_signed); }},
+    Column{"cfi_hash_below", "hash",
+           "bytes in front of a function where the hash of its type stands; none: there is none",
+           [](Info info) {
+             const CfiRule& cfi = info.code_rule.cfi;
+             if (cfi.hashes == Tristate::kUnknown) return kUnknown;
+             return cfi.hashes == Tristate::kYes ? Json(cfi.hash_below) : Json("none");
+           }},
+    Column{"counts_memory", "memory", "the plugin counts what it holds, so that leaks are seen",
+           [](Info info) { return Json(info.counts_memory); }},
     Column{"frame_pointer", "chain", "register that heads the chain of frame records",
            [](Info info) { return word_of(info.arch, info.registers.frame_pointer); }},
     Column{"r6_r9_saved_by", "R6 - R9", "who saves R6 to R9 at a call of a BPF function",

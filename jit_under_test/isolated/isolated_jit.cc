@@ -69,7 +69,7 @@ class IsolatedJit final : public Jit {
   [[nodiscard]] const JitInfo& info() const override { return info_; }
   [[nodiscard]] LoadOutcome load(const Case& value) override;
   // Loads once more where the process died of SIGKILL.
-  [[nodiscard]] OrDeath<std::string> unload(const std::string& request);
+  [[nodiscard]] OrDeath<UnloadAnswer> unload(const std::string& request);
 
  private:
   [[nodiscard]] OrDeath<std::string> start();
@@ -93,11 +93,12 @@ class IsolatedImage final : public LoadedImage {
   ~IsolatedImage() override { std::ignore = unload(); }
 
   [[nodiscard]] const Image& image() const override { return image_; }
-  [[nodiscard]] Result<void> unload() override {
-    if (std::exchange(unloaded_, true)) return {};
-    const OrDeath<std::string> answer = jit_.unload(request_);
+  [[nodiscard]] Result<Unloaded> unload() override {
+    if (std::exchange(unloaded_, true)) return Unloaded{};
+    const OrDeath<UnloadAnswer> answer = jit_.unload(request_);
+    if (answer) return Unloaded{.kept = answer->kept};
     // From outside: whoever it was, the JIT did what it was asked.
-    if (answer || answer.error().kind == Death::Kind::kKilledFromOutside) return {};
+    if (answer.error().kind == Death::Kind::kKilledFromOutside) return Unloaded{};
     return fail(answer.error().str());
   }
 
@@ -196,16 +197,21 @@ LoadOutcome IsolatedJit::outcome_of(LoadAnswer answer, const Case& value, std::s
   return outcome;
 }
 
-OrDeath<std::string> IsolatedJit::unload(const std::string& request) {
-  return again_if_killed([&]() -> OrDeath<std::string> {
+OrDeath<UnloadAnswer> IsolatedJit::unload(const std::string& request) {
+  const OrDeath<std::string> bytes = again_if_killed([&]() -> OrDeath<std::string> {
     if (host_ == nullptr || !host_->can_be_asked()) {
-      OrDeath<std::string> started = start();
-      if (!started || !started->empty()) return started;
+      const OrDeath<std::string> started = start();
+      if (!started) return started;
+      if (!started->empty()) return encode(UnloadAnswer{});  // then it keeps nothing
       OrDeath<std::string> loaded = ask(HostRequest::kLoad, request);
       if (!loaded) return loaded;
     }
     return ask(HostRequest::kUnload, {});
   });
+  if (!bytes) return std::unexpected(bytes.error());
+  if (const auto answer = decode<UnloadAnswer>(*bytes)) return *answer;
+  host_.reset();
+  return std::unexpected(kDamaged);
 }
 
 }  // namespace

@@ -81,13 +81,20 @@ class PluginHost {
       case HostRequest::kLoad:
         return encode(load(payload));
       case HostRequest::kUnload:
-        image_.reset();
-        return {};
+        return encode(unload());
     }
     return {};
   }
 
  private:
+  UnloadAnswer unload() {
+    UnloadAnswer answer;
+    if (image_ == nullptr) return answer;
+    if (const Result<Unloaded> unloaded = image_->unload()) answer.kept = unloaded->kept;
+    image_.reset();
+    return answer;
+  }
+
   OpenAnswer open() {
     OpenAnswer answer;
     Result<OpenedPlugin> opened = open_plugin_at(task_.path, task_.arena);

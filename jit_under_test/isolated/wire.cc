@@ -102,7 +102,8 @@ bool are_sound_entries(const Image& image, const Case& value, Range arena) {
 bool says_the_same(const Image& image, const JitInfo& info) {
   return image.arch == info.arch && image.jit == info.name && image.family == info.family &&
          image.contract == info.contract && image.registers == info.registers &&
-         image.frame == info.frame && image.landing == info.landing;
+         image.frame == info.frame && image.landing == info.landing &&
+         image.code_rule == info.code_rule;
 }
 
 }  // namespace

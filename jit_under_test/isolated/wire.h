@@ -32,6 +32,10 @@ struct LoadAnswer {
   std::optional<Image> image;  // kLoaded; without its placement
 };
 
+struct UnloadAnswer {
+  std::uint64_t kept = 0;  // struct Unloaded
+};
+
 // The part of a case that a plugin gets to see.
 [[nodiscard]] std::string encode_request(const Case& value);
 [[nodiscard]] std::optional<Case> decode_request(std::string_view bytes);
@@ -114,6 +118,16 @@ struct Members<LandingRule> {
   static constexpr std::tuple value{&LandingRule::pad, &LandingRule::call_preamble};
 };
 template <>
+struct Members<CfiRule> {
+  static constexpr std::tuple value{&CfiRule::hashes, &CfiRule::hash_below,
+                                    &CfiRule::hash_of_program, &CfiRule::hash_of_callback};
+};
+template <>
+struct Members<CodeRule> {
+  static constexpr std::tuple value{&CodeRule::constants_blinded,
+                                    &CodeRule::return_addresses_signed, &CodeRule::cfi};
+};
+template <>
 struct Members<RegisterMap> {
   static constexpr std::tuple value{&RegisterMap::bpf,
                                     &RegisterMap::frame_pointer,
@@ -152,7 +166,7 @@ template <>
 struct Members<Image> {
   static constexpr std::tuple value{&Image::arch,     &Image::jit,       &Image::family,
                                     &Image::contract, &Image::registers, &Image::frame,
-                                    &Image::landing,  &Image::placement, &Image::arena,
+                                    &Image::landing,  &Image::code_rule, &Image::placement, &Image::arena,
                                     &Image::entry,    &Image::functions, &Image::program_entries,
                                     &Image::code,     &Image::arrays,    &Image::symbols};
 };
@@ -162,7 +176,11 @@ struct Members<jit::JitInfo> {
       &jit::JitInfo::name,     &jit::JitInfo::family,    &jit::JitInfo::version,
       &jit::JitInfo::origin,   &jit::JitInfo::arch,      &jit::JitInfo::capabilities,
       &jit::JitInfo::contract, &jit::JitInfo::registers, &jit::JitInfo::frame,
-      &jit::JitInfo::landing,  &jit::JitInfo::notice};
+      &jit::JitInfo::landing,  &jit::JitInfo::code_rule, &jit::JitInfo::counts_memory, &jit::JitInfo::notice};
+};
+template <>
+struct Members<jit::UnloadAnswer> {
+  static constexpr std::tuple value{&jit::UnloadAnswer::kept};
 };
 template <>
 struct Members<jit::OpenAnswer> {

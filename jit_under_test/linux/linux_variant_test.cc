@@ -13,6 +13,7 @@ struct Known {
   uint8_t landing_pad;
   uint8_t call_preamble;
   bool has_thunks;
+  uint8_t hash_below = 0;
 };
 constexpr Known kVariants[] = {
     {"linux-6.12-x86_64:ibt", PLUMB_LANDING_PAD_ENDBR64, 0, false},
@@ -21,9 +22,9 @@ constexpr Known kVariants[] = {
     {"linux-6.12-x86_64:rethunk", PLUMB_LANDING_PAD_NONE, 0, true},
     {"linux-6.12-x86_64:call-depth", PLUMB_LANDING_PAD_NONE, 0, true},
     {"linux-6.12-x86_64:its", PLUMB_LANDING_PAD_NONE, 0, true},
-    {"linux-6.12-x86_64:kcfi", PLUMB_LANDING_PAD_NONE, 0, false},
-    {"linux-6.12-x86_64:call-padding", PLUMB_LANDING_PAD_NONE, 0, false},
-    {"linux-6.12-x86_64:fineibt", PLUMB_LANDING_PAD_ENDBR64, 16, false},
+    {"linux-6.12-x86_64:kcfi", PLUMB_LANDING_PAD_NONE, 0, false, 4},
+    {"linux-6.12-x86_64:call-padding", PLUMB_LANDING_PAD_NONE, 0, false, 15},
+    {"linux-6.12-x86_64:fineibt", PLUMB_LANDING_PAD_ENDBR64, 16, false, 9},
     {"linux-6.12-x86_64:bmi2", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.12-x86_64:blinding", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.12-x86_64:exceptions", PLUMB_LANDING_PAD_NONE, 0, false},
@@ -48,13 +49,15 @@ constexpr Known kVariants[] = {
     {"linux-6.1-arm64:blinding", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.12-riscv64:rvc", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.12-riscv64:far-helpers", PLUMB_LANDING_PAD_NONE, 0, false},
-    {"linux-6.12-riscv64:kcfi", PLUMB_LANDING_PAD_NONE, 0, false},
+    {"linux-6.12-riscv64:kcfi", PLUMB_LANDING_PAD_NONE, 0, false, 4},
     {"linux-6.12-riscv64:arena", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.12-riscv64:blinding", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.1-riscv64:rvc", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.1-riscv64:far-helpers", PLUMB_LANDING_PAD_NONE, 0, false},
     {"linux-6.1-riscv64:blinding", PLUMB_LANDING_PAD_NONE, 0, false},
 };
+
+uint8_t yes_if(bool yes) { return yes ? PLUMB_YES : PLUMB_NO; }
 
 // A variant is its plain JIT in everything that cases and the oracle see.
 TEST(LinuxVariants, SayWhatTheyAre) {
@@ -73,6 +76,15 @@ TEST(LinuxVariants, SayWhatTheyAre) {
     plumb_contract contract = *info.contract;
     contract.landing_pad = plain.contract->landing_pad;
     contract.call_preamble = plain.contract->call_preamble;
+    EXPECT_EQ(contract.constants_blinded, yes_if(name.ends_with(":blinding")));
+    EXPECT_EQ(contract.return_addresses_signed, yes_if(name.ends_with("pac")));
+    EXPECT_EQ(contract.cfi_hashes, yes_if(known.hash_below != 0));
+    EXPECT_EQ(contract.cfi_hash_below, known.hash_below);
+    EXPECT_EQ(contract.cfi_hash_of_program, known.hash_below != 0 ? 0x83059dfc : 0);
+    EXPECT_EQ(contract.cfi_hash_of_callback, known.hash_below != 0 ? 0xc94ca62c : 0);
+    contract.constants_blinded = contract.return_addresses_signed = contract.cfi_hashes = PLUMB_NO;
+    contract.cfi_hash_below = 0;
+    contract.cfi_hash_of_program = contract.cfi_hash_of_callback = 0;
     EXPECT_EQ(std::memcmp(&contract, plain.contract, sizeof(contract)), 0);
     EXPECT_EQ(plain.contract->landing_pad, PLUMB_LANDING_PAD_NONE);
   }

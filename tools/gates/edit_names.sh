@@ -19,8 +19,15 @@ unknown() {
   while read -r name function pattern nth change by shape; do
     [[ -z $name || $name == \#* ]] && continue
     [ -n "$by" ] || echo "$name: names nothing"
-    [ -z "$shape" ] || grep -q "^PLUMB_SHAPE([a-z0-9_]*, \"$shape\"," gen/shapes.inc ||
-      echo "$name: no shape $shape"
+    case $shape in
+      "") ;;
+      :*)
+        grep -q "^${shape#:} *|" jit_under_test/linux/shim/*/variants.txt || echo "$name: no variant $shape"
+        ;;
+      *)
+        grep -q "^PLUMB_SHAPE([a-z0-9_]*, \"$shape\"," gen/shapes.inc || echo "$name: no shape $shape"
+        ;;
+    esac
     for invariant in ${by//|/ }; do
       grep -qxF -- "$invariant" <<<"$known" || echo "$name: no invariant $invariant"
     done

@@ -154,15 +154,20 @@ line_number() {
 # What only large functions show is looked for in these, which take long.
 large_runs=150
 
-# fuzzed TREE [SHAPE]: adds it and fuzzes; the report is in $scratch/report.
+# fuzzed TREE [SHAPE | :VARIANT]: adds it and fuzzes; the report is in $scratch/report.
 fuzzed() {
-  local cases=(--runs "$runs")
-  [ -z "${2-}" ] || cases=(--shape "$2" --runs "$large_runs")
-  plumb jits add "linux=$1" --name edited --arch "$jit" --variants none --source . --force \
+  local cases=(--runs "$runs") variant=
+  case ${2-} in
+    "") ;;
+    :*) variant=$2 ;;
+    *) cases=(--shape "$2" --runs "$large_runs") ;;
+  esac
+  local variant_name=${variant#:}
+  plumb jits add "linux=$1" --name edited --arch "$jit" --variants "${variant_name:-none}" --source . --force \
     >"$scratch/added" 2>&1 || { cat "$scratch/added"; return 1; }
   [ "$runs" != 0 ] || return 0
   local status=0
-  plumb fuzz --jit "linux-edited-$jit" "${cases[@]}" --seed 1 --out "$scratch/out" \
+  plumb fuzz --jit "linux-edited-$jit$variant" "${cases[@]}" --seed 1 --out "$scratch/out" \
     "${second_opinion[@]}" >"$scratch/report" 2>"$scratch/errors" || status=$?
   [ $status -le 1 ] || { echo "status $status: $(head -3 "$scratch/errors")"; return 1; }
 }
@@ -170,6 +175,14 @@ fuzzed() {
 [ "$runs" = places ] || fuzzed "$tree" || fail "the tree as it is"
 touch "$scratch/report"
 awk '/^finding / { print $2 }' "$scratch/report" >"$scratch/before"
+declare -A seen_variants=()
+# as_it_is SHAPE: a variant of the tree that was not looked at yet, what it shows without an edit.
+as_it_is() {
+  [[ $1 == :* && $runs != 0 && $runs != places && -z ${seen_variants[$1]-} ]] || return 0
+  fuzzed "$tree" "$1" || fail "the tree as it is, $1"
+  awk '/^finding / { print $2 }' "$scratch/report" >>"$scratch/before"
+  seen_variants[$1]=1
+}
 [ "$runs" = 0 ] || [ "$runs" = places ] || grep -qE '^  compared +[1-9]' "$scratch/report" || fail "the tree as it is: no case was compared"
 [ "$runs" = places ] || echo "the tree as it is: $(wc -l <"$scratch/before") findings in $runs cases"
 
@@ -189,6 +202,7 @@ while read -r name function pattern nth change by shape; do
     gone+=("$name")
     continue
   fi
+  as_it_is "$shape"
   rm "$scratch/tree/$file"
   sed "${number}${change}" "$tree/$file" >"$scratch/tree/$file"
   echo "no line is another" >"$scratch/why"

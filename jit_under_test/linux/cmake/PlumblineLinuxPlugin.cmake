@@ -106,6 +106,7 @@ function(plumb_linux_plugin)
   endif()
   plumb_linux_empty_slot(features "${tree}" ${ARG_ARCH})
   plumb_linux_registers(features "${tree}" ${ARG_ARCH})
+  plumb_linux_fineibt(features "${tree}")
   # What the tree's verifier lets through: its text alone, nothing of it is compiled.
   set(verifier "${tree}/kernel/bpf/verifier.c")
   plumb_linux_feature(features CHAIN_ROUNDS_TO_16 "${verifier}" "round_up.stack_depth, 16")

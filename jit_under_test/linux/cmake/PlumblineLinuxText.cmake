@@ -101,6 +101,23 @@ function(plumb_linux_empty_slot list tree where)
   set(${list} ${${list}} "PLUMB_TREE_EMPTY_SLOT_COUNTS=${counts}" PARENT_SCOPE)
 endfunction()
 
+# plumb_linux_fineibt(LIST_VAR TREE): appends PLUMB_TREE_FINEIBT_HASH_AT, the bytes of FineIBT's preamble
+# in front of the hash: 7 where it is subtracted from r10d, 5 from eax (since 6.16), 0 where the text
+# says neither. The file is not the JIT's.
+function(plumb_linux_fineibt list tree)
+  set(file "${tree}/arch/x86/kernel/alternative.c")
+  set(at 0)
+  if(EXISTS "${file}")
+    foreach(candidate IN ITEMS 5 7)
+      file(STRINGS "${file}" lines REGEX "define fineibt_preamble_hash[ \t]+${candidate}$" LIMIT_COUNT 1)
+      if(lines)
+        set(at ${candidate})
+      endif()
+    endforeach()
+  endif()
+  set(${list} ${${list}} "PLUMB_TREE_FINEIBT_HASH_AT=${at}" PARENT_SCOPE)
+endfunction()
+
 # plumb_linux_registers(LIST_VAR TREE ARCH): appends which of the registers that R0 has had in kernels
 # it is in TREE. Only these: contracts must not follow a table that is wrong.
 function(plumb_linux_registers list tree arch)

@@ -9,6 +9,7 @@ set(PLUMB_LINUX_MEMBERS
     arch/arm64/net/*
     arch/riscv/net/*
     arch/x86/net/*
+    arch/x86/kernel/alternative.c
     arch/arm64/include/asm/*.h
     arch/riscv/include/asm/*.h
     arch/x86/include/asm/*.h

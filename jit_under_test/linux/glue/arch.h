@@ -26,6 +26,7 @@ struct plumb_arch_facts {
   u8 has_poke;                          /* direct tail calls: constant map, constant key */
   u32 tail_call_offset;                 /* where a tail call lands, from bpf_func on */
   u8 landing_pad;                       /* enum plumb_landing_pad */
+  u8 signs_return_addresses;            /* 0 or 1 */
 };
 extern const struct plumb_arch_facts plumb_arch_facts;
 
@@ -39,6 +40,14 @@ u32 plumb_arch_thunks(const struct plumb_symbol** symbols);
 
 /* Bytes in front of bpf_func that belong to the function (CFI): the JIT's offsets count them. */
 u32 plumb_arch_preamble(void);
+
+/* How far below bpf_func the four bytes of its CFI hash stand (0: there is none, -1: the tree does
+ * not say), and what the shim says that they are. */
+struct plumb_arch_cfi {
+  int hash_below;
+  u32 hash_of_program, hash_of_callback;
+};
+struct plumb_arch_cfi plumb_arch_cfi(void);
 
 /* Bytes of BPF stack in the frame of a function whose verifier-computed depth is depth. */
 u32 plumb_arch_stack_size(u32 depth);

@@ -112,7 +112,7 @@ void plumb_set_program_kind(struct bpf_prog_aux* aux);
 int plumb_compile_begin(struct bpf_prog** func, u32 count, u32* failed);
 struct bpf_prog* plumb_compile(struct bpf_prog* prog);
 long plumb_blinding_error(void); /* of the functions since plumb_compile_begin(); 0: none */
-void plumb_compile_end(void); /* also when it was never begun */
+void plumb_compile_end(void);    /* also when it was never begun */
 
 /* ---- program.c: one program through the JIT ---- */
 struct plumb_loaded_program {

@@ -50,7 +50,7 @@ static int load_checked(const struct plumb_load_request* request, struct plumb_i
   }
   /* With nothing else in it, the arena is what is too small. */
   if (load.status != PLUMB_LOADED && live_images == 0 && plumb_arena_was_full()) {
-    plumb_say(message, "the code is larger than the arena");
+    plumb_say(message, "code and prog arrays are larger than the arena");
     load.status = PLUMB_NOT_APPLICABLE;
   }
   if (load.status == PLUMB_LOADED && !plumb_failure_is_warning()) {
@@ -184,6 +184,15 @@ static int plugin_open(u64 arena_base, u64 arena_size, char* error, size_t error
 
 static u8 answer(bool yes) { return yes ? PLUMB_YES : PLUMB_NO; }
 
+static void fill_hashes(void) {
+  const struct plumb_arch_cfi cfi = plumb_arch_cfi();
+  contract.cfi_hashes = cfi.hash_below < 0 ? PLUMB_UNKNOWN : answer(cfi.hash_below);
+  if (cfi.hash_below <= 0) return;
+  contract.cfi_hash_below = (u8)cfi.hash_below;
+  contract.cfi_hash_of_program = cfi.hash_of_program;
+  contract.cfi_hash_of_callback = cfi.hash_of_callback;
+}
+
 static void fill_contract(void) {
   contract.struct_size = sizeof(contract);
   for (u32 r = 0; r < ARRAY_SIZE(contract.bpf_register); r++)
@@ -210,9 +219,17 @@ static void fill_contract(void) {
   /* With kCFI the pad is behind the hash, with FineIBT the hash is checked behind the pad. */
   if (plumb_variant.switches & PLUMB_SWITCH_FINEIBT)
     contract.call_preamble = (u8)plumb_arch_preamble();
+  contract.constants_blinded = answer(plumb_variant.switches & PLUMB_SWITCH_BLINDING);
+  contract.return_addresses_signed = answer(plumb_arch_facts.signs_return_addresses);
+  fill_hashes();
   if (PLUMB_TREE_CHAIN_ROUNDS_TO_16) contract.verifier_rules |= PLUMB_VERIFIER_ROUNDS_TO_16;
   if (!PLUMB_TREE_NO_TAIL_CALL_IN_CALLBACK)
     contract.verifier_rules |= PLUMB_VERIFIER_TAIL_CALL_IN_CALLBACK;
+}
+
+/* The allocator of program packs never gives its last one back: that one is there since open(). */
+static u64 plugin_pieces_held(void) {
+  return plumb_heap_blocks_used() + plumb_arena_pages_used();
 }
 
 static const struct plumb_plugin plugin = {
@@ -223,6 +240,7 @@ static const struct plumb_plugin plugin = {
     .load = plugin_load,
     .unload = plugin_unload,
     .update_slot = plugin_update_slot,
+    .pieces_held = (uint64_t(*)(void))plugin_pieces_held,
 };
 
 __attribute__((visibility("default"))) const struct plumb_plugin* plumb_plugin_entry(

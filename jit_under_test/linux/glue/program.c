@@ -101,8 +101,8 @@ static bool is_out_of_reach(const struct work* work, u32 f) {
 }
 
 /* Blinding makes a program longer. Where a jump does not reach over that any more (16 bits count
- * instructions), it ends with -ERANGE and the kernel does not run the program: jumps over some 10,000
- * constants are refused there, too, and no fault of the JIT. */
+ * instructions), it ends with -ERANGE and the kernel does not run the program: jumps over some
+ * 10,000 constants are refused there, too, and no fault of the JIT. */
 static int refused(struct work* work, u32 f) {
   const char* why = plumb_failure_text();
   const long error = plumb_blinding_error();
@@ -111,7 +111,8 @@ static int refused(struct work* work, u32 f) {
     return PLUMB_NOT_APPLICABLE;
   }
   if (error && !*why) {
-    plumb_say(work->message, "function %u was not compiled: blinding ended with error %ld", f, error);
+    plumb_say(work->message, "function %u was not compiled: blinding ended with error %ld", f,
+              error);
     return PLUMB_REFUSED;
   }
   if (is_out_of_reach(work, f)) {

@@ -36,6 +36,11 @@ u32 plumb_arch_thunks(const struct plumb_symbol** symbols) {
 
 u32 plumb_arch_preamble(void) { return cfi_get_offset(); }
 
+struct plumb_arch_cfi plumb_arch_cfi(void) {
+  const struct plumb_arch_cfi cfi = {cfi_get_offset(), cfi_bpf_hash, cfi_bpf_subprog_hash};
+  return cfi;
+}
+
 /* asm/patching.h */
 int aarch64_insn_read(void* address, u32* insn) {
   memcpy(insn, address, sizeof(*insn));
@@ -84,6 +89,7 @@ const struct plumb_arch_facts plumb_arch_facts = {
     .tail_call_offset = PROLOGUE_OFFSET * AARCH64_INSN_SIZE,
     .landing_pad =
         IS_ENABLED(CONFIG_ARM64_BTI_KERNEL) ? PLUMB_LANDING_PAD_BTI : PLUMB_LANDING_PAD_NONE,
+    .signs_return_addresses = IS_ENABLED(CONFIG_ARM64_PTR_AUTH_KERNEL),
 };
 
 unsigned int plumb_arch_stack_size(unsigned int depth) { return round_up(depth, 16); }

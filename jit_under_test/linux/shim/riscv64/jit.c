@@ -67,6 +67,11 @@ u32 plumb_arch_thunks(const struct plumb_symbol** symbols) {
 
 u32 plumb_arch_preamble(void) { return cfi_get_offset(); }
 
+struct plumb_arch_cfi plumb_arch_cfi(void) {
+  const struct plumb_arch_cfi cfi = {cfi_get_offset(), cfi_bpf_hash, cfi_bpf_subprog_hash};
+  return cfi;
+}
+
 unsigned int plumb_arch_stack_size(unsigned int depth) { return round_up(depth, 16); }
 
 /* The JIT's table has no entry for the prologue, but its context still lives. */

@@ -91,6 +91,15 @@ int plumb_x86_cfi_offset(void) {
 
 u32 plumb_arch_preamble(void) { return plumb_x86_cfi_offset(); }
 
+/* Behind the opcode of "mov eax, hash", where compiled code has it for kCFI; in the preamble of
+ * FineIBT where arch/x86/kernel/alternative.c puts it. */
+struct plumb_arch_cfi plumb_arch_cfi(void) {
+  const int at = boot_cfi_mode() == CFI_FINEIBT ? PLUMB_TREE_FINEIBT_HASH_AT : 1;
+  struct plumb_arch_cfi cfi = {0, cfi_bpf_hash, cfi_bpf_subprog_hash};
+  if (boot_cfi_mode() != CFI_OFF) cfi.hash_below = at == 0 ? -1 : plumb_x86_cfi_offset() - at;
+  return cfi;
+}
+
 /* x86_call_depth_emit_accounting(): "sar qword gs:[call depth], 5" in front of a call, relative to
  * where the instruction will run. A call of a thunk counts as none, but no program makes one. */
 int plumb_x86_call_depth(u8** code, void* ip) {
