@@ -19,7 +19,6 @@ constexpr const char* kArm64 = "linux-6.12-arm64";
 constexpr const char* kArm64Exceptions = "linux-6.12-arm64:exceptions";
 constexpr const char* kArm64Arena = "linux-6.12-arm64:arena";
 constexpr const char* kArm64Pac = "linux-6.12-arm64:pac";
-constexpr const char* kRiscv64Kcfi = "linux-6.12-riscv64:kcfi";
 constexpr const char* kRiscv64 = "linux-6.12-riscv64";
 constexpr const char* kPlain61 = "linux-6.1-x86_64";
 constexpr const char* kRiscv64Arena = "linux-6.12-riscv64:arena";

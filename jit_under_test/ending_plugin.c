@@ -89,6 +89,7 @@ const struct plumb_plugin* plumb_plugin_entry(uint32_t host_abi, uint32_t host_s
   (void)host_size;
   ending_contract = contract;
   ending_contract.landing_pad = PLUMB_LANDING_PAD_NONE; /* its code has none */
+  ending_contract.cfi_hashes = PLUMB_NO;
   ending_contract.call_preamble = 0;
 
   ending_info = info;

@@ -128,6 +128,7 @@ const struct plumb_plugin* plumb_plugin_entry(uint32_t host_abi, uint32_t host_s
   (void)host_size;
   hostile_contract = contract;
   hostile_contract.landing_pad = PLUMB_LANDING_PAD_NONE; /* its code has none */
+  hostile_contract.cfi_hashes = PLUMB_NO;
   hostile_contract.call_preamble = 0;
   hostile_info = info;
   hostile_info.name = "hostile-1-x86_64";
