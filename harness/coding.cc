@@ -13,8 +13,9 @@ namespace plumb {
 namespace {
 
 std::optional<std::string_view> lasting_name(std::string_view name) {
-  for (const std::string_view own : {harness::kJitAccepts, harness::kJitSurvives,
-                                     harness::kEmulatorSurvives, harness::kImageFreed, harness::kSecondOpinion}) {
+  for (const std::string_view own :
+       {harness::kJitAccepts, harness::kJitSurvives, harness::kEmulatorSurvives,
+        harness::kImageFreed, harness::kSecondOpinion}) {
     if (own == name) return own;
   }
   const auto table = invariants::invariant_table();

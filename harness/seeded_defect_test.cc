@@ -110,9 +110,9 @@ std::string listing(const Judgement& judgement) {
 class SeededDefects : public testing::TestWithParam<Depth> {
  protected:
   static void SetUpTestSuite() {
-    for (const char* name : {kPlain, kIbt, kFineIbt, kExceptions, kArena, kArm64, kArm64Exceptions,
-                             kArm64Arena, kRiscv64, kRiscv64Arena, kPlain61, kKcfi, kArm64Pac,
-                             kBlinding}) {
+    for (const char* name :
+         {kPlain, kIbt, kFineIbt, kExceptions, kArena, kArm64, kArm64Exceptions, kArm64Arena,
+          kRiscv64, kRiscv64Arena, kPlain61, kKcfi, kArm64Pac, kBlinding}) {
       auto opened = jit::open_jits(PLUMB_PLUGIN_DIR, name);
       ASSERT_TRUE(opened.has_value()) << opened.error().str();
       jits_[name] = std::move(opened->front());

@@ -227,9 +227,9 @@ constexpr const char* kEmptyRoom = R"(.case 1
 const char* const kTreeCase = kTree;
 
 const std::vector<const char*>& defect_cases() {
-  static const std::vector<const char*> texts{kCalls,    kChain,    kTree, kRefused,   kBare,
-                                              kCallback, kIndirect, kRoom, kCountRoom, kEmptyRoom,
-                                              kConstants};
+  static const std::vector<const char*> texts{kCalls,     kChain,     kTree,     kRefused,
+                                              kBare,      kCallback,  kIndirect, kRoom,
+                                              kCountRoom, kEmptyRoom, kConstants};
   return texts;
 }
 

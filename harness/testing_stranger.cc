@@ -135,9 +135,10 @@ void say_anything(Rng& rng, jit::JitInfo& info) {
   info.landing.pad = any_of(
       rng, {LandingPad::kUnknown, LandingPad::kNone, LandingPad::kEndbr64, LandingPad::kBti});
   info.landing.call_preamble = any_of(rng, {0, 16});
-  info.code_rule = {.constants_blinded = tristate(),
-                    .return_addresses_signed = info.arch == Arch::kArm64 ? tristate() : Tristate::kNo,
-                    .cfi = {.hashes = tristate(), .hash_below = any_of(rng, {4, 16, 255})}};
+  info.code_rule = {
+      .constants_blinded = tristate(),
+      .return_addresses_signed = info.arch == Arch::kArm64 ? tristate() : Tristate::kNo,
+      .cfi = {.hashes = tristate(), .hash_below = any_of(rng, {4, 16, 255})}};
 }
 
 void show_anything(std::uint64_t seed, Image& image) {

@@ -224,7 +224,8 @@ const std::vector<Row>& rows() {
       {"who knows about blinding", "constants-blinded", Reason::kBlindingUnknown,
        changed([](BuiltRun& b) { b.image.code_rule.constants_blinded = Tristate::kUnknown; })},
       {"who knows about signing", "return-address-authenticated", Reason::kSigningUnknown,
-       changed([](BuiltRun& b) { b.image.code_rule.return_addresses_signed = Tristate::kUnknown; })},
+       changed(
+           [](BuiltRun& b) { b.image.code_rule.return_addresses_signed = Tristate::kUnknown; })},
       {"who knows about hashes", "cfi-hash-matches-kind", Reason::kHashesUnknown,
        changed([](BuiltRun& b) { b.image.code_rule.cfi.hashes = Tristate::kUnknown; })},
       {"tail calls look like branches", "same-events", Reason::kTailCallsUnseen,

@@ -29,8 +29,8 @@ std::uint32_t bits(std::uint32_t word, unsigned low, unsigned count) {
 
 // A field of so many bits, as a two's complement number.
 std::uint64_t sign_extended(std::uint32_t field, unsigned count) {
-  return static_cast<std::uint64_t>(static_cast<std::int64_t>(std::uint64_t{field} << (64 - count)) >>
-                                    (64 - count));
+  return static_cast<std::uint64_t>(
+      static_cast<std::int64_t>(std::uint64_t{field} << (64 - count)) >> (64 - count));
 }
 
 // What registers hold, as far as immediates alone made it.
@@ -189,8 +189,8 @@ std::vector<std::uint32_t> constants_of(const Insn& insn, const Insn* next) {
   }
   const bool is_operand = is_alu(info->operation) || is_conditional_jump(info->operation) ||
                           info->operation == Operation::kStore;
-  const bool is_blinded = info->operand == Operand::kImm && is_operand &&
-                          !is_shift(info->operation);
+  const bool is_blinded =
+      info->operand == Operand::kImm && is_operand && !is_shift(info->operation);
   return is_blinded ? std::vector{immediate} : std::vector<std::uint32_t>();
 }
 

@@ -159,7 +159,8 @@ Answer check_cfi_hash_matches_kind(const View& view) {
     const Entered entered = how_entered(view, i);
     const auto activation = static_cast<std::int64_t>(i);
     // The kernel looks in front of a thunk that leads to the program.
-    if (native == nullptr || entered == Entered::kOtherwise || view.is_entered_by_thunk(activation)) {
+    if (native == nullptr || entered == Entered::kOtherwise ||
+        view.is_entered_by_thunk(activation)) {
       continue;
     }
     looked = true;

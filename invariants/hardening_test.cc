@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "invariants/testing_hardening.h"
-
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -10,6 +8,7 @@
 #include "core/opcode.h"
 #include "invariants/constants.h"
 #include "invariants/testing_damage.h"
+#include "invariants/testing_hardening.h"
 #include "invariants/testing_text.h"
 
 namespace plumb::invariants {
@@ -25,9 +24,7 @@ BuiltRun hardened(Arch arch) {
 
 TEST(Constants, AreTheImmediatesThatKernelsBlind) {
   constexpr std::int32_t kNumber = 0x12345678;
-  const auto of = [](Opcode id) {
-    return constants_of(make_insn(id, 1, 0, 8, kNumber), nullptr);
-  };
+  const auto of = [](Opcode id) { return constants_of(make_insn(id, 1, 0, 8, kNumber), nullptr); };
   for (const Opcode id : {Opcode::kAdd64Imm, Opcode::kMov32Imm, Opcode::kSdiv64Imm,
                           Opcode::kJeq64Imm, Opcode::kJset32Imm, Opcode::kStoreImm32}) {
     EXPECT_EQ(of(id), std::vector<std::uint32_t>{kNumber}) << opcode_info(id).name;
@@ -43,8 +40,8 @@ TEST(Constants, AreTheImmediatesThatKernelsBlind) {
 }
 
 TEST(Constants, SayNothingWhereTheyAreAllOverCode) {
-  for (const std::uint32_t constant : {0u, 1u, 0xffffffffu, 0x80000000u, 0x7fffffffu, 0x12003456u,
-                                       0xff123456u}) {
+  for (const std::uint32_t constant :
+       {0u, 1u, 0xffffffffu, 0x80000000u, 0x7fffffffu, 0x12003456u, 0xff123456u}) {
     EXPECT_FALSE(is_distinctive(constant)) << constant;
   }
   EXPECT_TRUE(is_distinctive(0x12345678));
@@ -107,7 +104,8 @@ TEST(Hardening, OneConstantMayStandThereByChance) {
 // What another instruction loads is its own: a helper's number, an address.
 TEST(Hardening, AConstantIsLookedForInItsOwnCode) {
   BuiltRun built = hardened(Arch::kX86_64);
-  const auto constant = static_cast<std::uint32_t>(built.value.programs[0].functions[0].insns[0].immediate);
+  const auto constant =
+      static_cast<std::uint32_t>(built.value.programs[0].functions[0].insns[0].immediate);
   put_code(built, 0, built.image.functions[0].insn_offsets[2], {constant});
   put_code(built, 0, built.image.functions[0].insn_offsets[3], {constant});
   EXPECT_EQ(listing(check(built.subject()).violations), "");
@@ -134,14 +132,14 @@ TEST(Hardening, EachRuleIsKeptOrNot) {
   constexpr const char* kHash = "cfi-hash-matches-kind";
   const std::vector<Broken> rows{
       {"nothing", [](BuiltRun&) {}, nullptr},
-      {"retaa",
-       [](BuiltRun& b) { put_code(b, 2, exit_of(b, 2), {kTestNop, 0xd65f0bff}); }, nullptr},
+      {"retaa", [](BuiltRun& b) { put_code(b, 2, exit_of(b, 2), {kTestNop, 0xd65f0bff}); },
+       nullptr},
       {"loaded, then authenticated",
        [](BuiltRun& b) { put_code(b, 2, exit_of(b, 2) - 4, {kLdp, kTestAutiasp}); }, nullptr},
       {"no authentication", [](BuiltRun& b) { put_code(b, 2, exit_of(b, 2), {kTestNop}); }, kSigned,
        "callback"},
-      {"of the exit",
-       [](BuiltRun& b) { put_code(b, 3, exit_of(b, 3), {kTestNop}); }, kSigned, "tail-callee"},
+      {"of the exit", [](BuiltRun& b) { put_code(b, 3, exit_of(b, 3), {kTestNop}); }, kSigned,
+       "tail-callee"},
       {"authenticated, then loaded",
        [](BuiltRun& b) { put_code(b, 2, exit_of(b, 2) - 4, {kTestAutiasp, kLdp}); }, kSigned,
        "callback"},
@@ -153,8 +151,8 @@ TEST(Hardening, EachRuleIsKeptOrNot) {
        [](BuiltRun& b) { put_code(b, 2, -8, {0x83059dfc}); }, kHash, "callback"},
       {"no hash in front of the program", [](BuiltRun& b) { put_code(b, 0, -8, {0}); }, kHash,
        "main"},
-      {"a subprogram that nobody calls indirectly",
-       [](BuiltRun& b) { put_code(b, 1, -8, {0}); }, nullptr},
+      {"a subprogram that nobody calls indirectly", [](BuiltRun& b) { put_code(b, 1, -8, {0}); },
+       nullptr},
       {"code that cannot be read", [](BuiltRun& b) { b.run.code[0].bytes.clear(); }, kHash, "main"},
   };
   for (const Broken& row : rows) {

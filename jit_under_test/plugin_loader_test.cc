@@ -161,24 +161,23 @@ TEST_P(RefusedPlugin, IsNamedWithTheReason) {
   EXPECT_THAT(jit.error().message, HasSubstr(GetParam().message));
 }
 
-INSTANTIATE_TEST_SUITE_P(Lies, RefusedPlugin,
-                         testing::Values(Refusal{"LIE_ABI", "ABI 99"},
-                                         Refusal{"LIE_SERVES_OTHERS", "host of plugin ABI 2"},
-                                         Refusal{"LIE_SHORT_TABLE", "plugin.struct_size is 8: "},
-                                         Refusal{"LIE_NO_NAME", "info.name is null"},
-                                         Refusal{"LIE_HASH", "contract.cfi_hash_below is 3: "},
-                                         Refusal{"LIE_SIGNED",
-                                                 "contract.return_addresses_signed is 2: "},
-                                         Refusal{"LIE_FAMILY", "info.family is '../testing': "},
-                                         Refusal{"LIE_ARCH", "info.arch is 9: from 1 to 3"},
-                                         Refusal{"LIE_ARENA_HIGH", "below 2 GiB"},
-                                         Refusal{"LIE_ARENA_SMALL", "no room for the helper"},
-                                         Refusal{"LIE_CANNOT_OPEN", "no luck today"},
-                                         Refusal{"LIE_NO_LOAD", "lacks open, load or unload"},
-                                         Refusal{"LIE_CONTRACT", "contract.result_bits is 48: "},
-                                         Refusal{"LIE_LANDING_PAD",
-                                                 "contract.landing_pad is 4: from 0 to 3"}),
-                         [](const auto& row) { return std::string(row.param.lie); });
+INSTANTIATE_TEST_SUITE_P(
+    Lies, RefusedPlugin,
+    testing::Values(Refusal{"LIE_ABI", "ABI 99"},
+                    Refusal{"LIE_SERVES_OTHERS", "host of plugin ABI 2"},
+                    Refusal{"LIE_SHORT_TABLE", "plugin.struct_size is 8: "},
+                    Refusal{"LIE_NO_NAME", "info.name is null"},
+                    Refusal{"LIE_HASH", "contract.cfi_hash_below is 3: "},
+                    Refusal{"LIE_SIGNED", "contract.return_addresses_signed is 2: "},
+                    Refusal{"LIE_FAMILY", "info.family is '../testing': "},
+                    Refusal{"LIE_ARCH", "info.arch is 9: from 1 to 3"},
+                    Refusal{"LIE_ARENA_HIGH", "below 2 GiB"},
+                    Refusal{"LIE_ARENA_SMALL", "no room for the helper"},
+                    Refusal{"LIE_CANNOT_OPEN", "no luck today"},
+                    Refusal{"LIE_NO_LOAD", "lacks open, load or unload"},
+                    Refusal{"LIE_CONTRACT", "contract.result_bits is 48: "},
+                    Refusal{"LIE_LANDING_PAD", "contract.landing_pad is 4: from 0 to 3"}),
+    [](const auto& row) { return std::string(row.param.lie); });
 
 class LyingImage : public testing::TestWithParam<Refusal> {};
 

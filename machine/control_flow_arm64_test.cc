@@ -72,6 +72,35 @@ TEST_F(MachineArm64, FollowsCodeAtItsAlias) {
   }
 }
 
+// What hardened code is judged by: the bytes of every function, and where functions returned.
+TEST_F(MachineArm64, ShowsTheCodeAndTheReturnsThatARuleAsksFor) {
+  TestImage t = three_functions(7);
+  EXPECT_TRUE(run(t).code.empty());
+  EXPECT_TRUE(run(t).returns.empty());
+  t.image.code_rule = {.return_addresses_signed = Tristate::kYes,
+                       .cfi = {.hashes = Tristate::kYes, .hash_below = 4}};
+  for (const RunOptions& options : {kFastRun, kFullRun}) {
+    const MachineRun& r = run(t, options);
+    ASSERT_EQ(r.stop, StopReason::kReturned) << r.detail;
+    ASSERT_EQ(r.code.size(), 3u);
+    for (std::size_t i = 0; i < 3; ++i) {
+      const NativeFunction& function = t.image.functions[i];
+      EXPECT_EQ(r.code[i].begin, function.address - 4);
+      const std::uint8_t* const bytes = arena_bytes(r.code[i].begin);
+      EXPECT_EQ(r.code[i].bytes, std::vector<std::uint8_t>(bytes, bytes + 4 + function.size));
+    }
+    // Innermost first; the helper's return is none.
+    ASSERT_EQ(r.returns.size(), 3u);
+    for (std::size_t i = 0; i < 3; ++i) {
+      const ReturnSite& site = r.returns[i];
+      EXPECT_EQ(site.activation, 2 - i);
+      EXPECT_EQ(site.event, static_cast<std::int32_t>(3 + i));
+      EXPECT_EQ(t.image.function_at(site.end - 4), &t.image.functions[2 - i]);
+      EXPECT_EQ(*reinterpret_cast<const std::uint32_t*>(arena_bytes(site.end - 4)), code_.ret);
+    }
+  }
+}
+
 TEST_F(MachineArm64, RunsWhatTheCodeAtTheAliasIsNow) {
   for (const std::uint32_t value : {1u, 2u, 3u}) {
     const TestImage t = three_functions(value);

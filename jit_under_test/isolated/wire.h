@@ -164,11 +164,22 @@ struct Members<Symbol> {
 };
 template <>
 struct Members<Image> {
-  static constexpr std::tuple value{&Image::arch,     &Image::jit,       &Image::family,
-                                    &Image::contract, &Image::registers, &Image::frame,
-                                    &Image::landing,  &Image::code_rule, &Image::placement, &Image::arena,
-                                    &Image::entry,    &Image::functions, &Image::program_entries,
-                                    &Image::code,     &Image::arrays,    &Image::symbols};
+  static constexpr std::tuple value{&Image::arch,
+                                    &Image::jit,
+                                    &Image::family,
+                                    &Image::contract,
+                                    &Image::registers,
+                                    &Image::frame,
+                                    &Image::landing,
+                                    &Image::code_rule,
+                                    &Image::placement,
+                                    &Image::arena,
+                                    &Image::entry,
+                                    &Image::functions,
+                                    &Image::program_entries,
+                                    &Image::code,
+                                    &Image::arrays,
+                                    &Image::symbols};
 };
 template <>
 struct Members<jit::JitInfo> {
@@ -176,7 +187,8 @@ struct Members<jit::JitInfo> {
       &jit::JitInfo::name,     &jit::JitInfo::family,    &jit::JitInfo::version,
       &jit::JitInfo::origin,   &jit::JitInfo::arch,      &jit::JitInfo::capabilities,
       &jit::JitInfo::contract, &jit::JitInfo::registers, &jit::JitInfo::frame,
-      &jit::JitInfo::landing,  &jit::JitInfo::code_rule, &jit::JitInfo::counts_memory, &jit::JitInfo::notice};
+      &jit::JitInfo::landing,  &jit::JitInfo::code_rule, &jit::JitInfo::counts_memory,
+      &jit::JitInfo::notice};
 };
 template <>
 struct Members<jit::UnloadAnswer> {

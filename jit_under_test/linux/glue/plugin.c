@@ -228,9 +228,7 @@ static void fill_contract(void) {
 }
 
 /* The allocator of program packs never gives its last one back: that one is there since open(). */
-static u64 plugin_pieces_held(void) {
-  return plumb_heap_blocks_used() + plumb_arena_pages_used();
-}
+static u64 plugin_pieces_held(void) { return plumb_heap_blocks_used() + plumb_arena_pages_used(); }
 
 static const struct plumb_plugin plugin = {
     .struct_size = sizeof(plugin),
@@ -240,7 +238,7 @@ static const struct plumb_plugin plugin = {
     .load = plugin_load,
     .unload = plugin_unload,
     .update_slot = plugin_update_slot,
-    .pieces_held = (uint64_t(*)(void))plugin_pieces_held,
+    .pieces_held = (uint64_t (*)(void))plugin_pieces_held,
 };
 
 __attribute__((visibility("default"))) const struct plumb_plugin* plumb_plugin_entry(
