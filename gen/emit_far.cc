@@ -25,7 +25,8 @@ struct Distance {
 // The native code of most rows is 4 to 48 bytes for a slot.
 constexpr Distance kStretch{
     .low = 100, .high = 2'500, .wide_low = 2'500, .wide_high = 4'000, .has_patched = true};
-// Of 36 and 44 bytes (compare-and-exchange on arm64 and riscv64) both sides of 1 MiB.
+// Of 36 and 28 bytes (compare-and-exchange on arm64 and riscv64) both sides of 1 MiB, of 124 (a byte
+// swap of 64 bits on riscv64) more than that.
 constexpr Distance kExpanse{.low = 22'000, .high = 32'600, .wide_low = 33'000, .wide_high = 60'000};
 
 // The operands that one row uses; chosen in front of the jump, so that both paths know them.
@@ -42,9 +43,11 @@ int emit_one(Emitter& e, Opcode form, const Operands& o) {
   }
   const OpcodeInfo& info = opcode_info(form);
   const bool reaches_memory = is_atomic(info.operation) || info.operation == Operation::kStore;
-  const int source = info.operand == Operand::kImm ? 0 : o.scalar;
+  const bool has_source = info.operand == Operand::kReg || info.operand == Operand::kMem;
+  const int source = has_source ? o.scalar : 0;
   constexpr std::int32_t kLarge = 0x12345678;
-  const std::int32_t immediate = info.operand == Operand::kImm ? kLarge : 0;
+  std::int32_t immediate = info.operand == Operand::kImm ? kLarge : 0;
+  if (info.selector == Selector::kImm) immediate = info.selector_value;
   if (reaches_memory) {
     e.code.emit(form, o.memory.reg, source, o.memory.offset, immediate);
   } else {
@@ -52,6 +55,8 @@ int emit_one(Emitter& e, Opcode form, const Operands& o) {
   }
   return 1;
 }
+
+bool exchanges(Opcode form) { return opcode_info(form).operation == Operation::kCmpxchg; }
 
 std::vector<Opcode> draw_row(Emitter& e, const Distance& distance) {
   std::vector<Opcode> forms{Opcode::kXor64Reg, Opcode::kAdd64Reg, Opcode::kStore64};
@@ -64,8 +69,9 @@ std::vector<Opcode> draw_row(Emitter& e, const Distance& distance) {
   if (distance.has_patched) {
     add({Opcode::kDiv64Reg, Opcode::kMod64Imm, Opcode::kStoreImm64, Opcode::kLoadImm64});
   }
-  const bool exchanges = takes(e, Opcode::kCmpxchg64) && (e.locked & bit(0)) == 0;
-  if (exchanges && e.choices.chance(60)) return {Opcode::kCmpxchg64};
+  const bool may_exchange = takes(e, Opcode::kCmpxchg64) && (e.locked & bit(0)) == 0;
+  if (may_exchange && e.choices.chance(60)) return {Opcode::kCmpxchg64};
+  if (e.choices.chance(40)) return {Opcode::kToBe64};
   std::vector<Opcode> row;
   for (int n = e.choices.range(1, 3); n > 0; --n)
     row.push_back(forms[e.choices.below(forms.size())]);
@@ -109,7 +115,7 @@ void emit_far_jump(Emitter& e, const Distance& distance) {
   const RegisterSet held = e.held;
   const std::vector<Opcode> row = draw_row(e, distance);
   Operands operands;
-  if (row.front() == Opcode::kCmpxchg64) {
+  if (exchanges(row.front())) {
     if (!e.code.at(0).is_scalar()) emit_constant(e, 0);
     e.held |= bit(0);
   }

@@ -183,6 +183,19 @@ TEST(IsolatedJit, ProcessesDoNotShareAnArena) {
   EXPECT_EQ(code[0], 0x31);
 }
 
+// What a plugin says in the process that holds it.
+TEST(IsolatedJit, WhatAnImageKeepsIsAFinding) {
+  const auto jit = jit::open_isolated(fmt::format("{}/LEAKS.so", PLUMB_TESTING_PLUGINS));
+  ASSERT_TRUE(jit) << jit.error().str();
+  EXPECT_TRUE((*jit)->info().counts_memory);
+  const Judgement judgement = Judge().judge(harmless_case(), **jit, Depth::kFast).judgement;
+  ASSERT_FALSE(judgement.violations.empty());
+  EXPECT_EQ(judgement.violations.back().invariant, kImageFreed);
+  EXPECT_NE(judgement.violations.back().message.find("2 more pieces of memory are"),
+            std::string::npos)
+      << judgement.violations.back().message;
+}
+
 TEST(IsolatedJit, APluginWithoutOurMarkIsAStranger) {
   EXPECT_FALSE(jit::is_ours(fmt::format("{}/NONE.so", PLUMB_HOSTILE_PLUGINS)));
   EXPECT_FALSE(jit::is_ours("no/such/file.so"));

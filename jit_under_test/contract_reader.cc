@@ -156,7 +156,7 @@ Result<void> check_contract(const plumb_contract& contract, Arch arch) {
                         fmt::format("from {} to {}", -kMostBias, kMostBias));
   }
   if (contract.return_addresses_signed == PLUMB_YES && arch != Arch::kArm64) {
-    return out_of_range("contract.return_addresses_signed", PLUMB_YES,
+    return out_of_range("contract.return_addresses_signed", contract.return_addresses_signed,
                         fmt::format("0 or PLUMB_NO on {}", platform_of(arch).name));
   }
   constexpr unsigned kHashSize = 4;

@@ -46,17 +46,8 @@ extern struct plumb_arm64 plumb_arm64;
 #define alternative_has_cap_likely(bit) cpus_have_cap(bit)
 #define alternative_has_cap_unlikely(bit) cpus_have_cap(bit)
 
-/* kCFI hashes: fixed words, only in code of a build with CONFIG_CFI. */
-#ifdef CONFIG_CFI
-#define cfi_get_offset() 4
-#define cfi_bpf_hash 0x83059dfcu
-#define cfi_bpf_subprog_hash 0xc94ca62cu
-#else
-#define cfi_get_offset() 0
-#define cfi_bpf_hash 0u
-#define cfi_bpf_subprog_hash 0u
-#endif
-#define cfi_get_func_hash(function) 0u
+#include "plumb_cfi.h"
+#define cfi_get_offset() PLUMB_CFI_WORD
 
 /* Branch history injection concerns programs converted from classic BPF: no mitigation here. */
 enum { SPECTRE_UNAFFECTED, SPECTRE_MITIGATED, SPECTRE_VULNERABLE };

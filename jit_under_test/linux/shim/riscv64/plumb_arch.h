@@ -40,18 +40,8 @@ extern struct plumb_riscv plumb_riscv;
 #define riscv_has_extension_likely(bit) ((plumb_riscv.extensions >> (bit)) & 1)
 #define riscv_has_extension_unlikely(bit) riscv_has_extension_likely(bit)
 
-/* kCFI hashes: fixed words, only in code of a build with CONFIG_CFI_CLANG (since 6.18: CONFIG_CFI).
- */
-#if defined(CONFIG_CFI_CLANG) || defined(CONFIG_CFI)
-#define cfi_get_offset() 4
-#define cfi_bpf_hash 0x83059dfcu
-#define cfi_bpf_subprog_hash 0xc94ca62cu
-#else
-#define cfi_get_offset() 0
-#define cfi_bpf_hash 0u
-#define cfi_bpf_subprog_hash 0u
-#endif
-#define cfi_get_func_hash(function) 0u
+#include "plumb_cfi.h"
+#define cfi_get_offset() PLUMB_CFI_WORD
 
 #define BPF_JIT_REGION_START plumb_arena_begin
 #define BPF_JIT_REGION_END plumb_arena_end

@@ -76,12 +76,10 @@ int plumb_x86_call_depth(u8** code, void* ip);
 #define VSYSCALL_ADDR (-10UL << 20)
 
 /* Indirect branch tracking is a build with CONFIG_X86_KERNEL_IBT, control-flow integrity one with
- * CONFIG_CFI_CLANG and a cfi_mode. The hashes are fixed words. */
+ * CONFIG_CFI_CLANG and a cfi_mode. */
 enum cfi_mode { CFI_AUTO, CFI_OFF, CFI_KCFI, CFI_FINEIBT };
 extern enum cfi_mode cfi_mode;
-#define cfi_bpf_hash 0x83059dfcu
-#define cfi_bpf_subprog_hash 0xc94ca62cu
-#define cfi_get_func_hash(f) 0u
+#include "plumb_cfi.h"
 #define cfi_get_offset() plumb_x86_cfi_offset()
 int plumb_x86_cfi_offset(void);
 #define cfi_get_func_arity(f) 0
