@@ -25,8 +25,8 @@ struct Distance {
 // The native code of most rows is 4 to 48 bytes for a slot.
 constexpr Distance kStretch{
     .low = 100, .high = 2'500, .wide_low = 2'500, .wide_high = 4'000, .has_patched = true};
-// Of 36 and 28 bytes (compare-and-exchange on arm64 and riscv64) both sides of 1 MiB, of 124 (a byte
-// swap of 64 bits on riscv64) more than that.
+// Of 36 and 28 bytes (compare-and-exchange on arm64 and riscv64) both sides of 1 MiB, of 124 (a
+// byte swap of 64 bits on riscv64) more than that.
 constexpr Distance kExpanse{.low = 22'000, .high = 32'600, .wide_low = 33'000, .wide_high = 60'000};
 
 // The operands that one row uses; chosen in front of the jump, so that both paths know them.
