@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <memory>
 #include <ranges>
 #include <sstream>
 #include <utility>
@@ -53,8 +54,8 @@ bool is_release_of_debian(std::string_view suite) {
 // "7.3" as numbers, so that 6.12 is newer than 6.2.
 std::optional<std::pair<unsigned, unsigned>> numbers(std::string_view line) {
   std::pair<unsigned, unsigned> parts{};
-  const char* const end = line.data() + line.size();
-  const auto first = std::from_chars(line.data(), end, parts.first);
+  const char* const end = std::to_address(line.end());
+  const auto first = std::from_chars(std::to_address(line.begin()), end, parts.first);
   if (first.ec != std::errc() || first.ptr == end || *first.ptr != '.') return std::nullopt;
   const auto second = std::from_chars(first.ptr + 1, end, parts.second);
   if (second.ec != std::errc() || second.ptr != end) return std::nullopt;
