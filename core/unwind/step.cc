@@ -39,7 +39,44 @@ std::expected<std::uint64_t, Why> frame_word(std::uint64_t address, const Cursor
   return *word;
 }
 
+// struct pt_regs: x86-64 r15 ... orig_ax, ip, cs, flags, sp, ss; arm64 x0 ... x30, sp, pc, pstate
+// ...; riscv64 epc, ra, sp, gp, tp, t0 ... t2, s0 ...
+constexpr SavedRegisters kSavedX86_64{.pc = 128, .sp = 152, .fp = 32, .size = 168};
+constexpr SavedRegisters kSavedArm64{.pc = 256, .sp = 248, .fp = 232, .lr = 240, .size = 336};
+constexpr SavedRegisters kSavedRiscv64{.pc = 0, .sp = 16, .fp = 64, .lr = 8, .size = 288};
+
 }  // namespace
+
+const SavedRegisters& saved_registers(Arch arch) {
+  switch (arch) {
+    case Arch::kX86_64:
+      break;
+    case Arch::kArm64:
+      return kSavedArm64;
+    case Arch::kRiscv64:
+      return kSavedRiscv64;
+  }
+  return kSavedX86_64;
+}
+
+Step step_to_interrupted(std::uint64_t saved_at, std::uint64_t lowest, const StackReader& stack,
+                         Arch arch) {
+  const SavedRegisters& saved = saved_registers(arch);
+  const auto word = [&](std::int32_t offset) { return stack.word(moved(saved_at, offset)); };
+  const auto pc = word(saved.pc);
+  const auto sp = word(saved.sp);
+  const auto fp = word(saved.fp);
+  const auto lr = saved.lr >= 0 ? word(saved.lr) : std::optional<std::uint64_t>(0);
+  if (!pc || !sp || !fp || !lr) return Lost{Why::kOutsideStack};
+  // What was interrupted had its stack above what the interrupt keeps there.
+  if (saved_at < lowest || *sp < saved_at + saved.size) return Lost{Why::kNotUpwards};
+  return Frame{.cursor = {.pc = code_address(arch, *pc),
+                          .sp = *sp,
+                          .fp = *fp,
+                          .lr = code_address(arch, *lr),
+                          .is_exact = true},
+               .reliable = true};
+}
 
 Rows::Rows(Arch arch, std::vector<Row> rows) : arch_(arch), rows_(std::move(rows)) {
   PLUMB_CHECK(std::ranges::is_sorted(rows_, {}, &Row::begin));
@@ -66,7 +103,7 @@ std::string_view why_phrase(Why why) {
 }
 
 Step step(const Cursor& cursor, const StackReader& stack, const Rows& rows) {
-  const Row* const row = rows.find(cursor.pc);
+  const Row* const row = rows.find(cursor.is_exact || cursor.pc == 0 ? cursor.pc : cursor.pc - 1);
   if (row == nullptr || row->kind == Row::Kind::kUnknown) return Lost{Why::kNoRow};
   if (row->kind == Row::Kind::kOutermost) return End{row->is_reliable};
   const bool by_frame_pointer = row->base == Row::Base::kFramePointer;
@@ -74,6 +111,9 @@ Step step(const Cursor& cursor, const StackReader& stack, const Rows& rows) {
   const std::uint64_t base = by_frame_pointer ? cursor.fp : cursor.sp;
   if (base % kWord != 0) return Lost{Why::kMisaligned};
   const std::uint64_t cfa = moved(base, row->cfa_offset);
+  if (row->kind == Row::Kind::kRegisters) {
+    return step_to_interrupted(cfa, cursor.sp, stack, rows.arch());
+  }
   Frame caller{.cursor = {.pc = cursor.lr, .sp = cfa, .fp = cursor.fp, .lr = 0},
                .reliable = row->is_reliable};
   if (row->fp_offset) {

@@ -20,6 +20,9 @@ struct Cursor {
   std::uint64_t sp = 0;  // nothing below it belongs to a frame; 0: not known
   std::uint64_t fp = 0;  // the architecture's frame pointer
   std::uint64_t lr = 0;  // the register of the return address; 0 where there is none
+  // pc is the instruction that was running, not one to return to: rows are looked up there, and not
+  // one byte before, where the call is.
+  bool is_exact = false;
 
   bool operator==(const Cursor&) const = default;
 };
@@ -46,6 +49,7 @@ struct Row {
   enum class Kind : std::uint8_t {
     kUnknown,    // nothing is known from here on
     kFrame,      // as the other members say
+    kRegisters,  // an interrupt: the registers of what it interrupted lie at the CFA
     kOutermost,  // nobody called this code: the walk ends here
   };
   std::uint64_t begin = 0;
@@ -105,6 +109,21 @@ struct Lost {
   bool operator==(const Lost&) const = default;
 };
 using Step = std::variant<Frame, End, Lost>;
+
+// Where an interrupt keeps the registers of what it interrupted: struct pt_regs of 6.12, from
+// arch/*/include/uapi/asm/ptrace.h and asm/ptrace.h. Offsets in bytes; lr: -1 where there is none.
+struct SavedRegisters {
+  std::int32_t pc = 0;
+  std::int32_t sp = 0;
+  std::int32_t fp = 0;
+  std::int32_t lr = -1;
+  std::uint32_t size = 0;
+};
+[[nodiscard]] const SavedRegisters& saved_registers(Arch arch);
+// The cursor of what was interrupted. Kept registers that do not lie on the stack, or whose stack
+// pointer leads downwards, lose the walk.
+[[nodiscard]] Step step_to_interrupted(std::uint64_t saved_at, std::uint64_t lowest,
+                                       const StackReader& stack, Arch arch);
 
 // One step outwards. Every step leads to a higher stack pointer, but for one that uses lr, which
 // callers do not have: so a walk ends, whatever stands on the stack.

@@ -134,21 +134,36 @@ TEST(UnwindRows, FollowTheProgramCounter) {
     const bool has_link = arch != Arch::kX86_64;
     TestStack stack;
     stack.words = {{0x1100, 0x85}, {0x1120, 0x1800}, {0x1128, 0x85}};
-    const Cursor on_entry{.pc = 0x100, .sp = 0x1100, .fp = 0x1700, .lr = has_link ? 0x85u : 0u};
+    const Cursor on_entry{
+        .pc = 0x100, .sp = 0x1100, .fp = 0x1700, .lr = has_link ? 0x85u : 0u, .is_exact = true};
     const std::uint64_t pushed = has_link ? 0 : 8;
     EXPECT_TRUE(step(on_entry, stack, rows) ==
                 Step(Frame{.cursor = {.pc = 0x85, .sp = 0x1100 + pushed, .fp = 0x1700, .lr = 0},
                            .reliable = true}));
-    const Cursor in_body{.pc = 0x11f, .sp = 0x1100, .fp = 0x1700, .lr = 0x3333};
+    const Cursor in_body{.pc = 0x11f, .sp = 0x1100, .fp = 0x1700, .lr = 0x3333, .is_exact = true};
     EXPECT_TRUE(
         step(in_body, stack, rows) ==
         Step(Frame{.cursor = {.pc = 0x85, .sp = 0x1130, .fp = 0x1800, .lr = 0}, .reliable = true}));
     EXPECT_TRUE(step({.pc = 0x85, .sp = 0x1130, .fp = 0x1800, .lr = 0}, stack, rows) ==
                 Step(End{true}));
     for (const std::uint64_t unknown : {0x7fu, 0x90u, 0xffu, 0x120u}) {
-      EXPECT_TRUE(step({.pc = unknown, .sp = 0x1100, .fp = 0, .lr = 0}, stack, rows) ==
-                  Step(Lost{Why::kNoRow}))
+      EXPECT_TRUE(step({.pc = unknown, .sp = 0x1100, .fp = 0, .lr = 0, .is_exact = true}, stack,
+                       rows) == Step(Lost{Why::kNoRow}))
           << unknown;
+    }
+  }
+}
+
+// A return address belongs to the row of the call in front of it.
+TEST(UnwindRows, LookUpACallWhereItStands) {
+  TestStack stack;
+  stack.words = {{0x1120, 0x1800}, {0x1128, 0x85}};
+  for (const Arch arch : kArchs) {
+    const Rows rows = function_rows(arch);
+    for (const bool is_exact : {false, true}) {
+      const Step got =
+          step({.pc = 0x120, .sp = 0x1100, .fp = 0, .lr = 0, .is_exact = is_exact}, stack, rows);
+      EXPECT_EQ(std::holds_alternative<Frame>(got), !is_exact);
     }
   }
 }

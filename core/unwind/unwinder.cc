@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/unwind/unwinder.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/image.h"
+
+namespace plumb::unwind {
+namespace {
+
+constexpr std::array kTable{
+#define PLUMB_UNWINDER(id, name, archs, c_code, jit_code, sentence) \
+  UnwinderInfo{Unwinder::k##id, name, archs, Rule::k##c_code, Rule::k##jit_code, sentence},
+#include "core/unwind/unwinders.inc"
+};
+
+constexpr std::uint64_t kWord = 8;
+// ENCODE_FRAME_POINTER of arch/x86/include/asm/frame.h.
+constexpr std::uint64_t kEncoded = 1;
+
+bool holds(std::span<const Range> ranges, std::uint64_t address) {
+  return std::ranges::any_of(ranges,
+                             [address](const Range& range) { return range.contains(address); });
+}
+
+// Where the instruction is that the frame stands at: behind a call, which may be the last one of
+// its function, the call.
+std::uint64_t place_of(const Cursor& cursor) { return cursor.pc - (cursor.is_exact ? 0 : 1); }
+
+// The record that a frame pointer leads to.
+struct Record {
+  std::uint64_t end = 0;
+  std::uint64_t fp = 0;
+  std::uint64_t back = 0;
+};
+
+std::uint64_t record_at(Arch arch, std::uint64_t fp) {
+  return arch == Arch::kRiscv64 ? fp - 2 * kWord : fp;
+}
+
+std::optional<Record> read_record(Arch arch, std::uint64_t fp, const StackReader& stack) {
+  const std::uint64_t at = record_at(arch, fp);
+  const auto saved = stack.word(at);
+  const auto back = stack.word(at + kWord);
+  if (!saved || !back) return std::nullopt;
+  return Record{.end = at + 2 * kWord, .fp = *saved, .back = *back};
+}
+
+// What the architecture's code makes of a return address before it is looked up: arm64 takes
+// pointer authentication off.
+std::uint64_t plain(Arch arch, std::uint64_t address) {
+  constexpr std::uint64_t kAddress = (std::uint64_t{1} << 48) - 1;
+  return arch == Arch::kArm64 ? address & kAddress : address;
+}
+
+Frame caller_of(const Record& record, Arch arch, bool reliable) {
+  return {.cursor = {.pc = plain(arch, record.back), .sp = record.end, .fp = record.fp, .lr = 0},
+          .reliable = reliable};
+}
+
+bool ends(const Cursor& cursor, const Knowledge& knowledge) {
+  return cursor.fp == kEndOfWalk ||
+         (knowledge.last_record != 0 && cursor.fp == knowledge.last_record);
+}
+
+// Checked: it is aligned, on the stack, and above all that is known to be no part of it.
+Step by_record(const Cursor& cursor, const StackReader& stack, const Knowledge& knowledge,
+               bool reliable) {
+  if (ends(cursor, knowledge)) return End{reliable};
+  if (cursor.fp % kWord != 0) return Lost{Why::kMisaligned};
+  const auto record = read_record(knowledge.arch, cursor.fp, stack);
+  if (!record) return Lost{Why::kOutsideStack};
+  if (record_at(knowledge.arch, cursor.fp) < cursor.sp) return Lost{Why::kNotUpwards};
+  if (record->back == 0) return Lost{Why::kNoReturnAddress};
+  return caller_of(*record, knowledge.arch, reliable);
+}
+
+// arch/riscv/kernel/stacktrace.c: a leaf that was interrupted may have saved the frame pointer
+// alone, where the return address would stand.
+Step by_record_or_leaf(const Cursor& cursor, const StackReader& stack, const Knowledge& knowledge) {
+  if (knowledge.arch == Arch::kRiscv64 && cursor.is_exact && cursor.fp % kWord == 0) {
+    const auto record = read_record(knowledge.arch, cursor.fp, stack);
+    if (record && cursor.fp > cursor.sp && !holds(knowledge.text, record->back - 1)) {
+      return Frame{.cursor = {.pc = cursor.lr, .sp = cursor.fp, .fp = record->back, .lr = 0},
+                   .reliable = false};
+    }
+  }
+  return by_record(cursor, stack, knowledge, !cursor.is_exact);
+}
+
+Step by_naive_record(const Cursor& cursor, const StackReader& stack, const Knowledge& knowledge) {
+  if (ends(cursor, knowledge)) return End{};
+  const auto record = read_record(knowledge.arch, cursor.fp, stack);
+  if (!record) return Lost{Why::kOutsideStack};
+  return caller_of(*record, knowledge.arch, false);
+}
+
+Step by_rows(const Cursor& cursor, const StackReader& stack, const Rows* rows) {
+  return rows == nullptr ? Step(Lost{Why::kNoRow}) : step(cursor, stack, *rows);
+}
+
+}  // namespace
+
+bool UnwinderInfo::runs_on(Arch arch) const {
+  switch (arch) {
+    case Arch::kX86_64:
+      return archs.contains('x');
+    case Arch::kArm64:
+      return archs.contains('a');
+    case Arch::kRiscv64:
+      return archs.contains('r');
+  }
+  return false;
+}
+
+std::span<const UnwinderInfo> unwinder_table() { return kTable; }
+
+const UnwinderInfo& unwinder_info(Unwinder id) { return kTable[static_cast<std::size_t>(id)]; }
+
+const UnwinderInfo* find_unwinder(std::string_view name) {
+  const auto* const it = std::ranges::find(kTable, name, &UnwinderInfo::name);
+  return it == kTable.end() ? nullptr : it;
+}
+
+Step step(Unwinder unwinder, const Cursor& cursor, const StackReader& stack,
+          const Knowledge& knowledge) {
+  const UnwinderInfo& info = unwinder_info(unwinder);
+  const bool in_jit_code = holds(knowledge.jit_code, place_of(cursor));
+  switch (in_jit_code ? info.jit_code : info.c_code) {
+    case Rule::kCheckedRecord:
+      // arch_stack_walk_reliable(): what was interrupted may not have set up its frame.
+      if ((cursor.fp & kEncoded) != 0) {
+        Step there = step_to_interrupted(cursor.fp - kEncoded, cursor.sp, stack, knowledge.arch);
+        if (auto* const frame = std::get_if<Frame>(&there)) frame->reliable = false;
+        return there;
+      }
+      return by_record(cursor, stack, knowledge, !cursor.is_exact);
+    case Rule::kRecord:
+      return by_record(cursor, stack, knowledge, !cursor.is_exact);
+    case Rule::kRecordOrLeaf:
+      return by_record_or_leaf(cursor, stack, knowledge);
+    case Rule::kNaive:
+      return by_naive_record(cursor, stack, knowledge);
+    case Rule::kRows:
+      return by_rows(cursor, stack, in_jit_code ? knowledge.jit_rows : knowledge.c_rows);
+    case Rule::kFallback:
+      return by_record(cursor, stack, knowledge, false);
+    case Rule::kFallbackInRange:
+      return by_record(cursor, stack, knowledge, holds(knowledge.fp_ranges, place_of(cursor)));
+  }
+  return Lost{Why::kNoRow};
+}
+
+Walk walk(Unwinder unwinder, const Cursor& start, const StackReader& stack,
+          const Knowledge& knowledge, std::size_t most) {
+  Walk walk;
+  Cursor cursor = start;
+  bool reliable = true;
+  while (walk.frames.size() < most) {
+    const Step next = step(unwinder, cursor, stack, knowledge);
+    if (const auto* const end = std::get_if<End>(&next)) {
+      walk.reached_end = true;
+      walk.reliable = reliable && end->reliable;
+      return walk;
+    }
+    const auto* const frame = std::get_if<Frame>(&next);
+    if (frame == nullptr) {
+      walk.why = std::get<Lost>(next).why;
+      return walk;
+    }
+    reliable = reliable && frame->reliable;
+    walk.frames.push_back({.cursor = frame->cursor, .reliable = reliable});
+    cursor = frame->cursor;
+  }
+  walk.why = Why::kTooLong;
+  return walk;
+}
+
+}  // namespace plumb::unwind
