@@ -9,13 +9,13 @@ namespace plumb::gen {
 namespace {
 
 // Where the long code is: in the main function, in a subprogram, or in both.
-CasePlan plan_around_far(ChoiceStream& choices, const Mix& far, int most) {
+CasePlan plan_around_far(ChoiceStream& choices, const Mix& far, int least, int most) {
   CasePlan plan = draw_blank_case(choices);
   plan.v4 = choices.chance(40);
   ProgramPlan program;
   program.functions.push_back(draw_main(choices, kPlainMix, {.low = 0, .high = 2}));
   const int where = choices.pick({0, 1, 1, 2, 2, 2});
-  const int statements = choices.range(1, most);
+  const int statements = choices.range(least, most);
   int last = 0;
   if (where > 0) {
     FunctionPlan subprogram = draw_function(choices, kPlainMix, {.low = 0, .high = 2});
@@ -58,11 +58,12 @@ CasePlan plan_around_far(ChoiceStream& choices, const Mix& far, int most) {
 }  // namespace
 
 CasePlan plan_long_functions(ChoiceStream& choices) {
-  return plan_around_far(choices, {.stretch = 1}, 3);
+  return plan_around_far(choices, {.stretch = 1}, 1, 3);
 }
 
 CasePlan plan_large_functions(ChoiceStream& choices) {
-  return plan_around_far(choices, {.expanse = 1}, 2);
+  // One that falls into a block or a loop is replaced by arithmetic.
+  return plan_around_far(choices, {.expanse = 1}, 2, 3);
 }
 
 }  // namespace plumb::gen

@@ -220,7 +220,7 @@ constexpr ShapeFeature kFeatures[] = {
     {"mixed", "calls or tail calls", 65, calls_or_tail_calls_in},
     {"v4", "version 4", 85, has_v4},
     {"long-functions", "jumps over 400 slots", 90, jumps_over<400>},
-    {"large-functions", "jumps over 20,000 slots", 85, jumps_over<20'000>},
+    {"large-functions", "jumps over 20,000 slots", 95, jumps_over<20'000>},
 };
 
 }  // namespace
