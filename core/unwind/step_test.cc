@@ -3,29 +3,13 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
-
 #include "core/image.h"
+#include "core/unwind/testing_stack.h"
 
 namespace plumb::unwind {
 namespace {
 
 constexpr Arch kArchs[] = {Arch::kX86_64, Arch::kArm64, Arch::kRiscv64};
-constexpr std::uint64_t kLow = 0x1000;
-constexpr std::uint64_t kHigh = 0x2000;
-
-// A stack of zeros from kLow to kHigh, but for what is put there.
-class TestStack final : public StackReader {
- public:
-  std::map<std::uint64_t, std::uint64_t> words;
-
-  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const override {
-    if (address < kLow || address > kHigh - 8) return std::nullopt;
-    const auto it = words.find(address);
-    return it == words.end() ? 0 : it->second;
-  }
-};
-
 // Offset of the saved frame pointer from the frame pointer, by the architecture's documents: System
 // V psABI of x86-64 (3.2.2), AAPCS64 (6.4.6), RISC-V psABI (frame pointer convention).
 std::uint64_t saved_at(Arch arch, std::uint64_t fp) {

@@ -4,28 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "core/unwind/testing_stack.h"
+
 namespace plumb::unwind {
 namespace {
-
-constexpr std::uint64_t kLow = 0x1000;
-constexpr std::uint64_t kHigh = 0x2000;
-
-// A stack of zeros from kLow to kHigh, but for what is put there.
-class TestStack final : public StackReader {
- public:
-  std::map<std::uint64_t, std::uint64_t> words;
-
-  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const override {
-    if (address < kLow || address > kHigh - 8) return std::nullopt;
-    const auto it = words.find(address);
-    return it == words.end() ? 0 : it->second;
-  }
-};
 
 // The kernel calls a program, which calls a subprogram, which calls a helper:
 //
