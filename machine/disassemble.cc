@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <capstone/capstone.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,36 +9,12 @@
 #include <utility>
 
 #include "core/check.h"
+#include "machine/capstone.h"
 #include "machine/llvm_disassembler.h"
 #include "machine/machine.h"
 
 namespace plumb::machine {
 namespace {
-
-class Capstone {
- public:
-  Capstone(cs_arch arch, cs_mode mode) {
-    PLUMB_CHECK(cs_open(arch, mode, &handle_) == CS_ERR_OK);
-    insn_ = cs_malloc(handle_);
-    PLUMB_CHECK(insn_ != nullptr);
-  }
-  ~Capstone() {
-    cs_free(insn_, 1);
-    static_cast<void>(cs_close(&handle_));
-  }
-  Capstone(const Capstone&) = delete;
-  Capstone& operator=(const Capstone&) = delete;
-
-  // The instruction at the start of the bytes, or null. Valid until the next call.
-  [[nodiscard]] const cs_insn* decode(const std::uint8_t* bytes, std::size_t size,
-                                      std::uint64_t address) {
-    return cs_disasm_iter(handle_, &bytes, &size, &address, insn_) ? insn_ : nullptr;
-  }
-
- private:
-  csh handle_ = 0;
-  cs_insn* insn_ = nullptr;
-};
 
 DisassembledInsn raw_byte(std::uint64_t address, std::uint8_t byte) {
   return {.address = address, .bytes = {byte}, .text = fmt::format(".byte {:#04x}", byte)};

@@ -166,15 +166,20 @@ Result<Package> find_package(const DebianTools& tools, const fs::path& apt,
                           reason.empty() ? "" : " (some lists are missing: " + reason + ")"));
 }
 
-// The only file of that ending below a directory.
-std::optional<fs::path> find_file(const fs::path& directory, std::string_view part) {
+// The only file of its kind below a directory. Apt's lists lie there too, and their names hold
+// those of mirrors, such as deb.debian.org.
+std::optional<fs::path> find_file(const fs::path& directory, bool (*is_one)(const fs::path&)) {
   std::error_code error;
   for (const auto& entry : fs::recursive_directory_iterator(directory, error)) {
-    if (entry.path().filename().string().contains(part) && entry.is_regular_file(error)) {
-      return entry.path();
-    }
+    if (is_one(entry.path()) && entry.is_regular_file(error)) return entry.path();
   }
   return std::nullopt;
+}
+bool is_package(const fs::path& path) { return path.extension() == ".deb"; }
+bool is_archive(const fs::path& path) {
+  constexpr std::string_view kEndings[] = {".tar", ".tar.xz", ".tar.gz", ".tar.bz2", ".tar.zst"};
+  const std::string name = path.filename().string();
+  return std::ranges::any_of(kEndings, [&](std::string_view end) { return name.ends_with(end); });
 }
 
 }  // namespace
@@ -236,7 +241,7 @@ Result<DebianArchive> fetch_debian(const DebianTools& tools, const WantedKernel&
   const auto fetched =
       run(tools, apt, {tools.apt_get, "download", package->name + "=" + package->version});
   if (!fetched) return std::unexpected(fetched.error());
-  const auto file = find_file(apt, ".deb");
+  const auto file = find_file(apt, is_package);
   if (fetched->status != 0 || !file) {
     return fail(fmt::format("debian={}: {} {} cannot be fetched: {}", spoken(wanted), package->name,
                             package->version, complaint(fetched->text)));
@@ -244,7 +249,7 @@ Result<DebianArchive> fetch_debian(const DebianTools& tools, const WantedKernel&
   const auto unpacked =
       run(tools, apt, {tools.dpkg_deb, "-x", file->string(), (apt / "deb").string()});
   if (!unpacked) return std::unexpected(unpacked.error());
-  const auto archive = find_file(apt / "deb", ".tar");
+  const auto archive = find_file(apt / "deb", is_archive);
   if (unpacked->status != 0 || !archive) {
     return fail(fmt::format("debian={}: {} holds no archive of sources", spoken(wanted),
                             file->filename().string()));

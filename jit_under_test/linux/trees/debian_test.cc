@@ -200,6 +200,18 @@ TEST_F(Fetching, SaysWhyWhenTheDownloadIsCut) {
             "http://m/x.deb  Connection reset");
 }
 
+// Whichever of the two a directory lists first.
+TEST_F(Fetching, TakesNoListOfAMirrorForThePackage) {
+  apt_get("touch lists/deb.debian.org_Packages.lz4 a.deb.list 0.deb.tar",
+          "touch linux-source-7.3_7.3.4-1_all.deb");
+  program("dpkg-deb",
+          "case $2 in *_all.deb) mkdir -p $3/usr/src; touch $3/usr/src/linux-source-7.3.tar.xz "
+          "$3/usr/src/a.tar.list;; esac\n");
+  const auto fetched = fetch({.line = "7.3", .version = {}});
+  ASSERT_TRUE(fetched) << fetched.error().str();
+  EXPECT_EQ(fetched->archive.filename(), "linux-source-7.3.tar.xz");
+}
+
 TEST_F(Fetching, NeedsAMirrorOfDebian) {
   program("apt-get", "echo 'plumb http://u/ubuntu/ noble main Ubuntu'\n");
   const auto fetched = fetch({});

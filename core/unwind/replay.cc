@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/unwind/replay.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "core/check.h"
+#include "core/image.h"
+
+namespace plumb::unwind {
+namespace {
+
+constexpr std::uint64_t kWord = 8;
+
+constexpr std::array kOutcomes{
+#define PLUMB_WALK_OUTCOME(id, letter, name, sentence) \
+  OutcomeInfo{Outcome::k##id, letter, name, sentence},
+#include "core/unwind/outcomes.inc"
+};
+
+bool same_from(const Walk& walk, std::span<const std::uint64_t> calls) {
+  return std::ranges::equal(walk.frames, calls, {}, [](const Frame& f) { return f.cursor.pc; });
+}
+
+}  // namespace
+
+StackReplay::StackReplay(const MachineRun& run, const Range& stack, Arch arch, std::uint64_t exit)
+    : run_(run), stack_(stack), bytes_(stack.size) {
+  if (arch == Arch::kX86_64) store(run.entry_sp, exit, kWord);
+}
+
+void StackReplay::advance_to(std::size_t step) {
+  while (next_ < run_.accesses.size()) {
+    const StackAccess& access = run_.accesses[next_];
+    if (access.step >= static_cast<std::int32_t>(step)) return;
+    ++next_;
+    if (access.kind == AccessKind::kWrite) store(access.address, access.value, access.size);
+  }
+}
+
+std::optional<std::uint64_t> StackReplay::word(std::uint64_t address) const {
+  if (!stack_.contains(address, kWord)) return std::nullopt;
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes_.data() + (address - stack_.address), kWord);
+  return word;
+}
+
+// The first 8 bytes of what was stored are known: no frame keeps anything in the others.
+void StackReplay::store(std::uint64_t address, std::uint64_t value, std::size_t size) {
+  const std::size_t known = std::min<std::size_t>(size, kWord);
+  if (!stack_.contains(address, known)) return;
+  std::memcpy(bytes_.data() + (address - stack_.address), &value, known);
+}
+
+Cursor cursor_at(const MachineStep& step, Arch arch) {
+  return {.pc = code_address(arch, step.pc),
+          .sp = step.sp,
+          .fp = step.fp,
+          .lr = code_address(arch, step.lr),
+          .is_exact = true};
+}
+
+void calls_in_progress(const MachineRun& run, std::int32_t shadow,
+                       std::vector<std::uint64_t>& out) {
+  out.clear();
+  while (shadow >= 0 && static_cast<std::size_t>(shadow) < run.shadow.size()) {
+    const ShadowFrame& frame = run.shadow[static_cast<std::size_t>(shadow)];
+    if (frame.keeps_record) out.push_back(frame.return_address);
+    shadow = frame.parent < shadow ? frame.parent : -1;
+  }
+}
+
+std::span<const OutcomeInfo> outcome_table() { return kOutcomes; }
+const OutcomeInfo& outcome_info(Outcome outcome) {
+  return kOutcomes[static_cast<std::size_t>(outcome)];
+}
+
+Outcome outcome_of(const Walk& walk, std::span<const std::uint64_t> calls) {
+  if (walk.reached_end && same_from(walk, calls)) {
+    return walk.reliable ? Outcome::kRight : Outcome::kNotReliable;
+  }
+  if (walk.reliable) return Outcome::kLie;
+  const std::size_t found = walk.frames.size();
+  if (!walk.reached_end && found <= calls.size() && same_from(walk, calls.first(found))) {
+    return Outcome::kStopped;
+  }
+  if (walk.reached_end && !calls.empty() && same_from(walk, calls.subspan(1))) {
+    return Outcome::kSkipped;
+  }
+  return Outcome::kLost;
+}
+
+}  // namespace plumb::unwind

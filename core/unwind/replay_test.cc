@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "core/unwind/replay.h"
+
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+
+namespace plumb::unwind {
+namespace {
+
+constexpr Range kStack{.address = 0x1000, .size = 0x1000};
+constexpr std::uint64_t kExit = 0x9000;
+
+StackAccess write(std::int32_t step, std::uint64_t address, std::uint64_t value,
+                  std::uint8_t size = 8) {
+  return {.address = address, .value = value, .size = size, .step = step};
+}
+
+TEST(StackReplay, ShowsTheStackBeforeAStep) {
+  MachineRun run;
+  run.entry_sp = 0x1f00;
+  run.accesses = {write(0, 0x1ef8, 11), write(1, 0x1ef8, 0x22, 1),
+                  {.address = 0x1ef8, .value = 33, .size = 8, .kind = AccessKind::kRead, .step = 1}};
+  StackReplay stack(run, kStack, Arch::kX86_64, kExit);
+  EXPECT_EQ(stack.word(0x1f00), kExit);
+  EXPECT_EQ(stack.word(0x1ef8), 0u);
+  stack.advance_to(1);
+  EXPECT_EQ(stack.word(0x1ef8), 11u);
+  stack.advance_to(2);
+  EXPECT_EQ(stack.word(0x1ef8), 0x22u);
+}
+
+TEST(StackReplay, HasNothingOutsideTheStack) {
+  MachineRun run;
+  run.accesses = {write(0, 0x0ffc, 1), write(0, 0x2000, 1)};
+  StackReplay stack(run, kStack, Arch::kArm64, kExit);
+  stack.advance_to(1);
+  EXPECT_EQ(stack.word(0x0fff), std::nullopt);
+  EXPECT_EQ(stack.word(0x1ff9), std::nullopt);
+  EXPECT_EQ(stack.word(0x1000), 0u);
+}
+
+TEST(CallsInProgress, LeadOutwardsWithoutThoseThatKeepNoRecord) {
+  MachineRun run;
+  run.shadow = {{.return_address = 1, .parent = -1},
+                {.return_address = 2, .parent = 0, .keeps_record = false},
+                {.return_address = 3, .parent = 1}};
+  std::vector<std::uint64_t> calls;
+  calls_in_progress(run, 2, calls);
+  EXPECT_EQ(calls, (std::vector<std::uint64_t>{3, 1}));
+}
+
+Walk walk_of(std::initializer_list<std::uint64_t> pcs, bool reached_end, bool reliable) {
+  Walk walk{.frames = {}, .reached_end = reached_end, .reliable = reliable};
+  for (const std::uint64_t pc : pcs) walk.frames.push_back({.cursor = {.pc = pc}});
+  return walk;
+}
+
+TEST(WalkOutcome, OfEveryKind) {
+  const std::vector<std::uint64_t> calls{1, 2, 3};
+  EXPECT_EQ(outcome_of(walk_of({1, 2, 3}, true, true), calls), Outcome::kRight);
+  EXPECT_EQ(outcome_of(walk_of({1, 2, 3}, true, false), calls), Outcome::kNotReliable);
+  EXPECT_EQ(outcome_of(walk_of({1, 2}, false, false), calls), Outcome::kStopped);
+  EXPECT_EQ(outcome_of(walk_of({}, false, false), calls), Outcome::kStopped);
+  EXPECT_EQ(outcome_of(walk_of({2, 3}, true, false), calls), Outcome::kSkipped);
+  EXPECT_EQ(outcome_of(walk_of({2, 3}, true, true), calls), Outcome::kLie);
+  EXPECT_EQ(outcome_of(walk_of({1, 2}, true, false), calls), Outcome::kLost);
+  EXPECT_EQ(outcome_of(walk_of({1, 2}, true, true), calls), Outcome::kLie);
+  EXPECT_EQ(outcome_of(walk_of({1, 9, 3}, true, false), calls), Outcome::kLost);
+  EXPECT_EQ(outcome_of(walk_of({1, 2, 3, 4}, false, false), calls), Outcome::kLost);
+}
+
+TEST(WalkOutcome, TheTableIsInOrder) {
+  for (std::size_t i = 0; i < outcome_table().size(); ++i) {
+    EXPECT_EQ(outcome_table()[i].id, static_cast<Outcome>(i));
+  }
+}
+
+}  // namespace
+}  // namespace plumb::unwind

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/image.h"
+#include "core/machine_run.h"
+#include "core/unwind/replay.h"
+#include "core/unwind/unwinder.h"
+
+// What each unwinder makes of every instruction of a run that was observed at Depth::kFull, as an
+// interrupt there would begin it: with the registers of that moment. Only instructions of functions
+// and thunks of the image count.
+namespace plumb::harness {
+
+inline constexpr std::size_t kUnwinders = 0
+#define PLUMB_UNWINDER(...) +1
+#include "core/unwind/unwinders.inc"
+    ;
+inline constexpr std::size_t kWalkOutcomes = 0
+#define PLUMB_WALK_OUTCOME(...) +1
+#include "core/unwind/outcomes.inc"
+    ;
+
+// How often each outcome was seen.
+using WalkTally = std::array<std::uint64_t, kWalkOutcomes>;
+
+struct InsnWalks {
+  std::uint64_t address = 0;
+  std::array<WalkTally, kUnwinders> tallies{};
+
+  // The worst that happened there; nothing: the unwinder did not start there.
+  [[nodiscard]] std::optional<unwind::Outcome> worst(unwind::Unwinder unwinder) const;
+};
+
+struct WalkReport {
+  // Of this architecture, and told all that they need.
+  std::vector<unwind::Unwinder> unwinders;
+  std::vector<InsnWalks> insns;  // that ran, ascending
+  std::uint64_t steps = 0;       // walks of each unwinder
+
+  [[nodiscard]] WalkTally tally(unwind::Unwinder unwinder) const;
+};
+
+// The unwinders that there can be for the image. Not orc-fp-range: no JIT hands over yet where its
+// frame pointer is valid.
+[[nodiscard]] std::vector<unwind::Unwinder> unwinders_for(const Image& image);
+[[nodiscard]] WalkReport walk_report(const Image& image, const MachineRun& run,
+                                     std::span<const unwind::Unwinder> unwinders);
+
+// How many of all walks found every caller, 0 ... 1; 0 of none.
+[[nodiscard]] double share_right(const WalkTally& tally);
+
+}  // namespace plumb::harness

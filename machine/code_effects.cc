@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "machine/code_effects.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "machine/capstone.h"
+#include "machine/target.h"
+
+namespace plumb::machine {
+namespace {
+
+using unwind::CodeInsn;
+using unwind::Effect;
+using Base = unwind::Row::Base;
+using Kind = Effect::Kind;
+using Flow = CodeInsn::Flow;
+
+// ---- x86-64 ----
+
+bool is_rsp(unsigned reg) {
+  return reg == X86_REG_RSP || reg == X86_REG_ESP || reg == X86_REG_SP || reg == X86_REG_SPL;
+}
+bool is_rbp(unsigned reg) {
+  return reg == X86_REG_RBP || reg == X86_REG_EBP || reg == X86_REG_BP || reg == X86_REG_BPL;
+}
+bool is_base(unsigned reg) { return reg == X86_REG_RSP || reg == X86_REG_RBP; }
+Base base_of(unsigned reg) {
+  return reg == X86_REG_RSP ? Base::kStackPointer : Base::kFramePointer;
+}
+
+class X86Insn {
+ public:
+  X86Insn(const cs_insn& insn, csh handle)
+      : insn_(insn), operands_(insn.detail->x86), handle_(handle) {
+    result_.address = insn.address;
+    result_.size = insn.size;
+  }
+
+  CodeInsn effects() && {
+    switch (insn_.id) {
+      case X86_INS_PUSH:
+        push();
+        break;
+      case X86_INS_POP:
+        pop();
+        break;
+      case X86_INS_LEAVE:
+        add({.kind = Kind::kSpFromFp});
+        add({.kind = Kind::kLoadFp});
+        add({.kind = Kind::kMoveSp, .value = 8});
+        break;
+      case X86_INS_CALL:
+        result_.flow = Flow::kCall;
+        result_.target = immediate(0);
+        break;
+      case X86_INS_JMP:
+        result_.target = immediate(0);
+        result_.flow = result_.target != 0 ? Flow::kJump : Flow::kStop;
+        break;
+      case X86_INS_RET:
+      case X86_INS_UD2:
+      case X86_INS_INT3:
+        result_.flow = Flow::kStop;
+        break;
+      default:
+        other();
+    }
+    return std::move(result_);
+  }
+
+ private:
+  void add(const Effect& effect) { result_.effects.push_back(effect); }
+  [[nodiscard]] const cs_x86_op& operand(std::size_t i) const { return operands_.operands[i]; }
+  [[nodiscard]] bool is_register(std::size_t i) const {
+    return i < operands_.op_count && operand(i).type == X86_OP_REG;
+  }
+  [[nodiscard]] unsigned reg(std::size_t i) const {
+    return is_register(i) ? static_cast<unsigned>(operand(i).reg) : unsigned{X86_REG_INVALID};
+  }
+  [[nodiscard]] std::uint64_t immediate(std::size_t i) const {
+    const bool is_one = i < operands_.op_count && operand(i).type == X86_OP_IMM;
+    return is_one ? static_cast<std::uint64_t>(operand(i).imm) : 0;
+  }
+  // Of the frame or relative to it, without an index.
+  [[nodiscard]] bool is_frame_memory(std::size_t i) const {
+    if (i >= operands_.op_count || operand(i).type != X86_OP_MEM) return false;
+    const x86_op_mem& memory = operand(i).mem;
+    return memory.index == X86_REG_INVALID && memory.segment == X86_REG_INVALID &&
+           is_base(static_cast<unsigned>(memory.base));
+  }
+
+  void push() {
+    add({.kind = Kind::kMoveSp, .value = -8});
+    add({.kind = reg(0) == X86_REG_RBP ? Kind::kSaveFp : Kind::kStore});
+  }
+  void pop() {
+    if (is_rsp(reg(0))) return add({.kind = Kind::kLoseSp});
+    if (reg(0) == X86_REG_RBP) add({.kind = Kind::kLoadFp});
+    add({.kind = Kind::kMoveSp, .value = 8});
+  }
+
+  void other() {
+    if (cs_insn_group(handle_, &insn_, CS_GRP_JUMP)) {
+      result_.flow = Flow::kBranch;
+      result_.target = immediate(0);
+      return;
+    }
+    if (is_frame_memory(0) && (operand(0).access & CS_AC_WRITE) != 0) store();
+    const unsigned to = reg(0);
+    if (is_base(to) && arithmetic(to)) return;
+    lose_what_it_writes();
+  }
+
+  void store() {
+    const bool is_word = operand(0).size == 8 && insn_.id == X86_INS_MOV;
+    add({.kind = is_word && reg(1) == X86_REG_RBP ? Kind::kSaveFp : Kind::kStore,
+         .base = base_of(static_cast<unsigned>(operand(0).mem.base)),
+         .value = operand(0).mem.disp});
+  }
+
+  // What gives rsp or rbp a value that can be followed.
+  bool arithmetic(unsigned to) {
+    const auto amount = static_cast<std::int64_t>(immediate(1));
+    switch (insn_.id) {
+      case X86_INS_ADD:
+      case X86_INS_SUB:
+        if (operand(1).type != X86_OP_IMM) return false;
+        return sum(to, to, insn_.id == X86_INS_ADD ? amount : -amount);
+      case X86_INS_MOV:
+      case X86_INS_MOVABS:
+        if (is_base(reg(1))) return sum(to, reg(1), 0);
+        if (to != X86_REG_RBP || !is_frame_memory(1)) return false;
+        add({.kind = Kind::kLoadFp,
+             .base = base_of(static_cast<unsigned>(operand(1).mem.base)),
+             .value = operand(1).mem.disp});
+        return true;
+      case X86_INS_LEA:
+        if (!is_frame_memory(1)) return false;
+        return sum(to, static_cast<unsigned>(operand(1).mem.base), operand(1).mem.disp);
+      default:
+        return false;
+    }
+  }
+  bool sum(unsigned to, unsigned from, std::int64_t value) {
+    const bool to_sp = to == X86_REG_RSP;
+    const bool from_sp = from == X86_REG_RSP;
+    Kind kind = to_sp ? Kind::kMoveSp : Kind::kMoveFp;
+    if (to_sp != from_sp) kind = to_sp ? Kind::kSpFromFp : Kind::kFpFromSp;
+    add({.kind = kind, .value = value});
+    return true;
+  }
+
+  void lose_what_it_writes() {
+    cs_regs read{};
+    cs_regs written{};
+    std::uint8_t read_count = 0;
+    std::uint8_t written_count = 0;
+    cs_regs_access(handle_, &insn_, read, &read_count, written, &written_count);
+    for (std::uint8_t i = 0; i < written_count; ++i) {
+      if (is_rsp(written[i])) add({.kind = Kind::kLoseSp});
+      if (is_rbp(written[i])) add({.kind = Kind::kLoseFp});
+    }
+  }
+
+  const cs_insn& insn_;
+  const cs_x86& operands_;
+  csh handle_;
+  CodeInsn result_;
+};
+
+CodeInsn no_instruction(std::uint64_t address, std::size_t size) {
+  return {.address = address, .size = static_cast<std::uint32_t>(size), .flow = Flow::kStop};
+}
+
+std::vector<CodeInsn> x86_64_effects(std::span<const std::uint8_t> bytes, std::uint64_t address) {
+  std::vector<CodeInsn> result;
+  Capstone capstone(CS_ARCH_X86, CS_MODE_64, true);
+  for (std::size_t done = 0; done < bytes.size(); done += result.back().size) {
+    const cs_insn* const insn =
+        capstone.decode(bytes.data() + done, bytes.size() - done, address + done);
+    result.push_back(insn == nullptr ? no_instruction(address + done, 1)
+                                     : X86Insn(*insn, capstone.handle()).effects());
+  }
+  return result;
+}
+
+// ---- arm64, riscv64 ----
+
+std::uint32_t word_at(std::span<const std::uint8_t> bytes) {
+  std::uint32_t word = 0;
+  for (std::size_t i = std::min<std::size_t>(4, bytes.size()); i-- > 0;) {
+    word = word << 8 | bytes[i];
+  }
+  return word;
+}
+
+std::vector<CodeInsn> words_effects(std::span<const std::uint8_t> bytes, std::uint64_t address) {
+  std::vector<CodeInsn> result;
+  for (std::size_t done = 0; done < bytes.size(); done += result.back().size) {
+    const std::size_t left = bytes.size() - done;
+    result.push_back(left < 4 ? no_instruction(address + done, left)
+                              : arm64_effects(word_at(bytes.subspan(done)), address + done));
+  }
+  return result;
+}
+
+// AUIPC and JALR together are one jump that reaches everywhere.
+void join_far_jump(CodeInsn& jump, std::uint32_t bits, std::uint32_t before) {
+  constexpr std::uint32_t kAuipc = 0x17;
+  constexpr std::uint32_t kJalr = 0x67;
+  const bool is_pair = (bits & 0x7f) == kJalr && (before & 0x7f) == kAuipc &&
+                       (before >> 7 & 31) == (bits >> 15 & 31);
+  if (!is_pair) return;
+  const auto high = static_cast<std::int32_t>(before & 0xfffff000);
+  const auto low = static_cast<std::int32_t>(bits) >> 20;
+  jump.target = jump.address - 4 + static_cast<std::uint64_t>(std::int64_t{high} + low);
+  if (jump.flow == Flow::kStop) jump.flow = Flow::kJump;
+}
+
+std::vector<CodeInsn> parcels_effects(std::span<const std::uint8_t> bytes, std::uint64_t address) {
+  std::vector<CodeInsn> result;
+  std::uint32_t before = 0;
+  for (std::size_t done = 0; done < bytes.size(); done += result.back().size) {
+    const std::size_t left = bytes.size() - done;
+    const std::uint32_t bits = word_at(bytes.subspan(done));
+    const std::size_t size = (bits & 3) == 3 ? 4 : 2;
+    if (size > left) {
+      result.push_back(no_instruction(address + done, left));
+      continue;
+    }
+    result.push_back(riscv64_effects(bits, address + done));
+    join_far_jump(result.back(), bits, before);
+    before = size == 4 ? bits : 0;
+  }
+  return result;
+}
+
+// Functions and thunks, by address, none twice.
+std::vector<Range> pieces_of(const Image& image) {
+  std::vector<Range> pieces;
+  for (const NativeFunction& function : image.functions) {
+    pieces.push_back({.address = function.address, .size = function.size});
+  }
+  for (const Symbol& symbol : image.symbols) {
+    if (symbol.is_thunk && symbol.size != 0) {
+      pieces.push_back({.address = symbol.address, .size = symbol.size});
+    }
+  }
+  std::ranges::sort(pieces, {}, &Range::address);
+  const auto twice = std::ranges::unique(pieces, [](const Range& a, const Range& b) {
+    return b.address < a.address + a.size;
+  });
+  pieces.erase(twice.begin(), twice.end());
+  return pieces;
+}
+
+// The row behind the last function gives way to the first of one that follows at once.
+void append(std::vector<unwind::Row>& rows, const std::vector<unwind::Row>& more) {
+  if (!rows.empty() && !more.empty() && rows.back().begin == more.front().begin) rows.pop_back();
+  rows.insert(rows.end(), more.begin(), more.end());
+}
+
+unwind::Rows rows_of_pieces(const Image& image, std::span<const Range> pieces) {
+  std::vector<unwind::Row> rows;
+  for (const Range& piece : pieces) {
+    const auto bytes = image.placement.bytes(piece.address, piece.size);
+    append(rows, unwind::rows_of_function(image.arch,
+                                          code_effects(image.arch, bytes, piece.address)));
+  }
+  return unwind::Rows(image.arch, std::move(rows));
+}
+
+// The code that calls back is a function; nobody called the code that called the program.
+unwind::Rows rows_around(const Image& image) {
+  const auto target = make_target(image.arch);
+  const std::vector<std::uint8_t>& loop = target->stub_code().loop.code;
+  const std::uint64_t exit = image.placement.exit;
+  std::vector<unwind::Row> rows = unwind::rows_of_function(
+      image.arch, code_effects(image.arch, loop, image.placement.routines));
+  const unwind::Row caller{.begin = exit - 1, .kind = unwind::Row::Kind::kOutermost};
+  const unwind::Row behind{.begin = exit + 1, .kind = unwind::Row::Kind::kUnknown};
+  rows.insert(exit < image.placement.routines ? rows.begin() : rows.end(), {caller, behind});
+  return unwind::Rows(image.arch, std::move(rows));
+}
+
+}  // namespace
+
+std::vector<CodeInsn> code_effects(Arch arch, std::span<const std::uint8_t> bytes,
+                                   std::uint64_t address) {
+  switch (arch) {
+    case Arch::kX86_64:
+      break;
+    case Arch::kArm64:
+      return words_effects(bytes, address);
+    case Arch::kRiscv64:
+      return parcels_effects(bytes, address);
+  }
+  return x86_64_effects(bytes, address);
+}
+
+UnwindKnowledge unwind_knowledge(const Image& image) {
+  std::vector<Range> pieces = pieces_of(image);
+  std::vector<Range> text = image.code;
+  text.push_back(image.placement.stubs);
+  text.push_back({.address = image.placement.exit, .size = 1});
+  unwind::Rows jit_rows = rows_of_pieces(image, pieces);
+  return {.jit_rows = std::move(jit_rows),
+          .c_rows = rows_around(image),
+          .jit_code = std::move(pieces),
+          .text = std::move(text)};
+}
+
+unwind::Knowledge UnwindKnowledge::knowledge() const {
+  return {.arch = jit_rows.arch(),
+          .jit_code = jit_code,
+          .c_rows = &c_rows,
+          .jit_rows = &jit_rows,
+          .fp_ranges = {},
+          .text = text};
+}
+
+}  // namespace plumb::machine
