@@ -136,6 +136,14 @@ struct ReturnSite {
   std::uint32_t activation = 0;  // that returned
 };
 
+// A store to the stack by the code of a helper that calls back (machine/loop_routine.h): its frame.
+struct HelperStore {
+  std::uint64_t address = 0;
+  std::uint64_t value = 0;  // the first 8 bytes, zero-extended
+  std::uint8_t size = 0;
+  std::int32_t step = -1;  // index in MachineRun::steps
+};
+
 // A call in progress, as the machine keeps it beside the stack: of a function, of a helper, of a
 // callback by a helper. The calls of a run form a tree: parent leads outwards, to the kernel's
 // call. A tail call begins no frame: its target returns where the function that it replaces would
@@ -191,6 +199,7 @@ struct MachineRun {
   std::vector<ReturnSite> returns;
   std::vector<ShadowFrame> shadow;  // every call of the run; [0] is the kernel's
   std::vector<MachineStep> steps;   // kFull: one per instruction
+  std::vector<HelperStore> helper_stores;  // kFull
   // Stack of the entry's caller, from the entry's stack pointer upwards, the return address on x86
   // included: lowest address whose byte is another one at the end, or 0.
   std::uint64_t caller_stack_changed = 0;

@@ -50,6 +50,13 @@ class X86Insn {
         add({.kind = Kind::kLoadFp});
         add({.kind = Kind::kMoveSp, .value = 8});
         break;
+      case X86_INS_PUSHFQ:
+        add({.kind = Kind::kMoveSp, .value = -8});
+        add({.kind = Kind::kStore});
+        break;
+      case X86_INS_POPFQ:
+        add({.kind = Kind::kMoveSp, .value = 8});
+        break;
       case X86_INS_CALL:
         result_.flow = Flow::kCall;
         result_.target = immediate(0);
@@ -116,7 +123,8 @@ class X86Insn {
     const bool is_word = operand(0).size == 8 && insn_.id == X86_INS_MOV;
     add({.kind = is_word && reg(1) == X86_REG_RBP ? Kind::kSaveFp : Kind::kStore,
          .base = base_of(static_cast<unsigned>(operand(0).mem.base)),
-         .value = operand(0).mem.disp});
+         .value = operand(0).mem.disp,
+         .size = operand(0).size});
   }
 
   // What gives rsp or rbp a value that can be followed.

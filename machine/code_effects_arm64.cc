@@ -41,14 +41,18 @@ void move_base(CodeInsn& insn, unsigned reg, std::int64_t by) {
   if (reg == kFp) insn.effects.push_back({.kind = Kind::kMoveFp, .value = by});
 }
 
-// One register of 8 bytes (or, of a store, fewer) between a register and [base + value].
-void transfer(CodeInsn& insn, unsigned reg, bool is_load, bool is_word, unsigned base,
+// So many bytes between a register and [base + value].
+void transfer(CodeInsn& insn, unsigned reg, bool is_load, unsigned size, unsigned base,
               std::int64_t value) {
+  const bool is_word = size == 8;
   if (!is_base(base)) {
     if (is_load) lose(insn, reg);
     return;
   }
-  Effect effect{.kind = Kind::kStore, .base = base_of(base), .value = value};
+  Effect effect{.kind = Kind::kStore,
+                .base = base_of(base),
+                .value = value,
+                .size = static_cast<std::uint8_t>(size)};
   const bool is_followed = is_word && (reg == kFp || reg == kLr);
   if (is_load && !is_followed) return lose(insn, reg);
   if (is_followed && is_load) effect.kind = reg == kFp ? Kind::kLoadFp : Kind::kLoadLr;
@@ -61,13 +65,13 @@ enum class Index : std::uint8_t { kNone, kPost, kPre };
 
 // Of one register or two.
 void load_or_store(CodeInsn& insn, std::uint32_t word, std::span<const unsigned> registers,
-                   bool is_load, bool is_word, Index index, std::int64_t offset) {
+                   bool is_load, unsigned size, Index index, std::int64_t offset) {
   const unsigned base = field(word, 5, 5);
   if (index == Index::kPre) move_base(insn, base, offset);
   std::int64_t at = index == Index::kNone ? offset : 0;
   for (const unsigned reg : registers) {
-    transfer(insn, reg, is_load, is_word, base, at);
-    at += 8;
+    transfer(insn, reg, is_load, size, base, at);
+    at += size;
   }
   if (index == Index::kPost) move_base(insn, base, offset);
 }
@@ -77,22 +81,22 @@ void memory(CodeInsn& insn, std::uint32_t word) {
   const bool load_bit = field(word, 22, 1) != 0;
   if (is(word, 0x3e000000, 0x28000000)) {  // pairs of registers
     constexpr Index kIndex[] = {Index::kNone, Index::kPost, Index::kNone, Index::kPre};
-    const bool is_word = field(word, 30, 2) == 2;
-    const std::int64_t offset = signed_field(word, 15, 7) * (is_word ? 8 : 4);
+    const unsigned size = field(word, 30, 2) == 2 ? 8 : 4;
+    const std::int64_t offset = signed_field(word, 15, 7) * size;
     const unsigned both[] = {reg, field(word, 10, 5)};
-    return load_or_store(insn, word, both, load_bit, is_word, kIndex[field(word, 23, 2)], offset);
+    return load_or_store(insn, word, both, load_bit, size, kIndex[field(word, 23, 2)], offset);
   }
-  const unsigned size = field(word, 30, 2);
+  const unsigned scale = field(word, 30, 2);
+  const unsigned size = 1U << scale;
   const bool is_load = field(word, 22, 2) != 0;
-  const bool is_word = size == 3;
   const unsigned one[] = {reg};
   if (is(word, 0x3b000000, 0x39000000)) {  // unsigned, scaled offset
-    return load_or_store(insn, word, one, is_load, is_word, Index::kNone,
-                         std::int64_t{field(word, 10, 12)} << size);
+    return load_or_store(insn, word, one, is_load, size, Index::kNone,
+                         std::int64_t{field(word, 10, 12)} << scale);
   }
   if (is(word, 0x3b200000, 0x38000000)) {  // signed offset
     constexpr Index kIndex[] = {Index::kNone, Index::kPost, Index::kNone, Index::kPre};
-    return load_or_store(insn, word, one, is_load, is_word, kIndex[field(word, 10, 2)],
+    return load_or_store(insn, word, one, is_load, size, kIndex[field(word, 10, 2)],
                          signed_field(word, 12, 9));
   }
   // With a register as offset, atomics, literals: what they write is lost, whatever it is.

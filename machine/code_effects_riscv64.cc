@@ -91,12 +91,13 @@ class Decoder {
                              .base = base_of(base),
                              .value = value});
   }
-  void store(unsigned from, unsigned base, std::int64_t value, bool is_word) {
+  void store(unsigned from, unsigned base, std::int64_t value, std::uint8_t size) {
     if (!is_base(base)) return;
+    const bool is_word = size == 8;
     Kind kind = Kind::kStore;
     if (is_word && from == kFp) kind = Kind::kSaveFp;
     if (is_word && from == kRa) kind = Kind::kSaveLr;
-    insn_.effects.push_back({.kind = kind, .base = base_of(base), .value = value});
+    insn_.effects.push_back({.kind = kind, .base = base_of(base), .value = value, .size = size});
   }
   void go(Flow flow, std::int64_t distance) {
     insn_.flow = flow;
@@ -115,7 +116,8 @@ class Decoder {
         return funct3 == 0 ? add(rd, rs1, i_imm) : lose(rd);
       case 0x23:
         return store(field(bits_, 20, 5), rs1,
-                     extended(gathered(bits_, {{7, 5, 0}, {25, 7, 5}}), 12), funct3 == 3);
+                     extended(gathered(bits_, {{7, 5, 0}, {25, 7, 5}}), 12),
+                     static_cast<std::uint8_t>(1U << (funct3 & 3)));
       case 0x63:
         return go(Flow::kBranch,
                   extended(gathered(bits_, {{8, 4, 1}, {25, 6, 5}, {7, 1, 11}, {31, 1, 12}}), 13));
@@ -156,11 +158,11 @@ class Decoder {
       case 3:
         return load(short_rd(), short_rs1(), word_imm, true);
       case 6:
-        return store(short_rd(), short_rs1(), half_imm, false);
+        return store(short_rd(), short_rs1(), half_imm, 4);
       case 7:
-        return store(short_rd(), short_rs1(), word_imm, true);
+        return store(short_rd(), short_rs1(), word_imm, 8);
       case 4:  // Zcb: loads and stores of bytes and halves
-        return field(bits_, 11, 1) == 0 ? lose(short_rd()) : store(0, short_rs1(), 0, false);
+        return field(bits_, 11, 1) == 0 ? lose(short_rd()) : store(0, short_rs1(), 0, 4);
       default:
         return;
     }
@@ -209,9 +211,9 @@ class Decoder {
       case 4:
         return jump_or_move(rd, rs2);
       case 6:
-        return store(rs2, kSp, gathered(bits_, {{9, 4, 2}, {7, 2, 6}}), false);
+        return store(rs2, kSp, gathered(bits_, {{9, 4, 2}, {7, 2, 6}}), 4);
       case 7:
-        return store(rs2, kSp, gathered(bits_, {{10, 3, 3}, {7, 3, 6}}), true);
+        return store(rs2, kSp, gathered(bits_, {{10, 3, 3}, {7, 3, 6}}), 8);
       case 1:  // floating point
       case 5:
         return;

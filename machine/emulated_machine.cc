@@ -51,6 +51,7 @@ void reset(MachineRun& run) {
   run.returns.clear();
   run.shadow.clear();
   run.steps.clear();
+  run.helper_stores.clear();
   run.caller_stack_changed = 0;
   run.tail_calls = 0;
   run.tail_calls_seen = true;

@@ -88,7 +88,12 @@ void Observer::on_stack_access(AccessKind kind, std::uint64_t address, std::uint
   if (stopped_) return;
   if (kind == AccessKind::kWrite) memory_.note_stack_write(address);
   const std::uint64_t pc = engine_->program_counter();
-  if (map_->in_stubs(pc)) return;  // the loop helper's own frame
+  if (map_->in_stubs(pc)) {  // the loop helper's own frame
+    if (!keeps_steps_ || kind != AccessKind::kWrite) return;
+    run_->helper_stores.push_back(
+        {.address = address, .value = value, .size = size, .step = last_step()});
+    return;
+  }
   const std::uint64_t sp = engine_->read(target_.facts().stack_pointer);
   const bool is_push =
       kind == AccessKind::kWrite && address < sp && sp - address <= pushed_bytes(pc);

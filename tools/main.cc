@@ -67,6 +67,7 @@ int run(int argc, char** argv) {
   add_minimize_command(app, session);
   add_triage_command(app, session);
   add_explain_command(app, session);
+  add_unwind_command(app, session);
   add_defects_command(app, session);
   add_layouts_command(app, session);
   add_bench_command(app, session);

@@ -43,5 +43,6 @@ void add_test_bpf_command(CLI::App& app, Session& session);
 void add_defects_command(CLI::App& app, Session& session);
 void add_bench_command(CLI::App& app, Session& session);
 void add_layouts_command(CLI::App& app, Session& session);
+void add_unwind_command(CLI::App& app, Session& session);
 
 }  // namespace plumb::tools

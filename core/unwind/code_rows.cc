@@ -60,8 +60,8 @@ void move(std::optional<std::int64_t>& place, std::int64_t by) {
 }
 
 // The bytes of a saved word are no longer its own.
-void overwrite(std::optional<std::int64_t>& saved, std::int64_t at) {
-  if (saved && at < *saved + kWord && *saved < at + kWord) saved = std::nullopt;
+void overwrite(std::optional<std::int64_t>& saved, std::int64_t at, std::int64_t size) {
+  if (saved && at < *saved + kWord && *saved < at + size) saved = std::nullopt;
 }
 
 // What lies below the stack pointer may be gone at any time.
@@ -105,8 +105,8 @@ void apply(State& state, const Effect& effect) {
     case Kind::kStore: {
       // Where a store goes that has no place here, it is the program's own memory.
       if (!place) return;
-      overwrite(state.fp_at, *place);
-      overwrite(state.ra_at, *place);
+      overwrite(state.fp_at, *place, effect.size);
+      overwrite(state.ra_at, *place, effect.size);
       if (effect.kind == Kind::kSaveFp && state.fp_is_callers) state.fp_at = place;
       if (effect.kind == Kind::kSaveLr && state.lr_is_return) state.ra_at = place;
       return;
@@ -132,7 +132,8 @@ Row row_of(const State& state, std::uint64_t begin) {
   row.base = state.sp ? Base::kStackPointer : Base::kFramePointer;
   row.cfa_offset = offset(state.sp ? -*state.sp : -*state.fp);
   if (!state.fp_is_callers) row.fp_offset = offset(*state.fp_at);
-  if (!state.lr_is_return) row.ra_offset = offset(*state.ra_at);
+  // Whoever has called has another address in the register.
+  if (state.ra_at) row.ra_offset = offset(*state.ra_at);
   return row;
 }
 

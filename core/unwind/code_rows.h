@@ -28,11 +28,12 @@ struct Effect {
     kSaveLr,
     kLoadFp,
     kLoadLr,
-    kStore,  // 8 bytes or fewer of something else
+    kStore,  // size bytes of something else
   };
   Kind kind = Kind::kMoveSp;
   Row::Base base = Row::Base::kStackPointer;
   std::int64_t value = 0;
+  std::uint8_t size = 8;
 
   bool operator==(const Effect&) const = default;
 };

@@ -76,9 +76,8 @@ TEST(CodeRows, KeepTheReturnAddressInItsRegister) {
                         .flows(Flow::kStop);
   EXPECT_EQ(code.rows(Arch::kArm64),
             (List{by_sp(0, 0, std::nullopt, std::nullopt),
-                  // Saved, and still in their registers.
-                  by_sp(1, 16, std::nullopt, std::nullopt), by_sp(2, 16, -16, std::nullopt),
-                  by_sp(3, 16, -16), by_sp(4, 0, std::nullopt, std::nullopt), unknown(5)}));
+                  // Saved, and still in their registers: a callee leaves the frame pointer there.
+                  by_sp(1, 16, std::nullopt), by_sp(2, 16, -16), by_sp(4, 0, std::nullopt, std::nullopt), unknown(5)}));
 }
 
 TEST(CodeRows, AFramePointerThatIsNoRecordIsCountedBack) {
@@ -136,11 +135,15 @@ TEST(CodeRows, ASavedWordThatIsOverwrittenIsGone) {
 }
 
 TEST(CodeRows, AStoreBesideASavedWordLeavesIt) {
-  for (const std::int64_t at : {-8, 16}) {
+  struct Store {
+    std::int64_t at = 0;
+    std::uint8_t size = 0;
+  };
+  for (const auto& [at, size] : {Store{-8, 8}, Store{16, 8}, Store{-1, 1}, Store{-4, 4}}) {
     const Code code = Code()
                           .does(kPushFp)
                           .does({fp_from_sp()})
-                          .does({on_stack(Kind::kStore, at)})
+                          .does({{.kind = Kind::kStore, .value = at, .size = size}})
                           .flows(Flow::kStop);
     EXPECT_EQ(code.rows(Arch::kX86_64),
               (List{by_sp(0, 8, std::nullopt), by_sp(1, 16, std::nullopt), by_sp(2, 16, -16),

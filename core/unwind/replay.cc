@@ -31,11 +31,23 @@ StackReplay::StackReplay(const MachineRun& run, const Range& stack, Arch arch, s
 }
 
 void StackReplay::advance_to(std::size_t step) {
-  while (next_ < run_.accesses.size()) {
-    const StackAccess& access = run_.accesses[next_];
-    if (access.step >= static_cast<std::int32_t>(step)) return;
-    ++next_;
-    if (access.kind == AccessKind::kWrite) store(access.address, access.value, access.size);
+  const auto end = static_cast<std::int32_t>(step);
+  const auto due = [end](const auto& list, std::size_t next) {
+    return next < list.size() && list[next].step < end;
+  };
+  for (;;) {
+    const bool has_access = due(run_.accesses, next_);
+    const bool has_store = due(run_.helper_stores, next_store_);
+    if (!has_access && !has_store) return;
+    const bool is_store = has_store && (!has_access || run_.helper_stores[next_store_].step <
+                                                           run_.accesses[next_].step);
+    if (is_store) {
+      const HelperStore& written = run_.helper_stores[next_store_++];
+      store(written.address, written.value, written.size);
+    } else {
+      const StackAccess& access = run_.accesses[next_++];
+      if (access.kind == AccessKind::kWrite) store(access.address, access.value, access.size);
+    }
   }
 }
 

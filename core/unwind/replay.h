@@ -28,7 +28,8 @@ class StackReplay final : public StackReader {
   const MachineRun& run_;
   Range stack_;
   std::vector<std::uint8_t> bytes_;
-  std::size_t next_ = 0;  // access
+  std::size_t next_ = 0;        // access
+  std::size_t next_store_ = 0;  // of a helper
 };
 
 // The registers of a walk that starts at a step.

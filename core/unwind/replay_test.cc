@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <initializer_list>
+#include <utility>
 
 namespace plumb::unwind {
 namespace {
@@ -28,6 +29,21 @@ TEST(StackReplay, ShowsTheStackBeforeAStep) {
   EXPECT_EQ(stack.word(0x1ef8), 11u);
   stack.advance_to(2);
   EXPECT_EQ(stack.word(0x1ef8), 0x22u);
+}
+
+TEST(StackReplay, StoresOfHelpersAndOfTheProgramFollowOneAnother) {
+  MachineRun run;
+  run.accesses = {write(0, 0x1100, 1), write(4, 0x1100, 5)};
+  run.helper_stores = {{.address = 0x1100, .value = 3, .size = 8, .step = 2},
+                       {.address = 0x1100, .value = 7, .size = 8, .step = 6}};
+  StackReplay stack(run, kStack, Arch::kArm64, kExit);
+  for (const auto& [step, value] : {std::pair{1u, 1u}, {3u, 3u}, {5u, 5u}, {7u, 7u}}) {
+    stack.advance_to(step);
+    EXPECT_EQ(stack.word(0x1100), value) << step;
+  }
+  StackReplay at_once(run, kStack, Arch::kArm64, kExit);
+  at_once.advance_to(7);
+  EXPECT_EQ(at_once.word(0x1100), 7u);
 }
 
 TEST(StackReplay, HasNothingOutsideTheStack) {

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "core/case_text.h"
+#include "core/codec.h"
+#include "core/printable.h"
+#include "core/rng.h"
+#include "gen/generate.h"
+#include "harness/isolate.h"
+#include "harness/judge.h"
+#include "harness/loss.h"
+#include "harness/walks.h"
+#include "reports/unwind_matrix.h"
+#include "tools/open_jits.h"
+#include "tools/session.h"
+
+namespace plumb::tools {
+namespace {
+
+struct UnwindArguments {
+  std::string file;
+  std::string jits;
+  std::uint64_t cases = 0;
+  std::uint64_t seed = 1;
+};
+
+// What a child process has found out under one JIT.
+struct Walked {
+  std::string failure;  // of the plugin; nothing else is there then
+  std::string text;     // of one case
+  std::string json;
+  std::uint64_t walked = 0;    // cases
+  std::uint64_t left_out = 0;  // cases: not applicable, undefined, or wrong by themselves
+  std::vector<std::uint64_t> unwinders;
+  std::vector<std::vector<std::uint64_t>> tallies;  // by unwinder, outcome
+  std::vector<std::string> first;  // by unwinder: the first walk that is not right, or empty
+  bool lies = false;               // a walk that is wrong calls itself reliable
+};
+
+}  // namespace
+}  // namespace plumb::tools
+
+template <>
+struct plumb::Members<plumb::tools::Walked> {
+  using Walked = plumb::tools::Walked;
+  static constexpr std::tuple value{&Walked::failure,  &Walked::text,      &Walked::json,
+                                    &Walked::walked,   &Walked::left_out,  &Walked::unwinders,
+                                    &Walked::tallies,  &Walked::first,     &Walked::lies};
+};
+
+namespace plumb::tools {
+namespace {
+
+using harness::WalkReport;
+using harness::WalkTally;
+using unwind::Outcome;
+using unwind::Unwinder;
+
+std::vector<Unwinder> unwinders_of(const Walked& walked) {
+  std::vector<Unwinder> result;
+  for (const std::uint64_t id : walked.unwinders) result.push_back(static_cast<Unwinder>(id));
+  return result;
+}
+std::vector<WalkTally> tallies_of(const Walked& walked) {
+  std::vector<WalkTally> result;
+  for (const std::vector<std::uint64_t>& counts : walked.tallies) {
+    WalkTally& tally = result.emplace_back();
+    for (std::size_t i = 0; i < tally.size(); ++i) tally[i] = counts[i];
+  }
+  return result;
+}
+
+// Adds one run; the place of the first walk of each unwinder that is not right.
+void add(Walked& walked, const Case& value, const Image& image, const WalkReport& report,
+         const std::string& name) {
+  if (walked.unwinders.empty()) {
+    for (const Unwinder unwinder : report.unwinders) {
+      walked.unwinders.push_back(static_cast<std::uint64_t>(unwinder));
+    }
+    walked.tallies.assign(report.unwinders.size(),
+                          std::vector<std::uint64_t>(harness::kWalkOutcomes));
+    walked.first.resize(report.unwinders.size());
+  }
+  ++walked.walked;
+  for (std::size_t i = 0; i < report.unwinders.size(); ++i) {
+    const WalkTally tally = report.tally(report.unwinders[i]);
+    for (std::size_t k = 0; k < tally.size(); ++k) walked.tallies[i][k] += tally[k];
+    walked.lies = walked.lies || tally[static_cast<std::size_t>(Outcome::kLie)] != 0;
+    if (!walked.first[i].empty()) continue;
+    for (const harness::InsnWalks& insn : report.insns) {
+      const auto worst = insn.worst(report.unwinders[i]);
+      if (!worst || *worst <= Outcome::kNotReliable) continue;
+      const NativeFunction* const native = image.function_at(insn.address);
+      const std::string place =
+          native == nullptr
+              ? "a thunk"
+              : fmt::format(
+                    "{}.{} +{:#x}", value.programs[static_cast<std::size_t>(native->program)].name,
+                    value.programs[static_cast<std::size_t>(native->program)]
+                        .functions[static_cast<std::size_t>(native->function)]
+                        .name,
+                    insn.address - native->address);
+      walked.first[i] =
+          fmt::format("{} at {}, {}", unwind::outcome_info(*worst).name, place, name);
+      break;
+    }
+  }
+}
+
+// False: there is nothing to walk.
+bool walk_case(Walked& walked, const Case& value, jit::Jit& jit, harness::Judge& judge,
+               const std::string& name, bool keeps_matrix) {
+  harness::Trial trial = judge.examine(value, jit, Depth::kFull);
+  const bool is_compared = trial.stage == harness::Stage::kCompared;
+  const std::string reason = fmt::format("{} on {}{}{}", verdict_name(trial.judgement.verdict),
+                                         jit.info().name, trial.judgement.reason.empty() ? "" : ": ",
+                                         printable(trial.judgement.reason));
+  if (trial.judgement.verdict == Verdict::kPluginFailed) walked.failure = reason;
+  if (!is_compared || (!keeps_matrix && harness::is_finding(trial.judgement))) {
+    ++walked.left_out;
+    if (keeps_matrix) walked.failure = reason;
+    return false;
+  }
+  const Image& image = trial.image->image();
+  const WalkReport report =
+      harness::walk_report(image, trial.run, harness::unwinders_for(image));
+  add(walked, value, image, report, name);
+  if (keeps_matrix) {
+    const reports::UnwindMatrix matrix = reports::unwind_matrix(value, image, report);
+    walked.text = reports::matrix_text(matrix);
+    walked.json = reports::matrix_json(matrix).dump();
+  }
+  harness::unload(trial.image, jit.info(), trial.judgement);
+  return true;
+}
+
+Walked walk_generated(const UnwindArguments& arguments, jit::Jit& jit, harness::Judge& judge) {
+  Walked walked;
+  for (std::uint64_t n = 0; n < arguments.cases && walked.failure.empty(); ++n) {
+    const Case value = gen::generate(nth_seed(arguments.seed, n), nullptr,
+                                     jit.info().capabilities & gen::kObeyedCapabilities);
+    walk_case(walked, value, jit, judge, fmt::format("case {} of seed {}", n, arguments.seed),
+              false);
+  }
+  return walked;
+}
+
+nlohmann::ordered_json summary_json(const Walked& walked, const std::string& jit) {
+  nlohmann::ordered_json out{
+      {"jit", jit}, {"cases", walked.walked}, {"left_out", walked.left_out}};
+  out["unwinders"] = reports::tallies_json(unwinders_of(walked), tallies_of(walked));
+  for (std::size_t i = 0; i < walked.first.size(); ++i) {
+    if (!walked.first[i].empty()) out["unwinders"][i]["first_not_right"] = walked.first[i];
+  }
+  return out;
+}
+
+std::string summary_text(const Walked& walked, const std::string& jit) {
+  std::string text = fmt::format("{}: {} cases walked, {} left out\n", jit, walked.walked,
+                                 walked.left_out);
+  text += reports::tallies_text(unwinders_of(walked), tallies_of(walked));
+  for (std::size_t i = 0; i < walked.first.size(); ++i) {
+    if (walked.first[i].empty()) continue;
+    text += fmt::format("  {}: first {}\n", unwind::unwinder_info(unwinders_of(walked)[i]).name,
+                        walked.first[i]);
+  }
+  return text;
+}
+
+int unwind_jit(const UnwindArguments& arguments, const Case* value, jit::Jit& jit,
+               const Session& session, nlohmann::ordered_json& json) {
+  const double seconds = value != nullptr ? 60 : 600 + static_cast<double>(arguments.cases);
+  const auto walked =
+      harness::run_isolated<Walked>(seconds, [&](std::atomic<harness::Activity>& activity) {
+        harness::Judge judge;
+        judge.show_activity(&activity);
+        if (value == nullptr) return walk_generated(arguments, jit, judge);
+        Walked one;
+        walk_case(one, *value, jit, judge, arguments.file, true);
+        return one;
+      });
+  if (!walked) {
+    const harness::Loss& loss = walked.error();
+    fmt::print(stderr, "plumb: {}: {}\n", jit.info().name, loss.death.str());
+    return harness::is_our_failure(loss) ? kStatusHarnessFailed : kStatusFinding;
+  }
+  if (!walked->failure.empty()) {
+    fmt::print(stderr, "plumb: {}\n", walked->failure);
+    return kStatusUnusable;
+  }
+  if (walked->walked == 0) {
+    fmt::print(stderr, "plumb: nothing to walk on {}: {} cases, none compared\n", jit.info().name,
+               walked->left_out);
+    return kStatusUnusable;
+  }
+  if (session.json) {
+    json.push_back(value != nullptr ? nlohmann::ordered_json::parse(walked->json)
+                                    : summary_json(*walked, jit.info().name));
+  } else {
+    fmt::print("{}", value != nullptr ? walked->text : summary_text(*walked, jit.info().name));
+  }
+  return walked->lies ? kStatusFinding : kStatusConforms;
+}
+
+int unwind(const UnwindArguments& arguments, const Session& session) {
+  if (arguments.file.empty() == (arguments.cases == 0)) {
+    return unusable("unwind takes a case file, or --cases N for generated ones");
+  }
+  std::unique_ptr<Case> value;
+  if (!arguments.file.empty()) {
+    Result<Case> read = read_case(arguments.file);
+    if (!read) return unusable(read.error().str());
+    value = std::make_unique<Case>(*std::move(read));
+  }
+  const auto jits = open_named_jits(session, arguments.jits);
+  if (!jits) return unusable(jits.error().str());
+  auto json = nlohmann::ordered_json::array();
+  int status = kStatusConforms;
+  for (const auto& jit : jits->jits) {
+    if (!session.json && jit != jits->jits.front()) fmt::print("\n");
+    status = std::max(status, unwind_jit(arguments, value.get(), *jit, session, json));
+  }
+  if (session.json) fmt::print("{}\n", json.dump(2));
+  return status_of(status, *jits);
+}
+
+}  // namespace
+
+void add_unwind_command(CLI::App& app, Session& session) {
+  auto arguments = std::make_shared<UnwindArguments>();
+  CLI::App* command = app.add_subcommand(
+      "unwind", "Every unwinder from every instruction, beside the calls that were in progress");
+  command->add_option("file", arguments->file, "case file");
+  command->add_option("--jit", arguments->jits, "JIT names, comma-separated")->required();
+  command->add_option("--cases", arguments->cases, "so many generated cases, and the shares alone")
+      ->check(CLI::Range(1, 1'000'000));
+  command->add_option("--seed", arguments->seed, "of the generated cases");
+  command->callback([arguments, &session] {
+    session.action = [arguments, &session] { return unwind(*arguments, session); };
+  });
+}
+
+}  // namespace plumb::tools
