@@ -197,8 +197,8 @@ struct MachineRun {
   std::vector<Landing> landings;
   std::vector<FunctionCode> code;  // as Image::functions; empty where CodeRule wants none
   std::vector<ReturnSite> returns;
-  std::vector<ShadowFrame> shadow;  // every call of the run; [0] is the kernel's
-  std::vector<MachineStep> steps;   // kFull: one per instruction
+  std::vector<ShadowFrame> shadow;         // every call of the run; [0] is the kernel's
+  std::vector<MachineStep> steps;          // kFull: one per instruction
   std::vector<HelperStore> helper_stores;  // kFull
   // Stack of the entry's caller, from the entry's stack pointer upwards, the return address on x86
   // included: lowest address whose byte is another one at the end, or 0.

@@ -21,6 +21,22 @@ bool in_any(std::span<const Range> ranges, std::uint64_t address) {
   return std::ranges::any_of(ranges, [&](const Range& range) { return range.contains(address); });
 }
 
+// The calls that a walk from the place has to find. A thunk that calls a place in itself jumps: it
+// takes the return address off the stack, or writes over it. The kernel's rows take such a call
+// for none (ANNOTATE_INTRA_FUNCTION_CALL).
+std::int32_t outside_calls(const MachineRun& run, std::int32_t shadow, const Image& image,
+                           std::span<const Range> pieces, std::uint64_t pc) {
+  if (image.function_at(pc) != nullptr) return shadow;
+  const auto thunk =
+      std::ranges::find_if(pieces, [pc](const Range& piece) { return piece.contains(pc); });
+  while (shadow > 0) {
+    const ShadowFrame& frame = run.shadow[static_cast<std::size_t>(shadow)];
+    if (frame.event >= 0 || !thunk->contains(frame.return_address)) break;
+    shadow = frame.parent;
+  }
+  return shadow;
+}
+
 }  // namespace
 
 std::optional<unwind::Outcome> InsnWalks::worst(unwind::Unwinder unwinder) const {
@@ -62,8 +78,9 @@ WalkReport walk_report(const Image& image, const MachineRun& run,
     const MachineStep& step = run.steps[i];
     if (!in_any(known.jit_code, step.pc)) continue;
     stack.advance_to(i);
-    if (step.shadow != shadow) {
-      shadow = step.shadow;
+    const std::int32_t outside = outside_calls(run, step.shadow, image, known.jit_code, step.pc);
+    if (outside != shadow) {
+      shadow = outside;
       unwind::calls_in_progress(run, shadow, calls);
     }
     ++report.steps;

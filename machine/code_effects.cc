@@ -2,6 +2,7 @@
 #include "machine/code_effects.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "machine/capstone.h"
@@ -256,27 +257,23 @@ std::vector<Range> pieces_of(const Image& image) {
     }
   }
   std::ranges::sort(pieces, {}, &Range::address);
-  const auto twice = std::ranges::unique(pieces, [](const Range& a, const Range& b) {
-    return b.address < a.address + a.size;
-  });
+  const auto twice = std::ranges::unique(
+      pieces, [](const Range& a, const Range& b) { return b.address < a.address + a.size; });
   pieces.erase(twice.begin(), twice.end());
   return pieces;
 }
 
-// The row behind the last function gives way to the first of one that follows at once.
-void append(std::vector<unwind::Row>& rows, const std::vector<unwind::Row>& more) {
-  if (!rows.empty() && !more.empty() && rows.back().begin == more.front().begin) rows.pop_back();
-  rows.insert(rows.end(), more.begin(), more.end());
-}
-
-unwind::Rows rows_of_pieces(const Image& image, std::span<const Range> pieces) {
-  std::vector<unwind::Row> rows;
-  for (const Range& piece : pieces) {
-    const auto bytes = image.placement.bytes(piece.address, piece.size);
-    append(rows, unwind::rows_of_function(image.arch,
-                                          code_effects(image.arch, bytes, piece.address)));
+std::vector<unwind::CodePiece> read_pieces(const Image& image, std::span<const Range> ranges) {
+  std::vector<unwind::CodePiece> pieces;
+  for (const Range& range : ranges) {
+    const auto bytes = image.placement.bytes(range.address, range.size);
+    const NativeFunction* const function = image.function_at(range.address);
+    const bool has_landing = function != nullptr && function->tail_call_entry;
+    pieces.push_back({.code = code_effects(image.arch, bytes, range.address),
+                      .is_thunk = function == nullptr,
+                      .landing = has_landing ? function->address + *function->tail_call_entry : 0});
   }
-  return unwind::Rows(image.arch, std::move(rows));
+  return pieces;
 }
 
 // The code that calls back is a function; nobody called the code that called the program.
@@ -284,8 +281,8 @@ unwind::Rows rows_around(const Image& image) {
   const auto target = make_target(image.arch);
   const std::vector<std::uint8_t>& loop = target->stub_code().loop.code;
   const std::uint64_t exit = image.placement.exit;
-  std::vector<unwind::Row> rows = unwind::rows_of_function(
-      image.arch, code_effects(image.arch, loop, image.placement.routines));
+  const unwind::CodePiece routine{.code = code_effects(image.arch, loop, image.placement.routines)};
+  std::vector<unwind::Row> rows = unwind::rows_of_code(image.arch, {&routine, 1});
   const unwind::Row caller{.begin = exit - 1, .kind = unwind::Row::Kind::kOutermost};
   const unwind::Row behind{.begin = exit + 1, .kind = unwind::Row::Kind::kUnknown};
   rows.insert(exit < image.placement.routines ? rows.begin() : rows.end(), {caller, behind});
@@ -312,7 +309,7 @@ UnwindKnowledge unwind_knowledge(const Image& image) {
   std::vector<Range> text = image.code;
   text.push_back(image.placement.stubs);
   text.push_back({.address = image.placement.exit, .size = 1});
-  unwind::Rows jit_rows = rows_of_pieces(image, pieces);
+  unwind::Rows jit_rows(image.arch, unwind::rows_of_code(image.arch, read_pieces(image, pieces)));
   return {.jit_rows = std::move(jit_rows),
           .c_rows = rows_around(image),
           .jit_code = std::move(pieces),

@@ -87,9 +87,8 @@ class Decoder {
   }
   void load(unsigned to, unsigned base, std::int64_t value, bool is_word) {
     if (!is_word || !is_base(base) || (to != kFp && to != kRa)) return lose(to);
-    insn_.effects.push_back({.kind = to == kFp ? Kind::kLoadFp : Kind::kLoadLr,
-                             .base = base_of(base),
-                             .value = value});
+    insn_.effects.push_back(
+        {.kind = to == kFp ? Kind::kLoadFp : Kind::kLoadLr, .base = base_of(base), .value = value});
   }
   void store(unsigned from, unsigned base, std::int64_t value, std::uint8_t size) {
     if (!is_base(base)) return;
@@ -176,10 +175,10 @@ class Decoder {
         return rd == 0 ? void() : add(rd, rd, imm);
       case 3:
         if (rd != kSp) return lose(rd);
-        return add(kSp, kSp,
-                   extended(gathered(bits_,
-                                     {{6, 1, 4}, {2, 1, 5}, {5, 1, 6}, {3, 2, 7}, {12, 1, 9}}),
-                            10));
+        return add(
+            kSp, kSp,
+            extended(gathered(bits_, {{6, 1, 4}, {2, 1, 5}, {5, 1, 6}, {3, 2, 7}, {12, 1, 9}}),
+                     10));
       case 4:
         return lose(short_rs1());
       case 5:
@@ -196,7 +195,8 @@ class Decoder {
       case 7:
         return go(
             Flow::kBranch,
-            extended(gathered(bits_, {{3, 2, 1}, {10, 2, 3}, {2, 1, 5}, {5, 2, 6}, {12, 1, 8}}), 9));
+            extended(gathered(bits_, {{3, 2, 1}, {10, 2, 3}, {2, 1, 5}, {5, 2, 6}, {12, 1, 8}}),
+                     9));
       default:
         return lose(rd);
     }

@@ -65,8 +65,7 @@ UnwindMatrix unwind_matrix(const Case& value, const Image& image, const WalkRepo
     const auto insns = machine::disassemble(image, code);
     const auto texts = instruction_texts(value, image, native, insns);
     const Program& program = value.programs[static_cast<std::size_t>(native.program)];
-    const std::string& function =
-        program.functions[static_cast<std::size_t>(native.function)].name;
+    const std::string& function = program.functions[static_cast<std::size_t>(native.function)].name;
     matrix.functions.push_back(
         function_of(image, report, program.name + "." + function, code, texts));
   }
@@ -82,9 +81,9 @@ UnwindMatrix unwind_matrix(const Case& value, const Image& image, const WalkRepo
 }
 
 std::string matrix_text(const UnwindMatrix& matrix) {
-  std::string text = fmt::format(
-      "Walks from every instruction that ran, on {}: {} instructions, {} unwinders\n", matrix.jit,
-      matrix.steps, matrix.unwinders.size());
+  std::string text =
+      fmt::format("Walks from every instruction that ran, on {}: {} instructions, {} unwinders\n",
+                  matrix.jit, matrix.steps, matrix.unwinders.size());
   text += legend();
   for (std::size_t i = 0; i < matrix.unwinders.size(); ++i) {
     text += fmt::format("  {}  {}: {}\n", i + 1, unwind::unwinder_info(matrix.unwinders[i]).name,

@@ -40,8 +40,7 @@ struct UnwindMatrix {
 // The summary of many runs: a line for each unwinder.
 [[nodiscard]] std::string tallies_text(const std::vector<unwind::Unwinder>& unwinders,
                                        const std::vector<harness::WalkTally>& tallies);
-[[nodiscard]] nlohmann::ordered_json tallies_json(
-    const std::vector<unwind::Unwinder>& unwinders,
-    const std::vector<harness::WalkTally>& tallies);
+[[nodiscard]] nlohmann::ordered_json tallies_json(const std::vector<unwind::Unwinder>& unwinders,
+                                                  const std::vector<harness::WalkTally>& tallies);
 
 }  // namespace plumb::reports

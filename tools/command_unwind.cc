@@ -52,9 +52,9 @@ struct Walked {
 template <>
 struct plumb::Members<plumb::tools::Walked> {
   using Walked = plumb::tools::Walked;
-  static constexpr std::tuple value{&Walked::failure,  &Walked::text,      &Walked::json,
-                                    &Walked::walked,   &Walked::left_out,  &Walked::unwinders,
-                                    &Walked::tallies,  &Walked::first,     &Walked::lies};
+  static constexpr std::tuple value{&Walked::failure, &Walked::text,     &Walked::json,
+                                    &Walked::walked,  &Walked::left_out, &Walked::unwinders,
+                                    &Walked::tallies, &Walked::first,    &Walked::lies};
 };
 
 namespace plumb::tools {
@@ -103,14 +103,13 @@ void add(Walked& walked, const Case& value, const Image& image, const WalkReport
       const std::string place =
           native == nullptr
               ? "a thunk"
-              : fmt::format(
-                    "{}.{} +{:#x}", value.programs[static_cast<std::size_t>(native->program)].name,
-                    value.programs[static_cast<std::size_t>(native->program)]
-                        .functions[static_cast<std::size_t>(native->function)]
-                        .name,
-                    insn.address - native->address);
-      walked.first[i] =
-          fmt::format("{} at {}, {}", unwind::outcome_info(*worst).name, place, name);
+              : fmt::format("{}.{} +{:#x}",
+                            value.programs[static_cast<std::size_t>(native->program)].name,
+                            value.programs[static_cast<std::size_t>(native->program)]
+                                .functions[static_cast<std::size_t>(native->function)]
+                                .name,
+                            insn.address - native->address);
+      walked.first[i] = fmt::format("{} at {}, {}", unwind::outcome_info(*worst).name, place, name);
       break;
     }
   }
@@ -121,9 +120,9 @@ bool walk_case(Walked& walked, const Case& value, jit::Jit& jit, harness::Judge&
                const std::string& name, bool keeps_matrix) {
   harness::Trial trial = judge.examine(value, jit, Depth::kFull);
   const bool is_compared = trial.stage == harness::Stage::kCompared;
-  const std::string reason = fmt::format("{} on {}{}{}", verdict_name(trial.judgement.verdict),
-                                         jit.info().name, trial.judgement.reason.empty() ? "" : ": ",
-                                         printable(trial.judgement.reason));
+  const std::string reason =
+      fmt::format("{} on {}{}{}", verdict_name(trial.judgement.verdict), jit.info().name,
+                  trial.judgement.reason.empty() ? "" : ": ", printable(trial.judgement.reason));
   if (trial.judgement.verdict == Verdict::kPluginFailed) walked.failure = reason;
   if (!is_compared || (!keeps_matrix && harness::is_finding(trial.judgement))) {
     ++walked.left_out;
@@ -131,8 +130,7 @@ bool walk_case(Walked& walked, const Case& value, jit::Jit& jit, harness::Judge&
     return false;
   }
   const Image& image = trial.image->image();
-  const WalkReport report =
-      harness::walk_report(image, trial.run, harness::unwinders_for(image));
+  const WalkReport report = harness::walk_report(image, trial.run, harness::unwinders_for(image));
   add(walked, value, image, report, name);
   if (keeps_matrix) {
     const reports::UnwindMatrix matrix = reports::unwind_matrix(value, image, report);
@@ -155,8 +153,7 @@ Walked walk_generated(const UnwindArguments& arguments, jit::Jit& jit, harness::
 }
 
 nlohmann::ordered_json summary_json(const Walked& walked, const std::string& jit) {
-  nlohmann::ordered_json out{
-      {"jit", jit}, {"cases", walked.walked}, {"left_out", walked.left_out}};
+  nlohmann::ordered_json out{{"jit", jit}, {"cases", walked.walked}, {"left_out", walked.left_out}};
   out["unwinders"] = reports::tallies_json(unwinders_of(walked), tallies_of(walked));
   for (std::size_t i = 0; i < walked.first.size(); ++i) {
     if (!walked.first[i].empty()) out["unwinders"][i]["first_not_right"] = walked.first[i];
@@ -165,8 +162,8 @@ nlohmann::ordered_json summary_json(const Walked& walked, const std::string& jit
 }
 
 std::string summary_text(const Walked& walked, const std::string& jit) {
-  std::string text = fmt::format("{}: {} cases walked, {} left out\n", jit, walked.walked,
-                                 walked.left_out);
+  std::string text =
+      fmt::format("{}: {} cases walked, {} left out\n", jit, walked.walked, walked.left_out);
   text += reports::tallies_text(unwinders_of(walked), tallies_of(walked));
   for (std::size_t i = 0; i < walked.first.size(); ++i) {
     if (walked.first[i].empty()) continue;

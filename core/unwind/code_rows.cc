@@ -19,11 +19,11 @@ constexpr std::int64_t kFarthest = std::int64_t{1} << 30;
 
 // What is known before an instruction. Offsets are from the CFA; nullopt: not known.
 struct State {
-  std::optional<std::int64_t> sp = std::nullopt;  // where it points
-  std::optional<std::int64_t> fp = std::nullopt;  // the same of the frame pointer
-  bool fp_is_callers = true;  // the register holds what the caller had in it
+  std::optional<std::int64_t> sp = std::nullopt;     // where it points
+  std::optional<std::int64_t> fp = std::nullopt;     // the same of the frame pointer
+  bool fp_is_callers = true;                         // the register holds what the caller had in it
   std::optional<std::int64_t> fp_at = std::nullopt;  // where that is saved
-  bool lr_is_return = false;  // the register holds the return address
+  bool lr_is_return = false;                         // the register holds the return address
   std::optional<std::int64_t> ra_at = std::nullopt;  // where that is saved
 
   bool operator==(const State&) const = default;
@@ -137,91 +137,161 @@ Row row_of(const State& state, std::uint64_t begin) {
   return row;
 }
 
-class Function {
+class Solver {
  public:
-  Function(Arch arch, std::span<const CodeInsn> code)
-      : arch_(arch), code_(code), states_(code.size()) {}
+  Solver(Arch arch, std::span<const CodePiece> pieces) : arch_(arch), pieces_(pieces) {
+    for (const CodePiece& piece : pieces) {
+      PLUMB_CHECK(std::ranges::is_sorted(piece.code, {}, &CodeInsn::address));
+      states_.emplace_back(piece.code.size());
+    }
+  }
+
+  void solve() {
+    for (std::size_t p = 0; p < pieces_.size(); ++p) {
+      if (!pieces_[p].is_thunk) reach({p, 0}, at_entry(arch_));
+    }
+    follow();
+    // What nobody in sight enters is called from elsewhere.
+    for (std::size_t p = 0; p < pieces_.size(); ++p) {
+      if (!states_[p].empty() && !states_[p][0]) reach({p, 0}, at_entry(arch_));
+    }
+    follow();
+  }
+
+  // Is the stack pointer at the same place of all frames where tail calls land?
+  [[nodiscard]] bool landings_agree() const {
+    std::optional<std::optional<std::int64_t>> common;
+    for (std::size_t p = 0; p < pieces_.size(); ++p) {
+      const auto at = find(p, pieces_[p].landing);
+      if (!at || !states_[p][at->insn]) continue;
+      const std::optional<std::int64_t> sp = states_[p][at->insn]->sp;
+      if (common && *common != sp) return false;
+      common = sp;
+    }
+    return true;
+  }
+  // Before solve().
+  void forget_stack_pointer_at_landings() { forgets_ = true; }
+
+  [[nodiscard]] std::vector<Row> rows() const {
+    std::vector<Row> rows;
+    for (std::size_t p = 0; p < pieces_.size(); ++p) append_rows(p, rows);
+    return rows;
+  }
+
+ private:
+  struct Place {
+    std::size_t piece = 0;
+    std::size_t insn = 0;
+  };
+
+  [[nodiscard]] const CodeInsn& insn_at(const Place& at) const {
+    return pieces_[at.piece].code[at.insn];
+  }
+  [[nodiscard]] std::optional<Place> find(std::size_t piece, std::uint64_t address) const {
+    const auto& code = pieces_[piece].code;
+    const auto it = std::ranges::lower_bound(code, address, {}, &CodeInsn::address);
+    if (it == code.end() || it->address != address) return std::nullopt;
+    return Place{piece, static_cast<std::size_t>(std::distance(code.begin(), it))};
+  }
+  [[nodiscard]] std::optional<Place> thunk_at(std::uint64_t address) const {
+    for (std::size_t p = 0; p < pieces_.size(); ++p) {
+      const CodePiece& piece = pieces_[p];
+      if (piece.is_thunk && !piece.code.empty() && piece.code.front().address == address) {
+        return Place{p, 0};
+      }
+    }
+    return std::nullopt;
+  }
+
+  void reach(const Place& at, const State& state) {
+    if (at.insn >= states_[at.piece].size()) return;
+    std::optional<State>& known = states_[at.piece][at.insn];
+    State next = known ? meet(*known, state) : state;
+    const bool is_landing = insn_at(at).address == pieces_[at.piece].landing;
+    if (forgets_ && is_landing && next.fp) next.sp = std::nullopt;
+    if (known == next) return;
+    known = next;
+    due_.push_back(at);
+  }
 
   void follow() {
-    reach(0, at_entry(arch_));
     while (!due_.empty()) {
-      const std::size_t at = due_.back();
+      const Place at = due_.back();
       due_.pop_back();
       leave(at);
     }
   }
 
-  [[nodiscard]] std::vector<Row> rows() const {
-    std::vector<Row> rows;
-    for (std::size_t i = 0; i < code_.size(); ++i) {
-      const std::uint64_t begin = code_[i].address;
-      const Row row = states_[i] ? row_of(*states_[i], begin)
-                                 : Row{.begin = begin, .kind = Row::Kind::kUnknown};
+  void leave(const Place& at) {
+    const CodeInsn& insn = insn_at(at);
+    State state = *states_[at.piece][at.insn];
+    for (const Effect& effect : insn.effects) apply(state, effect);
+    using Flow = CodeInsn::Flow;
+    if (insn.flow == Flow::kBranch || insn.flow == Flow::kJump) jump(at, insn.target, state);
+    if (insn.flow == Flow::kCall) call(at, insn, state);
+    if (insn.flow == Flow::kNext || insn.flow == Flow::kBranch || insn.flow == Flow::kCall) {
+      reach({at.piece, at.insn + 1}, state);
+    }
+  }
+
+  void jump(const Place& from, std::uint64_t target, const State& state) {
+    if (const auto inside = find(from.piece, target)) return reach(*inside, state);
+    if (const auto thunk = thunk_at(target)) reach(*thunk, state);
+  }
+
+  // A call of a place in the middle of the same piece is half of an indirect jump: the return
+  // address that it pushes is written over. Where there is a register for it, it is lost.
+  void call(const Place& from, const CodeInsn& insn, State& state) {
+    if (const auto thunk = thunk_at(insn.target)) reach(*thunk, at_entry(arch_));
+    if (arch_ != Arch::kX86_64) {
+      state.lr_is_return = false;
+      return;
+    }
+    const auto inside = find(from.piece, insn.target);
+    if (!inside || inside->insn == 0) return;
+    State pushed = state;
+    apply(pushed, {.kind = Kind::kMoveSp, .value = -kWord});
+    reach(*inside, pushed);
+  }
+
+  void append_rows(std::size_t piece, std::vector<Row>& rows) const {
+    const auto& code = pieces_[piece].code;
+    if (code.empty()) return;
+    // What lies behind the last piece gives way to one that follows at once.
+    if (!rows.empty() && rows.back().begin == code.front().address) rows.pop_back();
+    const std::size_t first = rows.size();
+    for (std::size_t i = 0; i < code.size(); ++i) {
+      const auto& state = states_[piece][i];
+      const Row row = state ? row_of(*state, code[i].address)
+                            : Row{.begin = code[i].address, .kind = Row::Kind::kUnknown};
       Row as_before = row;
-      if (!rows.empty()) as_before.begin = rows.back().begin;
-      if (rows.empty() || rows.back() != as_before) rows.push_back(row);
+      if (rows.size() > first) as_before.begin = rows.back().begin;
+      if (rows.size() == first || rows.back() != as_before) rows.push_back(row);
     }
     if (rows.back().kind != Row::Kind::kUnknown) {
       rows.push_back(
-          {.begin = code_.back().address + code_.back().size, .kind = Row::Kind::kUnknown});
-    }
-    return rows;
-  }
-
- private:
-  void reach(std::size_t at, const State& state) {
-    if (at >= code_.size()) return;
-    std::optional<State>& known = states_[at];
-    const State next = known ? meet(*known, state) : state;
-    if (known == next) return;
-    known = next;
-    due_.push_back(at);
-  }
-  void reach_address(std::uint64_t address, const State& state) {
-    const auto it = std::ranges::lower_bound(code_, address, {}, &CodeInsn::address);
-    if (it != code_.end() && it->address == address) {
-      reach(static_cast<std::size_t>(std::distance(code_.begin(), it)), state);
-    }
-  }
-
-  void leave(std::size_t at) {
-    const CodeInsn& insn = code_[at];
-    State state = *states_[at];
-    for (const Effect& effect : insn.effects) apply(state, effect);
-    using Flow = CodeInsn::Flow;
-    if (insn.flow == Flow::kBranch || insn.flow == Flow::kJump) reach_address(insn.target, state);
-    if (insn.flow == Flow::kCall) called(insn, state);
-    if (insn.flow == Flow::kNext || insn.flow == Flow::kBranch || insn.flow == Flow::kCall) {
-      reach(at + 1, state);
-    }
-  }
-
-  // A call of a place in the middle of the same function is half of an indirect jump: the return
-  // address that it pushes is written over. Where there is a register for it, it is lost.
-  void called(const CodeInsn& insn, State& state) {
-    if (arch_ == Arch::kX86_64) {
-      State inside = state;
-      apply(inside, {.kind = Kind::kMoveSp, .value = -kWord});
-      if (insn.target != code_.front().address) reach_address(insn.target, inside);
-    } else {
-      state.lr_is_return = false;
+          {.begin = code.back().address + code.back().size, .kind = Row::Kind::kUnknown});
     }
   }
 
   Arch arch_;
-  std::span<const CodeInsn> code_;
-  std::vector<std::optional<State>> states_;
-  std::vector<std::size_t> due_;
+  std::span<const CodePiece> pieces_;
+  bool forgets_ = false;
+  std::vector<std::vector<std::optional<State>>> states_;  // by piece and instruction
+  std::vector<Place> due_;
 };
 
 }  // namespace
 
-std::vector<Row> rows_of_function(Arch arch, std::span<const CodeInsn> code) {
-  if (code.empty()) return {};
-  PLUMB_CHECK(std::ranges::is_sorted(code, {}, &CodeInsn::address));
-  Function function(arch, code);
-  function.follow();
-  return function.rows();
+std::vector<Row> rows_of_code(Arch arch, std::span<const CodePiece> pieces) {
+  Solver solver(arch, pieces);
+  solver.solve();
+  if (solver.landings_agree()) return solver.rows();
+  Solver again(arch, pieces);
+  again.forget_stack_pointer_at_landings();
+  again.solve();
+  return again.rows();
 }
 
 }  // namespace plumb::unwind

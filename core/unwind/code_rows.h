@@ -55,13 +55,24 @@ struct CodeInsn {
   bool operator==(const CodeInsn&) const = default;
 };
 
-// The rows of one function that is entered at its first instruction by a call, ascending. Its
-// instructions are ascending and without gaps. Where two ways meet that disagree, where something
+// A function or a thunk: its instructions, ascending and without gaps.
+struct CodePiece {
+  std::vector<CodeInsn> code;
+  // A thunk that is jumped to begins with the frame of whoever jumps there; everything else begins
+  // as what was called.
+  bool is_thunk = false;
+  std::uint64_t landing = 0;  // where tail calls land in it; 0: nowhere, or not known
+};
+
+// The rows of pieces, which are ascending, too. Where two ways meet that disagree, where something
 // was done that is not followed, and where no way leads, a row says that it does not know
-// (Row::Kind::kUnknown). The last row is one of these, and holds behind the function.
+// (Row::Kind::kUnknown); so does the last row of each piece, for what lies behind it.
 //
-// A jump that leaves the function is taken for its end, and one that enters it in the middle (a tail
-// call) is taken to find there what the function itself has there: that is what a JIT must keep to.
-[[nodiscard]] std::vector<Row> rows_of_function(Arch arch, std::span<const CodeInsn> code);
+// A jump that leaves a function is its end, unless it leads to the start of a thunk. One that
+// enters it in the middle, a tail call, is taken to find there what the function itself has there.
+// But where not all landings have the stack pointer at the same place of their frames, the frame
+// pointer alone counts there: those are of JITs that leave the frame of the function that is given
+// up to the one that follows.
+[[nodiscard]] std::vector<Row> rows_of_code(Arch arch, std::span<const CodePiece> pieces);
 
 }  // namespace plumb::unwind

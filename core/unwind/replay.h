@@ -36,8 +36,7 @@ class StackReplay final : public StackReader {
 [[nodiscard]] Cursor cursor_at(const MachineStep& step, Arch arch);
 // The return addresses of the calls in progress, innermost first, the kernel's last: without those
 // of thunks that keep no record.
-void calls_in_progress(const MachineRun& run, std::int32_t shadow,
-                       std::vector<std::uint64_t>& out);
+void calls_in_progress(const MachineRun& run, std::int32_t shadow, std::vector<std::uint64_t>& out);
 
 enum class Outcome : std::uint8_t {
 #define PLUMB_WALK_OUTCOME(id, letter, name, sentence) k##id,

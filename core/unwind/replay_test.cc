@@ -20,8 +20,10 @@ StackAccess write(std::int32_t step, std::uint64_t address, std::uint64_t value,
 TEST(StackReplay, ShowsTheStackBeforeAStep) {
   MachineRun run;
   run.entry_sp = 0x1f00;
-  run.accesses = {write(0, 0x1ef8, 11), write(1, 0x1ef8, 0x22, 1),
-                  {.address = 0x1ef8, .value = 33, .size = 8, .kind = AccessKind::kRead, .step = 1}};
+  run.accesses = {
+      write(0, 0x1ef8, 11),
+      write(1, 0x1ef8, 0x22, 1),
+      {.address = 0x1ef8, .value = 33, .size = 8, .kind = AccessKind::kRead, .step = 1}};
   StackReplay stack(run, kStack, Arch::kX86_64, kExit);
   EXPECT_EQ(stack.word(0x1f00), kExit);
   EXPECT_EQ(stack.word(0x1ef8), 0u);
