@@ -38,6 +38,10 @@ struct NativeFunction {
   // insn_offsets[0] is the prologue; the epilogue stands at the exit instructions or behind the
   // end. Empty: unknown.
   std::vector<std::uint32_t> insn_offsets;
+  // Offsets: where the JIT says that the frame pointer heads a whole chain of frame records, the
+  // end not included. Both 0: it says nothing.
+  std::uint32_t fp_begin = 0;
+  std::uint32_t fp_end = 0;
 
   bool operator==(const NativeFunction&) const = default;
 };

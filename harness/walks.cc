@@ -57,9 +57,12 @@ WalkTally WalkReport::tally(unwind::Unwinder unwinder) const {
 }
 
 std::vector<unwind::Unwinder> unwinders_for(const Image& image) {
+  const bool claims_frame_pointer = std::ranges::any_of(
+      image.functions, [](const NativeFunction& function) { return function.fp_end != 0; });
   std::vector<unwind::Unwinder> result;
   for (const unwind::UnwinderInfo& info : unwind::unwinder_table()) {
-    if (!info.runs_on(image.arch) || info.id == unwind::Unwinder::kOrcFpRange) continue;
+    if (!info.runs_on(image.arch)) continue;
+    if (info.id == unwind::Unwinder::kOrcFpRange && !claims_frame_pointer) continue;
     result.push_back(info.id);
   }
   return result;

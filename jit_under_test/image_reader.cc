@@ -157,6 +157,8 @@ Result<void> ImageReader::read_function(const plumb_native_function& from,
     out.stack_size = from.stack_size;
   }
   out.tail_call_reachable = from.tail_call_reachable != 0;
+  out.fp_begin = from.fp_begin;
+  out.fp_end = from.fp_end;
   if (auto read = read_offsets(from, where, out); !read) return read;
   out_.functions.push_back(std::move(out));
   return {};

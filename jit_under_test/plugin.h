@@ -394,6 +394,12 @@ struct plumb_native_function {
    * the second slot of lddw: the offset of the next instruction. Null: unknown. Then only what
    * needs none is judged; never invent them. */
   const uint32_t* insn_offsets;
+  /* Offsets from address: while the program counter is in [fp_begin, fp_end), says the JIT to
+   * unwinders, the frame pointer heads a whole chain of frame records (Linux on x86-64 since 7.2:
+   * ksym.fp_start, fp_end). Both 0: it says nothing. They may lie outside the function or contradict
+   * each other: what is said is held against what was seen. */
+  uint32_t fp_begin;
+  uint32_t fp_end;
 };
 
 /* Where a program is entered, when that is not its main function: code of the plugin's own that

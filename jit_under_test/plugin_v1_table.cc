@@ -28,7 +28,7 @@ namespace {
 // What an image of ABI 1 points to is read as it stands.
 static_assert(sizeof(plumb_v1_insn) == sizeof(plumb_insn));
 static_assert(sizeof(plumb_v1_range) == sizeof(plumb_range));
-static_assert(sizeof(plumb_v1_native_function) == sizeof(plumb_native_function) &&
+static_assert(sizeof(plumb_v1_native_function) == offsetof(plumb_native_function, fp_begin) &&
               offsetof(plumb_v1_native_function, insn_offsets) ==
                   offsetof(plumb_native_function, insn_offsets));
 static_assert(sizeof(plumb_v1_symbol) == sizeof(plumb_symbol) &&

@@ -306,6 +306,12 @@ std::vector<CodeInsn> code_effects(Arch arch, std::span<const std::uint8_t> byte
 
 UnwindKnowledge unwind_knowledge(const Image& image) {
   std::vector<Range> pieces = pieces_of(image);
+  std::vector<Range> fp_ranges;
+  for (const NativeFunction& function : image.functions) {
+    if (function.fp_begin >= function.fp_end) continue;
+    fp_ranges.push_back({.address = function.address + function.fp_begin,
+                         .size = function.fp_end - function.fp_begin});
+  }
   std::vector<Range> text = image.code;
   text.push_back(image.placement.stubs);
   text.push_back({.address = image.placement.exit, .size = 1});
@@ -313,6 +319,7 @@ UnwindKnowledge unwind_knowledge(const Image& image) {
   return {.jit_rows = std::move(jit_rows),
           .c_rows = rows_around(image),
           .jit_code = std::move(pieces),
+          .fp_ranges = std::move(fp_ranges),
           .text = std::move(text)};
 }
 
@@ -321,7 +328,7 @@ unwind::Knowledge UnwindKnowledge::knowledge() const {
           .jit_code = jit_code,
           .c_rows = &c_rows,
           .jit_rows = &jit_rows,
-          .fp_ranges = {},
+          .fp_ranges = fp_ranges,
           .text = text};
 }
 

@@ -68,7 +68,9 @@ Answer place_code(const rte_bpf& loaded, std::uint32_t program) {
                              .stack_size = PLUMB_SIZE_UNKNOWN,
                              .tail_call_reachable = 0,
                              .insn_offset_count = 0,
-                             .insn_offsets = nullptr});
+                             .insn_offsets = nullptr,
+                             .fp_begin = 0,
+                             .fp_end = 0});
   return {};
 }
 

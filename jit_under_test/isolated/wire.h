@@ -155,7 +155,8 @@ struct Members<NativeFunction> {
       &NativeFunction::address,         &NativeFunction::size,
       &NativeFunction::tail_call_entry, &NativeFunction::tail_call_entry_unknown,
       &NativeFunction::stack_size,      &NativeFunction::tail_call_reachable,
-      &NativeFunction::r10_register,    &NativeFunction::insn_offsets};
+      &NativeFunction::r10_register,    &NativeFunction::insn_offsets,
+      &NativeFunction::fp_begin,        &NativeFunction::fp_end};
 };
 template <>
 struct Members<Symbol> {

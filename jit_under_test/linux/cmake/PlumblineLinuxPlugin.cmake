@@ -90,6 +90,7 @@ function(plumb_linux_plugin)
   plumb_linux_feature(features POKE_DESC_UPDATE "${tree}/include/linux/bpf.h"
                       "bpf_arch_poke_desc_update")
   plumb_linux_feature(features REAL_FUNC_CNT "${tree}/include/linux/bpf.h" "real_func_cnt;")
+  plumb_linux_feature(features FP_RANGE "${tree}/include/linux/bpf.h" "fp_start;")
   plumb_linux_feature(features EXCEPTIONS "${tree}/include/linux/bpf.h" "exception_boundary;")
   plumb_linux_feature(features ARENA "${tree}/include/linux/bpf.h" "bpf_arena_get_kern_vm_start")
   plumb_linux_feature(features VERSION_4 "${tree}/include/linux/filter.h" "BPF_MEMSX")

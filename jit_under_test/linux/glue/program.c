@@ -245,6 +245,13 @@ static void describe(struct work* work, struct plumb_native_function* natives) {
     native->stack_size = plumb_arch_stack_size(prog->aux->stack_depth);
     native->tail_call_reachable = work->reachable[f];
     native->insn_offset_count = plumb_function_at(work->program, f)->insn_count + 1;
+#if PLUMB_TREE_FP_RANGE
+    /* As bpf_has_frame_pointer() reads them: from ksym.start, which is bpf_func. */
+    if (prog->aux->ksym.fp_start && prog->aux->ksym.fp_end) {
+      native->fp_begin = prog->aux->ksym.fp_start;
+      native->fp_end = prog->aux->ksym.fp_end;
+    }
+#endif
   }
 }
 
