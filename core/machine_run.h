@@ -14,6 +14,9 @@ namespace plumb {
 enum class Depth : std::uint8_t {
   kFast,  // calls, returns, helpers, stores to the stack, exits
   kFull,  // every instruction and every access
+  // The same, and an interrupt before every instruction: all memory below the stack pointer that
+  // one can reach is overwritten.
+  kInterrupts,
 };
 
 enum class StopReason : std::uint8_t {

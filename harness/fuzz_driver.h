@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,7 @@ struct FuzzOptions {
   std::string out_directory;          // empty: findings are not written
   std::vector<NamedWaiver> waivers;
   std::uint64_t full_every = 64;  // every so many cases one at full depth; 0: none
+  std::optional<Depth> depth{};   // of all cases, whatever full_every says
   std::size_t minimize_attempts = 20'000;
   double seconds_per_case = 10.0;  // under one JIT; longer is a hang
   Judge::MachineFactory make_machine = machine::make_machine;

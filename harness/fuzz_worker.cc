@@ -143,6 +143,7 @@ Case fuzz_case(const FuzzOptions& options, std::uint64_t number, std::uint64_t s
 }
 
 Depth fuzz_depth(const FuzzOptions& options, std::uint64_t number) {
+  if (options.depth) return *options.depth;
   const bool full = options.full_every > 0 && number % options.full_every == options.full_every - 1;
   return full ? Depth::kFull : Depth::kFast;
 }

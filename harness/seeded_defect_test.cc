@@ -166,13 +166,17 @@ TEST_P(SeededDefects, EachIsCaughtByTheInvariantThatItBreaks) {
     const Outcome outcome = judge_->judge(parsed(defect.text), jit, GetParam());
     EXPECT_FALSE(jit.has_missed()) << "the bytes to edit are not there";
     EXPECT_EQ(outcome.judgement.verdict, Verdict::kViolation) << listing(outcome.judgement);
+    // Code that finds the wrong place on the stack may read there what an interrupt has left.
+    if (GetParam() == Depth::kInterrupts) continue;
     EXPECT_EQ(outcome.judgement.signature.invariant, defect.invariant)
         << listing(outcome.judgement);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Depths, SeededDefects, testing::Values(Depth::kFast, Depth::kFull),
+INSTANTIATE_TEST_SUITE_P(Depths, SeededDefects,
+                         testing::Values(Depth::kFast, Depth::kFull, Depth::kInterrupts),
                          [](const auto& depth) {
+                           if (depth.param == Depth::kInterrupts) return "interrupts";
                            return depth.param == Depth::kFast ? "fast" : "full";
                          });
 

@@ -46,8 +46,8 @@ struct WalkReport {
   [[nodiscard]] WalkTally tally(unwind::Unwinder unwinder) const;
 };
 
-// The unwinders that there can be for the image: orc-fp-range only where the JIT says where its frame
-// pointer heads a chain.
+// The unwinders that there can be for the image: orc-fp-range only where the JIT says where its
+// frame pointer heads a chain.
 [[nodiscard]] std::vector<unwind::Unwinder> unwinders_for(const Image& image);
 [[nodiscard]] WalkReport walk_report(const Image& image, const MachineRun& run,
                                      std::span<const unwind::Unwinder> unwinders);

@@ -29,9 +29,9 @@ namespace plumb::machine {
 struct UnwindKnowledge {
   unwind::Rows jit_rows;  // of functions and thunks
   unwind::Rows c_rows;    // of the code that calls back (machine/loop_routine.h), and of the caller
-  std::vector<Range> jit_code;  // of functions and thunks
+  std::vector<Range> jit_code;   // of functions and thunks
   std::vector<Range> fp_ranges;  // where the JIT says that its frame pointer heads a chain
-  std::vector<Range> text;      // all of the code
+  std::vector<Range> text;       // all of the code
 
   // Valid as long as this is.
   [[nodiscard]] unwind::Knowledge knowledge() const;

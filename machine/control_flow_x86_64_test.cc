@@ -385,6 +385,27 @@ TEST_F(MachineX86_64, FaultsWhenControlLeavesTheArena) {
   EXPECT_EQ(r.fault_pc, r.fault_address);
 }
 
+// mov qword [rsp - 16], 7; mov rax, [rsp - 16]: what the kernel's code must never do.
+TEST_F(MachineX86_64, AnInterruptOverwritesWhatLiesBelowTheStackPointer) {
+  TestImage t(arena_);
+  around(t, {0x48, 0xc7, 0x44, 0x24, 0xf0, 7, 0, 0, 0, 0x48, 0x8b, 0x44, 0x24, 0xf0});
+  EXPECT_EQ(run(t, kFullRun).result, 7u);
+  const RunOptions interrupts{.depth = Depth::kInterrupts, .block_budget = 10'000};
+  const MachineRun& r = run(t, interrupts);
+  EXPECT_EQ(r.stop, StopReason::kReturned);
+  EXPECT_EQ(r.result, 0x1e1e'1e1e'1e1e'1e1eu);
+  EXPECT_EQ(run(t, kFullRun).result, 7u);
+}
+
+// push 7; pop rax: above it.
+TEST_F(MachineX86_64, AnInterruptLeavesTheStackAsItIs) {
+  TestImage t(arena_);
+  around(t, {0x6a, 7, 0x58});
+  const MachineRun r = run(t, {.depth = Depth::kInterrupts, .block_budget = 10'000});
+  EXPECT_EQ(r.result, 7u);
+  EXPECT_EQ(r.steps.size(), run(t, kFullRun).steps.size());
+}
+
 TEST_F(MachineX86_64, EndsAnEndlessLoopByBudget) {
   TestImage t(arena_);
   around(t, {0xeb, 0xfe});  // jmp to itself

@@ -144,7 +144,7 @@ void EmulatedMachine::execute(const Case& value, const Image& image, const RunOp
     return;
   }
   Engine& engine =
-      prepare_engine(options.depth == Depth::kFull ? Watch::kFull : Watch::kFast, image);
+      prepare_engine(options.depth == Depth::kFast ? Watch::kFast : Watch::kFull, image);
   memory_.prepare_objects(value);
   memory_.prepare_stack();
   run.lowest_sp = image.placement.stack.address + image.placement.stack.size;

@@ -20,6 +20,9 @@ inline constexpr std::uint8_t kStackCanary = 0xc5;
 inline constexpr std::uint8_t kPaddingPoison = 0xa7;
 // What a helper leaves in the stack below its caller.
 inline constexpr std::uint8_t kScrambledStack = 0x5d;
+// What an interrupt leaves there (Depth::kInterrupts), and how far down: registers, and a handler.
+inline constexpr std::uint8_t kInterruptedStack = 0x1e;
+inline constexpr std::uint64_t kInterruptReach = 1024;
 
 // The memory of the guest that is not the image's (core/placement.h), owned by the machine and
 // mapped into engines: context, regions, exit page, per-CPU data, BPF stack (only for images whose

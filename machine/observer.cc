@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "core/case.h"
@@ -36,7 +37,7 @@ void Observer::begin(const Subject& subject, std::size_t entry) {
       (image_->registers.bpf[10].is_known() || std::ranges::any_of(image_->functions, has_own_r10));
   open_return_ = -1;
   due_at_ = 0;
-  keeps_steps_ = subject.keeps_steps && options_.depth == Depth::kFull;
+  keeps_steps_ = subject.keeps_steps && options_.depth != Depth::kFast;
   previous_ = {};
   source_end_ = 0;
   run_->tail_calls_seen = map_->tells_tail_calls();
@@ -270,11 +271,12 @@ void Observer::call_helper(std::int32_t number, const Call& call) {
 void Observer::on_instruction(std::uint64_t address) {
   if (stopped_) return;
   const Role role = map_->role(address);
-  if (options_.depth == Depth::kFull) {
+  if (options_.depth != Depth::kFast) {
     if (++run_->instructions > options_.block_budget) {
       return stop(StopReason::kBudget, "ran out of instructions");
     }
     if (keeps_steps_) add_step(address);
+    if (options_.depth == Depth::kInterrupts) interrupt();
   }
   if (address == due_at_) settle();
   if (role.has(Role::kEntry) && previous_.begin != address) fall_into(role, address);
@@ -282,6 +284,18 @@ void Observer::on_instruction(std::uint64_t address) {
   if (options_.injected != nullptr && run_->steps.size() == options_.injected->step + 1) {
     inject(*options_.injected, address);
   }
+}
+
+// The kernel's entry code keeps the registers right below the stack pointer, and its handlers run
+// below them; no code of the kernel has a red zone.
+void Observer::interrupt() {
+  const std::uint64_t sp = engine_->read(target_.facts().stack_pointer);
+  const Range& stack = image_->placement.stack;
+  if (!stack.contains(sp) && sp != stack.address + stack.size) return;
+  const std::uint64_t size = std::min(kInterruptReach, sp - stack.address);
+  if (size == 0) return;
+  std::memset(memory_.at(sp - size, size), kInterruptedStack, size);
+  memory_.note_stack_write(sp - size);
 }
 
 // A thunk runs on into the function: the block has two parts.

@@ -75,6 +75,7 @@ class Observer final : public EngineClient {
   void settle();
   void add_step(std::uint64_t pc);
   void inject(InjectedStore& store, std::uint64_t pc);
+  void interrupt();
   void enter_by_call(Role role, const Call& call);
   void take_tail_call(Role role, std::uint64_t address);
   void refuse_tail_call(std::uint64_t address);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -35,6 +36,11 @@ struct CheckArguments {
   bool second_opinion = false;
   bool verbose = false;
 };
+
+Depth depth_named(std::string_view name) {
+  if (name == "fast") return Depth::kFast;
+  return name == "full" ? Depth::kFull : Depth::kInterrupts;
+}
 
 // What the oracle says about a case under the contracts of the JITs, each asked once.
 class Executions {
@@ -142,7 +148,7 @@ int check(const CheckArguments& arguments, const Session& session, const std::st
 
   harness::CheckOptions options;
   options.interpreters = *interpreters;
-  options.depth = arguments.depth == "fast" ? Depth::kFast : Depth::kFull;
+  options.depth = depth_named(arguments.depth);
   options.waivers = std::move(*waivers);
   options.jobs = arguments.jobs;
   const auto begin = std::chrono::steady_clock::now();
@@ -164,8 +170,9 @@ int check(const CheckArguments& arguments, const Session& session, const std::st
 
 void add_options(CLI::App& command, CheckArguments& options) {
   command.add_option("--jit", options.jits, "JIT names or globs, comma-separated, or all");
-  command.add_option("--depth", options.depth, "fast or full")
-      ->check(CLI::IsMember({"fast", "full"}));
+  command
+      .add_option("--depth", options.depth, "fast, full, or interrupts: one at every instruction")
+      ->check(CLI::IsMember({"fast", "full", "interrupts"}));
   command.add_option("-j,--jobs", options.jobs, "processes at a time; replay: all processors")
       ->check(CLI::Range(1, 64));
   command.add_flag("--second-opinion", options.second_opinion,

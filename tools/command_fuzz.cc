@@ -30,6 +30,7 @@ struct FuzzArguments {
   std::uint64_t seed = 1;
   unsigned jobs = 1;
   std::string shape;
+  std::string depth = "mixed";
   std::string out = "findings";
   bool second_opinion = false;
   std::string engine = "builtin";
@@ -38,6 +39,14 @@ struct FuzzArguments {
   double grace = 300;
   bool verbose = false;
 };
+
+// Nothing: most of the cases fast, some in full.
+std::optional<Depth> depth_named(std::string_view name) {
+  if (name == "fast") return Depth::kFast;
+  if (name == "full") return Depth::kFull;
+  if (name == "interrupts") return Depth::kInterrupts;
+  return std::nullopt;
+}
 
 // One line that is written over on a terminal, else one line every ten seconds.
 class ProgressLine {
@@ -95,6 +104,7 @@ Result<harness::FuzzOptions> fuzz_options(const FuzzArguments& arguments, const 
   options.jobs = arguments.jobs;
   options.out_directory = arguments.out;
   options.describe = describe;
+  options.depth = depth_named(arguments.depth);
   if (arguments.runs == 0 && arguments.seconds <= 0) return fail("give --seconds or --runs");
   const auto shape = shape_named(arguments.shape);
   if (!shape) return std::unexpected(shape.error());
@@ -130,6 +140,9 @@ int fuzz(const FuzzArguments& arguments, const Session& session) {
   options->interpreters = *interpreters;
   ProgressLine line;
   options->on_progress = [&line](const harness::FuzzProgress& progress) { line.show(progress); };
+  if (arguments.engine == "libfuzzer" && arguments.depth != "mixed") {
+    return unusable("--depth is for --engine builtin");
+  }
   if (arguments.engine == "libfuzzer") {
     if (arguments.second_opinion) return unusable("--second-opinion is for the built-in engine");
     if (!arguments.shape.empty()) return unusable("--shape is for the built-in engine");
@@ -175,6 +188,10 @@ void add_fuzz_command(CLI::App& app, Session& session) {
   command->add_option("--seconds", arguments->seconds, "how long")->check(CLI::NonNegativeNumber);
   command->add_option("--runs", arguments->runs, "how many cases");
   command->add_option("--seed", arguments->seed, "same seed, same cases");
+  command
+      ->add_option("--depth", arguments->depth,
+                   "mixed: fast, and one in 64 in full; fast, full, interrupts: all so")
+      ->check(CLI::IsMember({"mixed", "fast", "full", "interrupts"}));
   command->add_option("-j,--jobs", arguments->jobs, "processes at a time")
       ->check(CLI::Range(1, 64));
   command->add_option("--engine", arguments->engine, "builtin or libfuzzer")
