@@ -13,6 +13,16 @@ fail() { echo "acceptance: $*"; exit 1; }
 # field FILE PATH: a number or string of a JSON file, by a path such as jits.0.funnel.compared.
 field() { cmake -DFILE="$1" -DFIELD="$2" -P tools/gates/json_field.cmake 2>&1; }
 
+# walked NAME JIT [OPTION...]: by rows every caller is found, from every instruction, and no walk that
+# is wrong calls itself reliable.
+walked() {
+  local name=$1 jit=$2
+  shift 2
+  "$plumb" "$@" unwind --jit "$jit" --cases 300 >"$scratch/walks" || fail "$name: $(cat "$scratch/walks")"
+  grep -q '^orc-with-jit-rows  *[1-9][0-9]* *100.00%' "$scratch/walks" || fail "$name: $(cat "$scratch/walks")"
+  echo "$name: $(awk '/^orc-with-jit-rows/ { print $2 }' "$scratch/walks") walks by rows, all right"
+}
+
 # A JIT of each architecture, and the share of the generated cases that has to be compared: riscv64
 # has no tail calls in subprograms, so that a quarter of the cases does not apply to it.
 while read -r arch floor; do
@@ -24,6 +34,7 @@ while read -r arch floor; do
   [ $((compared * 100)) -ge $((generated * floor)) ] || fail "6.12 $arch: compared $compared of $generated"
   [ $((calls * 100)) -ge $((compared * 60)) ] || fail "6.12 $arch: $calls of $compared with a call or tail call"
   echo "6.12 $arch: $compared compared of $generated, $calls with a call or tail call, no finding"
+  walked "6.12 $arch" "linux-6.12-$arch"
 done <<'END'
 x86_64 90
 arm64 90
@@ -70,6 +81,7 @@ else
     compared=$(field "$scratch/today.json" jits.0.funnel.compared)
     [ $((compared * 100)) -ge $((generated * 90)) ] || fail "$today $arch: compared $compared of $generated"
     echo "$today $arch: $compared compared of $generated, no finding"
+    walked "$today $arch" "linux-$today-$arch" --cache "$scratch/cache"
   done
 fi
 
