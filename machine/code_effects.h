@@ -32,7 +32,7 @@ struct UnwindKnowledge {
   std::vector<Range> jit_code;  // of functions and thunks
   std::vector<Range> text;      // all of the code
 
-  // Valid as long as this is.
+  // Valid as long as this is. Without call frame information: that is what others read.
   [[nodiscard]] unwind::Knowledge knowledge() const;
 };
 [[nodiscard]] UnwindKnowledge unwind_knowledge(const Image& image);
