@@ -58,7 +58,21 @@ Section loaded(std::string name, std::uint64_t flags, std::uint64_t address, std
   section.header.sh_flags = SHF_ALLOC | flags;
   section.header.sh_addr = address;
   section.header.sh_addralign = 1;
+  section.header.sh_size = section.bytes.size();
   return section;
+}
+
+// The return address that the kernel's call leaves, and the call before it.
+Range kernel_code(const Image& image) { return {.address = image.placement.exit - 1, .size = 2}; }
+
+struct NamedRange {
+  std::string name;
+  Range range;
+};
+// What the machine has there is its own affair.
+std::vector<NamedRange> code_around(const Image& image) {
+  return {{.name = "helpers", .range = image.placement.stubs},
+          {.name = "kernel", .range = kernel_code(image)}};
 }
 
 std::vector<Section> code_sections(const Image& image) {
@@ -69,6 +83,12 @@ std::vector<Section> code_sections(const Image& image) {
     const std::size_t n = sections.size();
     sections.push_back(loaded(n == 0 ? ".text" : fmt::format(".text.{}", n), SHF_EXECINSTR,
                               range.address, std::string(bytes.begin(), bytes.end())));
+  }
+  for (const NamedRange& around : code_around(image)) {
+    Section section = loaded("." + around.name, SHF_EXECINSTR, around.range.address, {});
+    section.header.sh_type = SHT_NOBITS;
+    section.header.sh_size = around.range.size;
+    sections.push_back(std::move(section));
   }
   return sections;
 }
@@ -96,16 +116,17 @@ std::uint64_t page_behind(const Image& image) {
   return (end + guest::kPage - 1) / guest::kPage * guest::kPage;
 }
 
-// Which of the sections holds an address of code, by its number in the file.
-std::uint16_t section_of(std::span<const Range> code, std::uint64_t address) {
-  const auto it =
-      std::ranges::find_if(code, [address](const Range& range) { return range.contains(address); });
+// Which of the first sections of the file holds an address of code, by its number there.
+std::uint16_t section_of(std::span<const Section> code, std::uint64_t address) {
+  const auto it = std::ranges::find_if(code, [address](const Section& section) {
+    return address - section.header.sh_addr < section.header.sh_size;
+  });
   return it == code.end() ? std::uint16_t{SHN_ABS}
                           : static_cast<std::uint16_t>(it - code.begin() + 1);
 }
 
 // The table of symbols and that of their names, which follows it in the file.
-std::pair<Section, Section> symbol_sections(std::span<const Range> code,
+std::pair<Section, Section> symbol_sections(std::span<const Section> code,
                                             std::span<const Symbol> symbols) {
   Section table{.name = ".symtab", .bytes = {}};
   Section names{.name = ".strtab", .bytes = {}};
@@ -137,13 +158,15 @@ Elf64_Ehdr file_header(const Image& image) {
   header.e_type = ET_EXEC;
   header.e_machine = elf_machine(image.arch);
   header.e_version = EV_CURRENT;
-  header.e_entry = image.entry;
+  header.e_entry = kernel_code(image).address;
   header.e_flags = image.arch == Arch::kRiscv64 ? EF_RISCV_RVC : 0;
   header.e_ehsize = sizeof(Elf64_Ehdr);
   header.e_phentsize = sizeof(Elf64_Phdr);
   header.e_shentsize = sizeof(Elf64_Shdr);
   return header;
 }
+
+bool is_loaded(const Section& section) { return (section.header.sh_flags & SHF_ALLOC) != 0; }
 
 Elf64_Phdr segment_of(const Elf64_Shdr& section) {
   Elf64_Phdr segment{};
@@ -152,16 +175,25 @@ Elf64_Phdr segment_of(const Elf64_Shdr& section) {
   segment.p_offset = section.sh_offset;
   segment.p_vaddr = section.sh_addr;
   segment.p_paddr = section.sh_addr;
-  segment.p_filesz = section.sh_size;
+  segment.p_filesz = section.sh_type == SHT_NOBITS ? 0 : section.sh_size;
   segment.p_memsz = section.sh_size;
   segment.p_align = 1;
   return segment;
 }
 
+// Ascending, as the gABI wants them.
+std::vector<Elf64_Phdr> segments_of(std::span<const Section> sections) {
+  std::vector<Elf64_Phdr> segments;
+  for (const Section& section : sections) {
+    if (is_loaded(section)) segments.push_back(segment_of(section.header));
+  }
+  std::ranges::sort(segments, {}, &Elf64_Phdr::p_vaddr);
+  return segments;
+}
+
 // File header, program headers, what the sections hold, section headers. The last of the sections
 // gets their names.
 std::string file_of(Elf64_Ehdr header, std::vector<Section> sections) {
-  const auto is_loaded = [](const Section& s) { return (s.header.sh_flags & SHF_ALLOC) != 0; };
   for (Section& section : sections) {
     section.header.sh_name = add_name(sections.back().bytes, section.name);
   }
@@ -173,15 +205,13 @@ std::string file_of(Elf64_Ehdr header, std::vector<Section> sections) {
   std::uint64_t end = header.e_phoff + header.e_phnum * sizeof(Elf64_Phdr);
   for (Section& section : sections) {
     section.header.sh_offset = align(end);
-    section.header.sh_size = section.bytes.size();
-    end = section.header.sh_offset + section.header.sh_size;
+    if (section.header.sh_type != SHT_NOBITS) section.header.sh_size = section.bytes.size();
+    end = section.header.sh_offset + section.bytes.size();
   }
   header.e_shoff = align(end);
   std::string out;
   append(out, header);
-  for (const Section& section : sections) {
-    if (is_loaded(section)) append(out, segment_of(section.header));
-  }
+  for (const Elf64_Phdr& segment : segments_of(sections)) append(out, segment);
   for (const Section& section : sections) {
     out.resize(section.header.sh_offset);
     out += section.bytes;
@@ -199,20 +229,24 @@ std::vector<Symbol> named_code(const Case& value, const Image& image) {
   for (const NativeFunction& native : image.functions) {
     const Program& program = value.programs[static_cast<std::size_t>(native.program)];
     const Function& function = program.functions[static_cast<std::size_t>(native.function)];
-    symbols.push_back({.name = program.name + "." + function.name,
+    symbols.push_back({.name = program.name + ":" + function.name,
                        .address = native.address,
                        .size = native.size});
   }
   symbols.insert(symbols.end(), image.symbols.begin(), image.symbols.end());
+  for (const NamedRange& around : code_around(image)) {
+    symbols.push_back(
+        {.name = around.name, .address = around.range.address, .size = around.range.size});
+  }
   return symbols;
 }
 
 std::string unwind_elf(const Image& image, const machine::UnwindKnowledge& known,
                        std::span<const Symbol> symbols) {
   std::vector<Section> sections = code_sections(image);
+  auto [table, names] = symbol_sections(sections, symbols);
   sections.push_back(loaded(".eh_frame", 0, page_behind(image),
                             as_text(unwind::eh_frame(image.arch, all_rows(known)))));
-  auto [table, names] = symbol_sections(image.code, symbols);
   table.header.sh_link = static_cast<std::uint32_t>(sections.size() + 2);
   sections.push_back(std::move(table));
   sections.push_back(std::move(names));

@@ -13,12 +13,17 @@
 // guest's addresses, the rows of all code as .eh_frame (core/unwind/eh_frame.h), and symbols.
 namespace plumb::harness {
 
-// The functions as "program.function", and what the image has names for.
+// The functions as "program:function" (with a dot gdb would take a name for one of Ada), what the
+// image has names for, and the code around it: "helpers", and "kernel", which calls the program.
 [[nodiscard]] std::vector<Symbol> named_code(const Case& value, const Image& image);
 
 // The bytes of an ELF64 file of type ET_EXEC (System V gABI, chapters 4 and 5): a section and a
-// segment for each range of code (.text, .text.1, ...), .eh_frame on a page behind them all, and
-// the symbols, those with a size as functions. The code lies in this process's memory.
+// segment for each range of code (.text, .text.1, ...) and, without contents, for the code around
+// it
+// (.helpers, .kernel); .eh_frame on a page behind the image's; and the symbols, those with a size
+// as functions. The entry point is the kernel's: gdb shows no callers of that function, nor, where
+// it is none, of any other code that is in no function. The image's code lies in this process's
+// memory.
 [[nodiscard]] std::string unwind_elf(const Image& image, const machine::UnwindKnowledge& known,
                                      std::span<const Symbol> symbols);
 
