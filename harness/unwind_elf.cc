@@ -103,7 +103,7 @@ std::vector<unwind::Row> all_rows(const machine::UnwindKnowledge& known) {
   const auto jit_rows = known.jit_rows.all();
   std::vector<unwind::Row> rows(c_rows.begin(), c_rows.end());
   rows.insert(rows.end(), jit_rows.begin(), jit_rows.end());
-  std::ranges::stable_sort(rows, {}, [](const unwind::Row& row) {
+  std::ranges::sort(rows, {}, [](const unwind::Row& row) {
     return std::tuple(row.begin, row.kind != unwind::Row::Kind::kUnknown);
   });
   return rows;
