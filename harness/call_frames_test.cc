@@ -137,6 +137,26 @@ TEST_P(CallFramesOfReference, StandInAFileWithTheCodeAndItsNames) {
   }
 }
 
+// Whatever a plugin says: ranges that overlap, and more of them than a file has sections.
+TEST(UnwindElf, HasEachByteOfTheCodeOnce) {
+  auto jit = jit::reference::open("reference:x86_64-6.12");
+  ASSERT_TRUE(jit.has_value());
+  const jit::LoadOutcome loaded = (*jit)->load(gen::generate(nth_seed(31, 1)));
+  ASSERT_NE(loaded.image, nullptr);
+  Image image = loaded.image->image();
+  const Range code = image.code.front();
+  const machine::UnwindKnowledge known = machine::unwind_knowledge(image);
+  const std::string file = unwind_elf(image, known, {});
+  image.code = {{code.address + 8, 8}, {code.address, 16}, {code.address + 16, code.size - 16}};
+  EXPECT_EQ(unwind_elf(image, known, {}), file);
+  image.code.clear();
+  for (std::uint64_t i = 0; i < 70'000; ++i) image.code.push_back({code.address + 2 * i, 1});
+  const std::string large = unwind_elf(image, known, {});
+  EXPECT_LT(table_at<Elf64_Ehdr>(large, 0, 1).front().e_shnum, 1010);
+  const std::uint64_t begin = image.functions.front().address;
+  EXPECT_TRUE(CallFrames(large, image.arch).row_at(begin).has_value());
+}
+
 INSTANTIATE_TEST_SUITE_P(Layouts, CallFramesOfReference, testing::ValuesIn(jit::reference::names()),
                          [](const auto& layout) {
                            std::string name = layout.param;

@@ -11,7 +11,6 @@
 #include <tuple>
 #include <utility>
 
-#include "core/check.h"
 #include "core/guest.h"
 #include "core/unwind/eh_frame.h"
 
@@ -75,20 +74,44 @@ std::vector<NamedRange> code_around(const Image& image) {
           {.name = "kernel", .range = kernel_code(image)}};
 }
 
+// What the image calls code, by address, each byte once. It may name more ranges than a file has
+// numbers for: then the last one
+// is all that is left.
+std::vector<Range> text_ranges(const Image& image) {
+  constexpr std::size_t kMost = 1000;
+  std::vector<Range> code = image.code;
+  std::ranges::sort(code, {}, &Range::address);
+  std::vector<Range> ranges;
+  for (const Range& range : code) {
+    const bool is_apart = ranges.empty() || !ranges.back().contains(range.address, 0);
+    if (is_apart && ranges.size() < kMost) {
+      ranges.push_back(range);
+      continue;
+    }
+    Range& last = ranges.back();
+    last.size = std::max(last.address + last.size, range.address + range.size) - last.address;
+  }
+  return ranges;
+}
+
+// Without contents where there are none to be had.
+Section code_section(std::string name, const Range& range, std::span<const std::uint8_t> bytes) {
+  Section section = loaded(std::move(name), SHF_EXECINSTR, range.address,
+                           std::string(bytes.begin(), bytes.end()));
+  if (bytes.size() != range.size) section.header.sh_type = SHT_NOBITS;
+  section.header.sh_size = range.size;
+  return section;
+}
+
 std::vector<Section> code_sections(const Image& image) {
   std::vector<Section> sections;
-  for (const Range& range : image.code) {
-    const auto bytes = image.placement.bytes(range.address, range.size);
-    PLUMB_CHECK(bytes.size() == range.size);
+  for (const Range& range : text_ranges(image)) {
     const std::size_t n = sections.size();
-    sections.push_back(loaded(n == 0 ? ".text" : fmt::format(".text.{}", n), SHF_EXECINSTR,
-                              range.address, std::string(bytes.begin(), bytes.end())));
+    sections.push_back(code_section(n == 0 ? ".text" : fmt::format(".text.{}", n), range,
+                                    image.placement.bytes(range.address, range.size)));
   }
   for (const NamedRange& around : code_around(image)) {
-    Section section = loaded("." + around.name, SHF_EXECINSTR, around.range.address, {});
-    section.header.sh_type = SHT_NOBITS;
-    section.header.sh_size = around.range.size;
-    sections.push_back(std::move(section));
+    sections.push_back(code_section("." + around.name, around.range, {}));
   }
   return sections;
 }

@@ -22,8 +22,7 @@ namespace plumb::harness {
 // it
 // (.helpers, .kernel); .eh_frame on a page behind the image's; and the symbols, those with a size
 // as functions. The entry point is the kernel's: gdb shows no callers of that function, nor, where
-// it is none, of any other code that is in no function. The image's code lies in this process's
-// memory.
+// it is none, of any other code that is in no function.
 [[nodiscard]] std::string unwind_elf(const Image& image, const machine::UnwindKnowledge& known,
                                      std::span<const Symbol> symbols);
 
