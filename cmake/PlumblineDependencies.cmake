@@ -17,6 +17,7 @@ if(NOT PLUMB_ONLY_FUZZ)
   find_package(GTest REQUIRED)         # libgtest-dev, libgmock-dev
   find_package(pugixml REQUIRED)       # libpugixml-dev
   find_package(benchmark REQUIRED)     # libbenchmark-dev
+  pkg_check_modules(LIBDW REQUIRED IMPORTED_TARGET libdw libelf)  # libdw-dev
 endif()
 pkg_check_modules(UNICORN REQUIRED IMPORTED_TARGET unicorn)     # libunicorn-dev
 pkg_check_modules(CAPSTONE REQUIRED IMPORTED_TARGET capstone)   # libcapstone-dev

@@ -5,6 +5,8 @@
 #include <map>
 #include <numeric>
 
+#include "harness/call_frames.h"
+#include "harness/unwind_elf.h"
 #include "machine/code_effects.h"
 
 namespace plumb::harness {
@@ -72,7 +74,9 @@ WalkReport walk_report(const Image& image, const MachineRun& run,
                        std::span<const unwind::Unwinder> unwinders) {
   WalkReport report{.unwinders = {unwinders.begin(), unwinders.end()}, .insns = {}};
   const machine::UnwindKnowledge known = machine::unwind_knowledge(image);
-  const unwind::Knowledge knowledge = known.knowledge();
+  const CallFrames call_frames(unwind_elf(image, known, {}), image.arch);
+  unwind::Knowledge knowledge = known.knowledge();
+  knowledge.call_frames = &call_frames;
   unwind::StackReplay stack(run, image.placement.stack, image.arch, image.placement.exit);
   std::map<std::uint64_t, InsnWalks> insns;
   std::vector<std::uint64_t> calls;

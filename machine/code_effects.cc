@@ -328,6 +328,7 @@ unwind::Knowledge UnwindKnowledge::knowledge() const {
           .jit_code = jit_code,
           .c_rows = &c_rows,
           .jit_rows = &jit_rows,
+          .call_frames = nullptr,
           .fp_ranges = fp_ranges,
           .text = text};
 }

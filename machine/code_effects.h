@@ -33,7 +33,7 @@ struct UnwindKnowledge {
   std::vector<Range> fp_ranges;  // where the JIT says that its frame pointer heads a chain
   std::vector<Range> text;       // all of the code
 
-  // Valid as long as this is.
+  // Valid as long as this is. Without call frame information: that is what others read.
   [[nodiscard]] unwind::Knowledge knowledge() const;
 };
 [[nodiscard]] UnwindKnowledge unwind_knowledge(const Image& image);

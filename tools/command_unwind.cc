@@ -15,10 +15,13 @@
 #include "core/printable.h"
 #include "core/rng.h"
 #include "gen/generate.h"
+#include "harness/corpus.h"
 #include "harness/isolate.h"
 #include "harness/judge.h"
 #include "harness/loss.h"
+#include "harness/unwind_elf.h"
 #include "harness/walks.h"
+#include "machine/code_effects.h"
 #include "reports/unwind_matrix.h"
 #include "tools/open_jits.h"
 #include "tools/session.h"
@@ -31,6 +34,7 @@ struct UnwindArguments {
   std::string jits;
   std::uint64_t cases = 0;
   std::uint64_t seed = 1;
+  std::string eh_frame;  // file to write, or empty
 };
 
 // What a child process has found out under one JIT.
@@ -38,6 +42,7 @@ struct Walked {
   std::string failure;  // of the plugin; nothing else is there then
   std::string text;     // of one case
   std::string json;
+  std::string elf;             // of one case: the image with its call frame information
   std::uint64_t walked = 0;    // cases
   std::uint64_t left_out = 0;  // cases: not applicable, undefined, or wrong by themselves
   std::vector<std::uint64_t> unwinders;
@@ -52,9 +57,9 @@ struct Walked {
 template <>
 struct plumb::Members<plumb::tools::Walked> {
   using Walked = plumb::tools::Walked;
-  static constexpr std::tuple value{&Walked::failure, &Walked::text,     &Walked::json,
-                                    &Walked::walked,  &Walked::left_out, &Walked::unwinders,
-                                    &Walked::tallies, &Walked::first,    &Walked::lies};
+  static constexpr std::tuple value{
+      &Walked::failure,  &Walked::text,      &Walked::json,    &Walked::elf,   &Walked::walked,
+      &Walked::left_out, &Walked::unwinders, &Walked::tallies, &Walked::first, &Walked::lies};
 };
 
 namespace plumb::tools {
@@ -136,6 +141,8 @@ bool walk_case(Walked& walked, const Case& value, jit::Jit& jit, harness::Judge&
     const reports::UnwindMatrix matrix = reports::unwind_matrix(value, image, report);
     walked.text = reports::matrix_text(matrix);
     walked.json = reports::matrix_json(matrix).dump();
+    walked.elf = harness::unwind_elf(image, machine::unwind_knowledge(image),
+                                     harness::named_code(value, image));
   }
   harness::unload(trial.image, jit.info(), trial.judgement);
   return true;
@@ -199,6 +206,10 @@ int unwind_jit(const UnwindArguments& arguments, const Case* value, jit::Jit& ji
                walked->left_out);
     return kStatusUnusable;
   }
+  if (!arguments.eh_frame.empty()) {
+    const auto written = harness::write_file(arguments.eh_frame, walked->elf);
+    if (!written) return unusable(written.error().str());
+  }
   if (session.json) {
     json.push_back(value != nullptr ? nlohmann::ordered_json::parse(walked->json)
                                     : summary_json(*walked, jit.info().name));
@@ -212,6 +223,9 @@ int unwind(const UnwindArguments& arguments, const Session& session) {
   if (arguments.file.empty() == (arguments.cases == 0)) {
     return unusable("unwind takes a case file, or --cases N for generated ones");
   }
+  if (!arguments.eh_frame.empty() && arguments.file.empty()) {
+    return unusable("--eh-frame takes the image of a case file");
+  }
   std::unique_ptr<Case> value;
   if (!arguments.file.empty()) {
     Result<Case> read = read_case(arguments.file);
@@ -220,6 +234,9 @@ int unwind(const UnwindArguments& arguments, const Session& session) {
   }
   const auto jits = open_named_jits(session, arguments.jits);
   if (!jits) return unusable(jits.error().str());
+  if (!arguments.eh_frame.empty() && jits->jits.size() != 1) {
+    return unusable(fmt::format("--eh-frame takes one JIT, not {}", jits->jits.size()));
+  }
   auto json = nlohmann::ordered_json::array();
   int status = kStatusConforms;
   for (const auto& jit : jits->jits) {
@@ -241,6 +258,10 @@ void add_unwind_command(CLI::App& app, Session& session) {
   command->add_option("--cases", arguments->cases, "so many generated cases, and the shares alone")
       ->check(CLI::Range(1, 1'000'000));
   command->add_option("--seed", arguments->seed, "of the generated cases");
+  command->add_option(
+      "--eh-frame", arguments->eh_frame,
+      "write the case's code, its call frame information and symbols to this ELF file: "
+      "for gdb, perf, readelf");
   command->callback([arguments, &session] {
     session.action = [arguments, &session] { return unwind(*arguments, session); };
   });

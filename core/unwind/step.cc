@@ -104,33 +104,37 @@ std::string_view why_phrase(Why why) {
 
 Step step(const Cursor& cursor, const StackReader& stack, const Rows& rows) {
   const Row* const row = rows.find(cursor.is_exact || cursor.pc == 0 ? cursor.pc : cursor.pc - 1);
-  if (row == nullptr || row->kind == Row::Kind::kUnknown) return Lost{Why::kNoRow};
-  if (row->kind == Row::Kind::kOutermost) return End{row->is_reliable};
-  const bool by_frame_pointer = row->base == Row::Base::kFramePointer;
-  if (by_frame_pointer && cursor.fp == kEndOfWalk) return End{row->is_reliable};
+  return row == nullptr ? Step(Lost{Why::kNoRow}) : step_by_row(cursor, stack, rows.arch(), *row);
+}
+
+Step step_by_row(const Cursor& cursor, const StackReader& stack, Arch arch, const Row& row) {
+  if (row.kind == Row::Kind::kUnknown) return Lost{Why::kNoRow};
+  if (row.kind == Row::Kind::kOutermost) return End{row.is_reliable};
+  const bool by_frame_pointer = row.base == Row::Base::kFramePointer;
+  if (by_frame_pointer && cursor.fp == kEndOfWalk) return End{row.is_reliable};
   const std::uint64_t base = by_frame_pointer ? cursor.fp : cursor.sp;
   if (base % kWord != 0) return Lost{Why::kMisaligned};
-  const std::uint64_t cfa = moved(base, row->cfa_offset);
-  if (row->kind == Row::Kind::kRegisters) {
-    return step_to_interrupted(cfa, cursor.sp, stack, rows.arch());
+  const std::uint64_t cfa = moved(base, row.cfa_offset);
+  if (row.kind == Row::Kind::kRegisters) {
+    return step_to_interrupted(cfa, cursor.sp, stack, arch);
   }
   Frame caller{.cursor = {.pc = cursor.lr, .sp = cfa, .fp = cursor.fp, .lr = 0},
-               .reliable = row->is_reliable};
-  if (row->fp_offset) {
-    const auto word = frame_word(moved(cfa, *row->fp_offset), cursor, stack);
+               .reliable = row.is_reliable};
+  if (row.fp_offset) {
+    const auto word = frame_word(moved(cfa, *row.fp_offset), cursor, stack);
     if (!word) return Lost{word.error()};
     caller.cursor.fp = *word;
   }
-  if (row->ra_offset) {
-    const auto word = frame_word(moved(cfa, *row->ra_offset), cursor, stack);
+  if (row.ra_offset) {
+    const auto word = frame_word(moved(cfa, *row.ra_offset), cursor, stack);
     if (!word) return Lost{word.error()};
     caller.cursor.pc = *word;
   }
   // A function that has no frame yet can have been entered with the stack pointer as it is.
-  const bool stands_still = cfa == cursor.sp && !row->ra_offset && !row->fp_offset;
+  const bool stands_still = cfa == cursor.sp && !row.ra_offset && !row.fp_offset;
   if (cfa <= cursor.sp && !stands_still) return Lost{Why::kNotUpwards};
   if (caller.cursor.pc == 0) return Lost{Why::kNoReturnAddress};
-  caller.cursor.pc = code_address(rows.arch(), caller.cursor.pc);
+  caller.cursor.pc = code_address(arch, caller.cursor.pc);
   return caller;
 }
 

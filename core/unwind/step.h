@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -74,6 +75,7 @@ class Rows {
   [[nodiscard]] Arch arch() const { return arch_; }
   // The row that holds at the address, or null.
   [[nodiscard]] const Row* find(std::uint64_t pc) const;
+  [[nodiscard]] std::span<const Row> all() const { return rows_; }
 
  private:
   Arch arch_;
@@ -128,5 +130,8 @@ struct SavedRegisters {
 // One step outwards. Every step leads to a higher stack pointer, but for one that uses lr, which
 // callers do not have: so a walk ends, whatever stands on the stack.
 [[nodiscard]] Step step(const Cursor& cursor, const StackReader& stack, const Rows& rows);
+// By the row that holds where the cursor is.
+[[nodiscard]] Step step_by_row(const Cursor& cursor, const StackReader& stack, Arch arch,
+                               const Row& row);
 
 }  // namespace plumb::unwind

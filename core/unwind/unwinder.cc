@@ -101,6 +101,18 @@ Step by_rows(const Cursor& cursor, const StackReader& stack, const Rows* rows) {
   return rows == nullptr ? Step(Lost{Why::kNoRow}) : step(cursor, stack, *rows);
 }
 
+// The information knows no end mark: a frame pointer that holds one leads nowhere.
+Step by_call_frames(const Cursor& cursor, const StackReader& stack, const Knowledge& knowledge) {
+  const auto row = knowledge.call_frames == nullptr
+                       ? std::nullopt
+                       : knowledge.call_frames->row_at(place_of(cursor));
+  if (!row) return Lost{Why::kNoRow};
+  const bool by_frame_pointer =
+      row->kind == Row::Kind::kFrame && row->base == Row::Base::kFramePointer;
+  if (by_frame_pointer && cursor.fp == kEndOfWalk) return Lost{Why::kOutsideStack};
+  return step_by_row(cursor, stack, knowledge.arch, *row);
+}
+
 }  // namespace
 
 bool UnwinderInfo::runs_on(Arch arch) const {
@@ -149,6 +161,8 @@ Step step(Unwinder unwinder, const Cursor& cursor, const StackReader& stack,
       return by_record(cursor, stack, knowledge, false);
     case Rule::kFallbackInRange:
       return by_record(cursor, stack, knowledge, holds(knowledge.fp_ranges, place_of(cursor)));
+    case Rule::kCallFrames:
+      return by_call_frames(cursor, stack, knowledge);
   }
   return Lost{Why::kNoRow};
 }

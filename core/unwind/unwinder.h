@@ -26,6 +26,7 @@ enum class Rule : std::uint8_t {
   kRows,             // by row
   kFallback,         // the frame record, never reliable
   kFallbackInRange,  // the frame record, reliable where the JIT says so
+  kCallFrames,       // by the row that a reader of call frame information finds
 };
 
 struct UnwinderInfo {
@@ -45,12 +46,21 @@ struct UnwinderInfo {
 // The one of that name, or null.
 [[nodiscard]] const UnwinderInfo* find_unwinder(std::string_view name);
 
+// Call frame information (core/unwind/eh_frame.h), as read by somebody.
+class CallFrameInfo {
+ public:
+  virtual ~CallFrameInfo() = default;
+  // The row that holds at the address; nullopt: the information has nothing for it.
+  [[nodiscard]] virtual std::optional<Row> row_at(std::uint64_t pc) const = 0;
+};
+
 // What an unwinder is told. What it does not look at may be empty.
 struct Knowledge {
   Arch arch = Arch::kX86_64;
-  std::span<const Range> jit_code;   // where the JIT's functions lie
-  const Rows* c_rows = nullptr;      // of all other code
-  const Rows* jit_rows = nullptr;    // of the JIT's: what it hands over
+  std::span<const Range> jit_code;             // where the JIT's functions lie
+  const Rows* c_rows = nullptr;                // of all other code
+  const Rows* jit_rows = nullptr;              // of the JIT's: what it hands over
+  const CallFrameInfo* call_frames = nullptr;  // of all code
   std::span<const Range> fp_ranges;  // where the JIT says that its frame pointer heads a chain
   std::span<const Range> text;       // all code: what can be a return address
   std::uint64_t last_record = 0;     // the frame record that ends every walk; 0: only the end mark

@@ -37,14 +37,30 @@ TestStack three_frames(Arch arch) {
 // Of a program in the middle of its code.
 constexpr Cursor kInSub{.pc = kSub + 0x10, .sp = 0x1080, .fp = 0x1100, .lr = 0, .is_exact = true};
 
+// The rows themselves, without a file between.
+class ReadRows final : public CallFrameInfo {
+ public:
+  ReadRows(const Rows& c_rows, const Rows& jit_rows) : c_rows_(c_rows), jit_rows_(jit_rows) {}
+  [[nodiscard]] std::optional<Row> row_at(std::uint64_t pc) const override {
+    const Row* const row = (kCode.contains(pc) ? jit_rows_ : c_rows_).find(pc);
+    return row == nullptr ? std::nullopt : std::optional(*row);
+  }
+
+ private:
+  const Rows& c_rows_;
+  const Rows& jit_rows_;
+};
+
 class Knowing {
  public:
-  explicit Knowing(Arch arch) : c_rows_(arch, c_rows(arch)), jit_rows_(arch, jit_rows(arch)) {
+  explicit Knowing(Arch arch)
+      : c_rows_(arch, c_rows(arch)), jit_rows_(arch, jit_rows(arch)), read_(c_rows_, jit_rows_) {
     knowledge.arch = arch;
     knowledge.jit_code = std::span(&kCode, 1);
     knowledge.c_rows = &c_rows_;
     knowledge.jit_rows = &jit_rows_;
     knowledge.text = kText;
+    knowledge.call_frames = &read_;
   }
   Knowing(const Knowing&) = delete;
   Knowing& operator=(const Knowing&) = delete;
@@ -66,6 +82,7 @@ class Knowing {
 
   Rows c_rows_;
   Rows jit_rows_;
+  ReadRows read_;
 };
 
 std::vector<std::uint64_t> pcs(const Walk& walk) {
@@ -92,11 +109,14 @@ TEST(Unwinders, FindEveryCallerFromABody) {
     bool reliable;
   };
   using enum Unwinder;
-  constexpr std::array kExpected{
-      Expected{kFramePointer, false}, Expected{kOrc, false},
-      Expected{kOrcFpRange, false},   Expected{kOrcWithJitRows, true},
-      Expected{kFrameRecord, false},  Expected{kFrameRecordFromRegisters, false},
-      Expected{kBackwardsEdge, false}};
+  constexpr std::array kExpected{Expected{kFramePointer, false},
+                                 Expected{kOrc, false},
+                                 Expected{kOrcFpRange, false},
+                                 Expected{kOrcWithJitRows, true},
+                                 Expected{kDwarf, true},
+                                 Expected{kFrameRecord, false},
+                                 Expected{kFrameRecordFromRegisters, false},
+                                 Expected{kBackwardsEdge, false}};
   ASSERT_EQ(kExpected.size(), unwinder_table().size());
   for (const Arch arch : {Arch::kX86_64, Arch::kArm64, Arch::kRiscv64}) {
     const TestStack stack = three_frames(arch);
@@ -113,6 +133,19 @@ TEST(Unwinders, FindEveryCallerFromABody) {
       EXPECT_EQ(got.reliable, expected.reliable);
     }
   }
+}
+
+// The end mark of the kernel's code is not one of DWARF.
+TEST(Unwinders, CallFramesDoNotEndWhereAFramePointerIsZero) {
+  const TestStack stack = three_frames(Arch::kX86_64);
+  const Knowing knowing(Arch::kX86_64);
+  Cursor broken = kInSub;
+  broken.fp = kEndOfWalk;
+  EXPECT_TRUE(walk(Unwinder::kOrcWithJitRows, broken, stack, knowing.knowledge, 10).reached_end);
+  const Walk got = walk(Unwinder::kDwarf, broken, stack, knowing.knowledge, 10);
+  EXPECT_FALSE(got.reached_end);
+  EXPECT_EQ(got.why, Why::kOutsideStack);
+  EXPECT_EQ(walk(Unwinder::kDwarf, kInSub, stack, Knowledge{}, 10).why, Why::kNoRow);
 }
 
 // From a call all frames have records, and the frame-pointer unwinders may say so.

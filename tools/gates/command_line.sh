@@ -68,6 +68,13 @@ expect 2 3 check
 expect 2 1 check no-such-file.bpf --jit all
 expect 2 1 check "$seed" --jit no-such-jit
 expect 2 1 explain corpus/seeds --jit linux-6.12-x86_64
+expect 0 0 unwind "$seed" --jit linux-6.12-x86_64 --eh-frame "$scratch/unwind.elf"
+readelf --debug-dump=frames "$scratch/unwind.elf" | grep -q 'Return address column: 16' ||
+  { echo "no call frame information in what unwind wrote"; failed=1; }
+expect 2 1 unwind "$seed" --jit linux-6.12-x86_64 --eh-frame "$scratch/no/such/dir/unwind.elf"
+expect 2 1 unwind "$seed" --jit linux-6.12-x86_64,linux-6.12-arm64 --eh-frame "$scratch/two.elf"
+expect 2 1 unwind --cases 1 --jit linux-6.12-x86_64 --eh-frame "$scratch/two.elf"
+[ ! -e "$scratch/two.elf" ] || { echo "unwind --eh-frame wrote something on bad usage"; failed=1; }
 expect 2 3 check "$seed" --jit all --depth deepest
 expect 2 1 gen --shape no-such-shape
 expect 0 0 gen --jit linux-6.12-riscv64 --count 3

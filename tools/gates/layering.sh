@@ -26,6 +26,8 @@ declare -A only_in=(
   [capstone/]="machine"
   [llvm-c/]="machine"
   [benchmark/]="bench"
+  [elfutils/]="harness"
+  [libelf.h]="harness"
   [CLI/]="tools"
 )
 
