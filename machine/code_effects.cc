@@ -314,7 +314,8 @@ UnwindKnowledge unwind_knowledge(const Image& image) {
   }
   std::vector<Range> text = image.code;
   text.push_back(image.placement.stubs);
-  text.push_back({.address = image.placement.exit, .size = 1});
+  // A return address is looked up one byte in front of it, where the call is.
+  text.push_back({.address = image.placement.exit - 1, .size = 2});
   unwind::Rows jit_rows(image.arch, unwind::rows_of_code(image.arch, read_pieces(image, pieces)));
   return {.jit_rows = std::move(jit_rows),
           .c_rows = rows_around(image),

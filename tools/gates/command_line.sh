@@ -68,6 +68,13 @@ expect 2 3 check
 expect 2 1 check no-such-file.bpf --jit all
 expect 2 1 check "$seed" --jit no-such-jit
 expect 2 1 explain corpus/seeds --jit linux-6.12-x86_64
+expect 0 0 unwind "$seed" --jit linux-6.12-x86_64,linux-6.12-arm64
+expect 0 0 unwind --cases 3 --jit linux-6.12-riscv64 --format json
+expect 2 1 unwind --jit linux-6.12-x86_64
+expect 2 1 unwind "$seed" --cases 3 --jit linux-6.12-x86_64
+expect 2 1 unwind corpus/seeds/no-such.bpf --jit linux-6.12-x86_64
+expect 2 1 unwind "$seed" --jit no-such-jit
+expect 2 1 fuzz --engine libfuzzer --depth full --jit linux-6.12-x86_64 --seconds 1
 expect 0 0 unwind "$seed" --jit linux-6.12-x86_64 --eh-frame "$scratch/unwind.elf"
 readelf --debug-dump=frames "$scratch/unwind.elf" | grep -q 'Return address column: 16' ||
   { echo "no call frame information in what unwind wrote"; failed=1; }
