@@ -58,7 +58,12 @@ class X86Insn {
       case X86_INS_POPFQ:
         add({.kind = Kind::kMoveSp, .value = 8});
         break;
+      case X86_INS_ENTER:
+        add({.kind = Kind::kLoseSp});
+        add({.kind = Kind::kLoseFp});
+        break;
       case X86_INS_CALL:
+      case X86_INS_LCALL:
         result_.flow = Flow::kCall;
         result_.target = immediate(0);
         break;
@@ -67,6 +72,13 @@ class X86Insn {
         result_.flow = result_.target != 0 ? Flow::kJump : Flow::kStop;
         break;
       case X86_INS_RET:
+      case X86_INS_RETF:
+      case X86_INS_RETFQ:
+      case X86_INS_IRET:
+      case X86_INS_IRETD:
+      case X86_INS_IRETQ:
+      case X86_INS_LJMP:
+      case X86_INS_HLT:
       case X86_INS_UD2:
       case X86_INS_INT3:
         result_.flow = Flow::kStop;
@@ -90,34 +102,57 @@ class X86Insn {
     const bool is_one = i < operands_.op_count && operand(i).type == X86_OP_IMM;
     return is_one ? static_cast<std::uint64_t>(operand(i).imm) : 0;
   }
-  // Of the frame or relative to it, without an index.
+  // Of the frame or relative to it, without an index. Other segments than FS and GS begin at 0.
   [[nodiscard]] bool is_frame_memory(std::size_t i) const {
     if (i >= operands_.op_count || operand(i).type != X86_OP_MEM) return false;
     const x86_op_mem& memory = operand(i).mem;
-    return memory.index == X86_REG_INVALID && memory.segment == X86_REG_INVALID &&
-           is_base(static_cast<unsigned>(memory.base));
+    return memory.index == X86_REG_INVALID && memory.segment != X86_REG_FS &&
+           memory.segment != X86_REG_GS && is_base(static_cast<unsigned>(memory.base));
   }
 
+  // With the prefix of operand size, push and pop move two bytes.
+  [[nodiscard]] std::uint8_t pushed() const { return operands_.prefix[2] == 0x66 ? 2 : 8; }
   void push() {
-    add({.kind = Kind::kMoveSp, .value = -8});
-    add({.kind = reg(0) == X86_REG_RBP ? Kind::kSaveFp : Kind::kStore});
+    add({.kind = Kind::kMoveSp, .value = -std::int64_t{pushed()}});
+    add({.kind = reg(0) == X86_REG_RBP ? Kind::kSaveFp : Kind::kStore, .size = pushed()});
   }
   void pop() {
     if (is_rsp(reg(0))) return add({.kind = Kind::kLoseSp});
-    if (reg(0) == X86_REG_RBP) add({.kind = Kind::kLoadFp});
-    add({.kind = Kind::kMoveSp, .value = 8});
+    if (is_rbp(reg(0))) add({.kind = reg(0) == X86_REG_RBP ? Kind::kLoadFp : Kind::kLoseFp});
+    add({.kind = Kind::kMoveSp, .value = pushed()});
+    if (is_frame_memory(0)) store();
   }
 
   void other() {
-    if (cs_insn_group(handle_, &insn_, CS_GRP_JUMP)) {
+    if (cs_insn_group(handle_, &insn_, CS_GRP_JUMP) || is_loop()) {
       result_.flow = Flow::kBranch;
       result_.target = immediate(0);
       return;
     }
-    if (is_frame_memory(0) && (operand(0).access & CS_AC_WRITE) != 0) store();
+    if (is_frame_memory(0) && !only_reads()) store();
     const unsigned to = reg(0);
     if (is_base(to) && arithmetic(to)) return;
     lose_what_it_writes();
+  }
+
+  [[nodiscard]] bool is_loop() const {  // in no group of Capstone 4
+    return insn_.id == X86_INS_LOOP || insn_.id == X86_INS_LOOPE || insn_.id == X86_INS_LOOPNE;
+  }
+  // Which operands are written is not known of all instructions: Capstone 4 says of a store of
+  // CMPXCHG that it reads.
+  [[nodiscard]] bool only_reads() const {
+    switch (insn_.id) {
+      case X86_INS_CMP:
+      case X86_INS_TEST:
+      case X86_INS_BT:
+      case X86_INS_NOP:
+      case X86_INS_MUL:
+      case X86_INS_DIV:
+      case X86_INS_IDIV:
+        return true;
+      default:
+        return insn_.id == X86_INS_IMUL && operands_.op_count == 1;
+    }
   }
 
   void store() {

@@ -16,6 +16,9 @@ using Base = unwind::Row::Base;
 using Kind = Effect::Kind;
 using Flow = CodeInsn::Flow;
 
+constexpr std::uint32_t kEbreak = 0x00100073;
+constexpr std::uint32_t kUnimp = 0xc0001073;  // writes a register that cannot be written
+
 constexpr unsigned kRa = 1;
 constexpr unsigned kSp = 2;
 constexpr unsigned kFp = 8;
@@ -117,18 +120,31 @@ class Decoder {
         return store(field(bits_, 20, 5), rs1,
                      extended(gathered(bits_, {{7, 5, 0}, {25, 7, 5}}), 12),
                      static_cast<std::uint8_t>(1U << (funct3 & 3)));
+      case 0x27:  // floating point
+        return store(0, rs1, extended(gathered(bits_, {{7, 5, 0}, {25, 7, 5}}), 12),
+                     static_cast<std::uint8_t>(1U << (funct3 & 3)));
+      case 0x07:
+      case 0x43:
+      case 0x47:
+      case 0x4b:
+      case 0x4f:
+        return;
+      case 0x2f:  // atomics
+        store(0, rs1, 0, static_cast<std::uint8_t>(1U << (funct3 & 3)));
+        return lose(rd);
       case 0x63:
         return go(Flow::kBranch,
                   extended(gathered(bits_, {{8, 4, 1}, {25, 6, 5}, {7, 1, 11}, {31, 1, 12}}), 13));
       case 0x6f:
+        lose(rd);
         return go(
             rd == 0 ? Flow::kJump : Flow::kCall,
             extended(gathered(bits_, {{21, 10, 1}, {20, 1, 11}, {12, 8, 12}, {31, 1, 20}}), 21));
       case 0x67:
         insn_.flow = rd == 0 ? Flow::kStop : Flow::kCall;
-        return;
+        return lose(rd);
       case 0x73:
-        if (bits_ == 0x00100073) insn_.flow = Flow::kStop;  // EBREAK
+        if (bits_ == kEbreak || bits_ == kUnimp) insn_.flow = Flow::kStop;
         return lose(rd);
       case 0x0f:  // FENCE
         return;
@@ -162,6 +178,8 @@ class Decoder {
         return store(short_rd(), short_rs1(), word_imm, 8);
       case 4:  // Zcb: loads and stores of bytes and halves
         return field(bits_, 11, 1) == 0 ? lose(short_rd()) : store(0, short_rs1(), 0, 4);
+      case 5:  // floating point
+        return store(0, short_rs1(), word_imm, 8);
       default:
         return;
     }
@@ -215,8 +233,9 @@ class Decoder {
       case 7:
         return store(rs2, kSp, gathered(bits_, {{10, 3, 3}, {7, 3, 6}}), 8);
       case 1:  // floating point
-      case 5:
         return;
+      case 5:
+        return store(0, kSp, gathered(bits_, {{10, 3, 3}, {7, 3, 6}}), 8);
       default:
         return lose(rd);
     }
