@@ -17,14 +17,8 @@
 // and thunks of the image count.
 namespace plumb::harness {
 
-inline constexpr std::size_t kUnwinders = 0
-#define PLUMB_UNWINDER(...) +1
-#include "core/unwind/unwinders.inc"
-    ;
-inline constexpr std::size_t kWalkOutcomes = 0
-#define PLUMB_WALK_OUTCOME(...) +1
-#include "core/unwind/outcomes.inc"
-    ;
+inline constexpr std::size_t kUnwinders = unwind::kUnwinderCount;
+inline constexpr std::size_t kWalkOutcomes = unwind::kOutcomeCount;
 
 // How often each outcome was seen.
 using WalkTally = std::array<std::uint64_t, kWalkOutcomes>;

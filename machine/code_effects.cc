@@ -283,6 +283,7 @@ std::vector<CodeInsn> parcels_effects(std::span<const std::uint8_t> bytes, std::
 // Functions and thunks, by address, none twice.
 std::vector<Range> pieces_of(const Image& image) {
   std::vector<Range> pieces;
+  pieces.reserve(image.functions.size());
   for (const NativeFunction& function : image.functions) {
     pieces.push_back({.address = function.address, .size = function.size});
   }

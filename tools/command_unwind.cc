@@ -72,6 +72,7 @@ using unwind::Unwinder;
 
 std::vector<Unwinder> unwinders_of(const Walked& walked) {
   std::vector<Unwinder> result;
+  result.reserve(walked.unwinders.size());
   for (const std::uint64_t id : walked.unwinders) result.push_back(static_cast<Unwinder>(id));
   return result;
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <iterator>
 #include <vector>
 
 #include "core/arch.h"
@@ -42,6 +44,10 @@ enum class Outcome : std::uint8_t {
 #define PLUMB_WALK_OUTCOME(id, letter, name, sentence) k##id,
 #include "core/unwind/outcomes.inc"
 };
+inline constexpr std::size_t kOutcomeCount = std::size({
+#define PLUMB_WALK_OUTCOME(id, letter, name, sentence) Outcome::k##id,
+#include "core/unwind/outcomes.inc"
+});
 struct OutcomeInfo {
   Outcome id = Outcome::kRight;
   char letter = ' ';

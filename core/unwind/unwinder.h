@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -16,6 +18,11 @@ enum class Unwinder : std::uint8_t {
 #define PLUMB_UNWINDER(id, ...) k##id,
 #include "core/unwind/unwinders.inc"
 };
+
+inline constexpr std::size_t kUnwinderCount = std::size({
+#define PLUMB_UNWINDER(id, ...) Unwinder::k##id,
+#include "core/unwind/unwinders.inc"
+});
 
 // How one step is made.
 enum class Rule : std::uint8_t {
