@@ -396,8 +396,8 @@ struct plumb_native_function {
   const uint32_t* insn_offsets;
   /* Offsets from address: while the program counter is in [fp_begin, fp_end), says the JIT to
    * unwinders, the frame pointer heads a whole chain of frame records (Linux on x86-64 since 7.2:
-   * ksym.fp_start, fp_end). Both 0: it says nothing. They may lie outside the function or contradict
-   * each other: what is said is held against what was seen. */
+   * ksym.fp_start, fp_end). Both 0: it says nothing. They may lie outside the function or
+   * contradict each other: what is said is held against what was seen. */
   uint32_t fp_begin;
   uint32_t fp_end;
 };
