@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <span>
 
@@ -43,6 +44,9 @@ MatrixFunction function_of(const Image& image, const WalkReport& report, std::st
 std::uint64_t sum_of(const WalkTally& tally) {
   return std::accumulate(tally.begin(), tally.end(), std::uint64_t{0});
 }
+
+// Rounded down: 100.00 says all of them.
+double percent(double share) { return std::floor(share * 10'000) / 100; }
 
 std::string legend() {
   std::string text;
@@ -113,7 +117,7 @@ std::string tallies_text(const std::vector<Unwinder>& unwinders,
   text += "\n";
   for (std::size_t i = 0; i < unwinders.size(); ++i) {
     text += fmt::format("{:<28}{:>10}{:>7.2f}%", unwind::unwinder_info(unwinders[i]).name,
-                        sum_of(tallies[i]), 100 * harness::share_right(tallies[i]));
+                        sum_of(tallies[i]), percent(harness::share_right(tallies[i])));
     for (const unwind::OutcomeInfo& info : unwind::outcome_table()) {
       text += fmt::format("{:>{}}", tallies[i][static_cast<std::size_t>(info.id)],
                           info.name.size() + 3);

@@ -42,9 +42,11 @@ struct Walked {
   std::string failure;  // of the plugin; nothing else is there then
   std::string text;     // of one case
   std::string json;
-  std::string elf;             // of one case: the image with its call frame information
-  std::uint64_t walked = 0;    // cases
-  std::uint64_t left_out = 0;  // cases: not applicable, undefined, or wrong by themselves
+  std::string elf;           // of one case: the image with its call frame information
+  std::uint64_t walked = 0;  // cases
+  // Cases that were not walked, by verdict; violations are runs that are wrong by themselves.
+  std::vector<std::uint64_t> left_out =
+      std::vector<std::uint64_t>(static_cast<std::size_t>(Verdict::kPluginFailed) + 1);
   std::vector<std::uint64_t> unwinders;
   std::vector<std::vector<std::uint64_t>> tallies;  // by unwinder, outcome
   std::vector<std::string> first;  // by unwinder: the first walk that is not right, or empty
@@ -131,7 +133,7 @@ bool walk_case(Walked& walked, const Case& value, jit::Jit& jit, harness::Judge&
                   trial.judgement.reason.empty() ? "" : ": ", printable(trial.judgement.reason));
   if (trial.judgement.verdict == Verdict::kPluginFailed) walked.failure = reason;
   if (!is_compared || (!keeps_matrix && harness::is_finding(trial.judgement))) {
-    ++walked.left_out;
+    ++walked.left_out[static_cast<std::size_t>(trial.judgement.verdict)];
     if (keeps_matrix) walked.failure = reason;
     return false;
   }
@@ -160,8 +162,20 @@ Walked walk_generated(const UnwindArguments& arguments, jit::Jit& jit, harness::
   return walked;
 }
 
+// "5 undefined, 2 violation".
+std::string left_out_text(const Walked& walked) {
+  std::string text;
+  for (std::size_t i = 0; i < walked.left_out.size(); ++i) {
+    if (walked.left_out[i] == 0) continue;
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", walked.left_out[i],
+                        verdict_name(static_cast<Verdict>(i)));
+  }
+  return text.empty() ? "none" : text;
+}
+
 nlohmann::ordered_json summary_json(const Walked& walked, const std::string& jit) {
-  nlohmann::ordered_json out{{"jit", jit}, {"cases", walked.walked}, {"left_out", walked.left_out}};
+  nlohmann::ordered_json out{
+      {"jit", jit}, {"cases", walked.walked}, {"left_out", left_out_text(walked)}};
   out["unwinders"] = reports::tallies_json(unwinders_of(walked), tallies_of(walked));
   for (std::size_t i = 0; i < walked.first.size(); ++i) {
     if (!walked.first[i].empty()) out["unwinders"][i]["first_not_right"] = walked.first[i];
@@ -171,7 +185,7 @@ nlohmann::ordered_json summary_json(const Walked& walked, const std::string& jit
 
 std::string summary_text(const Walked& walked, const std::string& jit) {
   std::string text =
-      fmt::format("{}: {} cases walked, {} left out\n", jit, walked.walked, walked.left_out);
+      fmt::format("{}: {} cases walked, left out: {}\n", jit, walked.walked, left_out_text(walked));
   text += reports::tallies_text(unwinders_of(walked), tallies_of(walked));
   for (std::size_t i = 0; i < walked.first.size(); ++i) {
     if (walked.first[i].empty()) continue;
@@ -203,8 +217,8 @@ int unwind_jit(const UnwindArguments& arguments, const Case* value, jit::Jit& ji
     return kStatusUnusable;
   }
   if (walked->walked == 0) {
-    fmt::print(stderr, "plumb: nothing to walk on {}: {} cases, none compared\n", jit.info().name,
-               walked->left_out);
+    fmt::print(stderr, "plumb: nothing to walk on {}: {}\n", jit.info().name,
+               left_out_text(*walked));
     return kStatusUnusable;
   }
   if (!arguments.eh_frame.empty()) {

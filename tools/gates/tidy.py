@@ -2,9 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Clang 19's warnings over all our C++, and clang-tidy 19 over what is not a test.
 
-  tidy.py DATABASE [--all]
-    DATABASE   a build directory of preset 'warnings': only its compile_commands.json is used
-    --all      the slow checks too
+  tidy.py DATABASE   (a build directory of preset 'warnings': only its compile_commands.json is used)
 
 Most of the time goes into headers that every file includes. So files with the same flags are read
 together, a batch as one translation unit; a batch that does not compile as one (two files may use
@@ -19,12 +17,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 BATCH = 8
-# Half of clang-tidy's time goes into these (--enable-check-profile), and they find little: they run
-# with --all, by hand.
-SLOW = """performance-unnecessary-value-param bugprone-reserved-identifier bugprone-standalone-empty
-bugprone-stringview-nullptr readability-redundant-inline-specifier bugprone-suspicious-string-compare
-bugprone-multiple-statement-macro bugprone-assert-side-effect bugprone-chained-comparison
-bugprone-inc-dec-in-conditions""".split()
 # A unit includes the files it is made of: that alone is no mistake.
 NEVER = ["bugprone-suspicious-include"]
 
@@ -61,10 +53,10 @@ def groups(database, root):
 
 
 class Gate:
-    def __init__(self, directory, left_out):
+    def __init__(self, directory):
         self.directory, self.count, self.units, self.failed = directory, 0, 0, []
         self.tidy = ["clang-tidy-19", "--quiet", "--warnings-as-errors=*",
-                     "--checks=" + ",".join("-" + name for name in left_out)]
+                     "--checks=" + ",".join("-" + name for name in NEVER)]
 
     def run(self, command):
         return subprocess.run(command, text=True, capture_output=True)
@@ -96,14 +88,13 @@ class Gate:
 
 
 def main():
-    every = "--all" in sys.argv[2:]
-    if len(sys.argv) != 2 + every or not os.path.isfile(os.path.join(sys.argv[1], "compile_commands.json")):
-        sys.exit("usage: tidy.py DATABASE [--all]; DATABASE is the directory of a compile_commands.json")
+    if len(sys.argv) != 2 or not os.path.isfile(os.path.join(sys.argv[1], "compile_commands.json")):
+        sys.exit("usage: tidy.py DATABASE, the directory of a compile_commands.json")
     root = os.path.realpath(os.path.join(os.path.dirname(__file__), "..", ".."))
     directory = os.path.join(sys.argv[1], "tidy")
     os.makedirs(directory, exist_ok=True)
     found, left_out = groups(sys.argv[1], root)
-    gate = Gate(directory, NEVER if every else NEVER + SLOW)
+    gate = Gate(directory)
     batches = [(tidied, flags, files[at:at + BATCH])
                for (tidied, flags, _), files in sorted(found.items(), reverse=True)
                for at in range(0, len(files), BATCH)]

@@ -167,7 +167,7 @@ Result<Package> find_package(const DebianTools& tools, const fs::path& apt,
 }
 
 // The only file of its kind below a directory. Apt's lists lie there too, and their names hold
-// those of mirrors, such as deb.debian.org.
+// those of mirrors, such as deb.example.org.
 std::optional<fs::path> find_file(const fs::path& directory, bool (*is_one)(const fs::path&)) {
   std::error_code error;
   for (const auto& entry : fs::recursive_directory_iterator(directory, error)) {

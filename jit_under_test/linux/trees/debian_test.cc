@@ -202,7 +202,7 @@ TEST_F(Fetching, SaysWhyWhenTheDownloadIsCut) {
 
 // Whichever of the two a directory lists first.
 TEST_F(Fetching, TakesNoListOfAMirrorForThePackage) {
-  apt_get("touch lists/deb.debian.org_Packages.lz4 a.deb.list 0.deb.tar",
+  apt_get("touch lists/deb.example.org_Packages.lz4 a.deb.list 0.deb.tar",
           "touch linux-source-7.3_7.3.4-1_all.deb");
   program("dpkg-deb",
           "case $2 in *_all.deb) mkdir -p $3/usr/src; touch $3/usr/src/linux-source-7.3.tar.xz "
