@@ -18,6 +18,7 @@
 //   0x0054'0000'0000       stack, kStackSize bytes, unmapped pages on both sides
 //   0x0055'0000'0000       per-CPU data: on x86-64 the GS base points there
 //   0x0056'0000'0000       memory for BPF stacks, for JITs that are given it; unmapped pages around
+//   0x0057'0000'0000       nothing: the addresses of an interrupt's code (core/unwind/c_frames.h)
 namespace plumb::guest {
 
 inline constexpr std::uint64_t kPage = 4096;
@@ -32,6 +33,7 @@ inline constexpr std::uint64_t kPerCpuPage = 0x55'0000'0000;  // PLUMB_PER_CPU_S
 inline constexpr std::uint64_t kBpfStackBase = 0x56'0000'0000;
 inline constexpr std::uint64_t kBpfStackSize = std::uint64_t{kMaxCallDepth} * kMaxStackDepth;
 static_assert(kBpfStackSize % kPage == 0);
+inline constexpr std::uint64_t kInterruptCode = 0x57'0000'0000;
 
 // Helper stubs at the start of every arena: PLUMB_STUB_STRIDE and PLUMB_STUB_COUNT of
 // jit_under_test/plugin.h, for those who may not include it.

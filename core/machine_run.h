@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,11 +12,16 @@
 
 namespace plumb {
 
+namespace unwind {
+struct CodeKnowledge;  // core/unwind/code_knowledge.h
+}
+
 enum class Depth : std::uint8_t {
   kFast,  // calls, returns, helpers, stores to the stack, exits
   kFull,  // every instruction and every access
-  // The same, and an interrupt before every instruction: all memory below the stack pointer that
-  // one can reach is overwritten.
+  // The same, and an interrupt before every instruction: its registers and its handler's frame
+  // (core/unwind/c_frames.h) lie below the stack pointer, all memory below them that a handler can
+  // reach is overwritten, and unwinders start there.
   kInterrupts,
 };
 
@@ -174,6 +180,7 @@ struct MachineStep {
   std::uint64_t lr = 0;      // the register of the return address; 0 where there is none
   std::int32_t shadow = -1;  // innermost call in progress: index in MachineRun::shadow
   std::uint32_t activation = 0;
+  std::int32_t event = -1;  // the last one before it: index in MachineRun::events; -1: none yet
 
   bool operator==(const MachineStep&) const = default;
 };
@@ -212,6 +219,10 @@ struct MachineRun {
   bool tail_calls_seen = true;
   std::uint64_t lowest_sp = 0;     // lowest stack address that was written
   std::uint64_t instructions = 0;  // exact at kFull, else blocks
+
+  // kInterrupts: how many came, and what unwinders can be told of the code; null at less depth.
+  std::uint64_t interrupts = 0;
+  std::shared_ptr<const unwind::CodeKnowledge> knowledge;
 };
 
 }  // namespace plumb

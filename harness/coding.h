@@ -77,8 +77,9 @@ struct Members<RowAnswer> {
 template <>
 struct Members<Judgement> {
   static constexpr std::tuple value{
-      &Judgement::verdict, &Judgement::signature, &Judgement::violations, &Judgement::reason,
-      &Judgement::opinion, &Judgement::answers,   &Judgement::known,      &Judgement::detail};
+      &Judgement::verdict,    &Judgement::signature, &Judgement::violations, &Judgement::reason,
+      &Judgement::opinion,    &Judgement::answers,   &Judgement::known,      &Judgement::detail,
+      &Judgement::interrupts, &Judgement::walks};
 };
 template <>
 struct Members<harness::Outcome> {

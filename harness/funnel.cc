@@ -85,6 +85,7 @@ void Funnel::merge(const Funnel& other) {
 void Funnel::add(const Outcome& outcome, const Execution& execution) {
   count_case(counts, outcome.stage, execution);
   count_opinion(counts, outcome.judgement.opinion);
+  count_walks(counts, outcome.judgement);
   for_each_reason(outcome, [this](ReasonCounts Funnel::* reasons, const std::string& reason) {
     ++(this->*reasons)[reason];
   });
@@ -128,6 +129,11 @@ void count_opinion(FunnelCounts& counts, const SecondOpinion& opinion) {
   ++counts.opinion_asked;
   counts.opinion_given += opinion.status != Status::kNotApplicable;
   counts.opinion_agreed += opinion.status == Status::kAgrees;
+}
+
+void count_walks(FunnelCounts& counts, const Judgement& judgement) {
+  counts.unwind_interrupts += judgement.interrupts;
+  counts.unwind_walks += judgement.walks;
 }
 
 void count_answers(std::span<InvariantCounts> counts, std::span<const RowAnswer> answers) {

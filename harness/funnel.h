@@ -56,6 +56,7 @@ struct Funnel {
 // The parts of Funnel::add(). The stage is how far the case came.
 void count_case(FunnelCounts& counts, Stage stage, const Execution& execution);
 void count_opinion(FunnelCounts& counts, const SecondOpinion& opinion);
+void count_walks(FunnelCounts& counts, const Judgement& judgement);
 // Both by row of the invariant table; no answers: nothing was compared.
 void count_answers(std::span<InvariantCounts> counts, std::span<const RowAnswer> answers);
 // Calls what(reasons, reason) for each reason that an outcome adds to undefined, not_applicable and

@@ -32,6 +32,7 @@ void SharedFunnels::count(unsigned job, std::size_t jit, const Outcome& outcome,
   const std::size_t cell = job * jits_ + jit;
   count_case(counts_[cell], outcome.stage, execution);
   count_opinion(counts_[cell], outcome.judgement.opinion);
+  count_walks(counts_[cell], outcome.judgement);
   for_each_reason(outcome, [&](ReasonCounts Funnel::* in, const std::string& reason) {
     for (const Counted& counted : reasons_) {
       if (counted.in == in) count_reason(counted.reasons, cell, reason);

@@ -92,6 +92,7 @@ Judgement compared(const jit::JitInfo& jit, invariants::Checked checked) {
   std::vector<Violation>& violations = checked.violations;
   Judgement judgement;
   judgement.answers = std::move(checked.answers);
+  judgement.walks = checked.walks;
   judgement.verdict = violations.empty() ? Verdict::kConforms : Verdict::kViolation;
   if (violations.empty()) return judgement;
   judgement.signature = signature_of(jit, violations[0].invariant, violations[0].role);
@@ -212,6 +213,7 @@ Outcome Judge::judge_with(const Case& value, const Execution& execution, jit::Ji
     doing(Activity::kChecking);
     outcome.judgement =
         compared(info, invariants::check({&value, &image, &execution, &run, depth}));
+    outcome.judgement.interrupts = run.interrupts;
     consult_about({value, execution, info.contract, run, outcome.judgement}, info,
                   outcome.judgement);
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <utility>
 
 #include "harness/call_frames.h"
 #include "harness/unwind_elf.h"
@@ -12,31 +13,8 @@
 namespace plumb::harness {
 namespace {
 
-// Longer than any chain of calls of a case, 33 tail calls out of nested subprograms included.
-constexpr std::size_t kLongestWalk = 512;
-
 constexpr std::size_t index_of(unwind::Unwinder unwinder) {
   return static_cast<std::size_t>(unwinder);
-}
-
-bool in_any(std::span<const Range> ranges, std::uint64_t address) {
-  return std::ranges::any_of(ranges, [&](const Range& range) { return range.contains(address); });
-}
-
-// The calls that a walk from the place has to find. A thunk that calls a place in itself jumps: it
-// takes the return address off the stack, or writes over it. The kernel's rows take such a call
-// for none (ANNOTATE_INTRA_FUNCTION_CALL).
-std::int32_t outside_calls(const MachineRun& run, std::int32_t shadow, const Image& image,
-                           std::span<const Range> pieces, std::uint64_t pc) {
-  if (image.function_at(pc) != nullptr) return shadow;
-  const auto thunk =
-      std::ranges::find_if(pieces, [pc](const Range& piece) { return piece.contains(pc); });
-  while (shadow > 0) {
-    const ShadowFrame& frame = run.shadow[static_cast<std::size_t>(shadow)];
-    if (frame.event >= 0 || !thunk->contains(frame.return_address)) break;
-    shadow = frame.parent;
-  }
-  return shadow;
 }
 
 }  // namespace
@@ -58,49 +36,33 @@ WalkTally WalkReport::tally(unwind::Unwinder unwinder) const {
   return sum;
 }
 
-std::vector<unwind::Unwinder> unwinders_for(const Image& image) {
-  const bool claims_frame_pointer = std::ranges::any_of(
-      image.functions, [](const NativeFunction& function) { return function.fp_end != 0; });
-  std::vector<unwind::Unwinder> result;
-  for (const unwind::UnwinderInfo& info : unwind::unwinder_table()) {
-    if (!info.runs_on(image.arch)) continue;
-    if (info.id == unwind::Unwinder::kOrcFpRange && !claims_frame_pointer) continue;
-    result.push_back(info.id);
-  }
-  return result;
-}
-
 WalkReport walk_report(const Image& image, const MachineRun& run,
                        std::span<const unwind::Unwinder> unwinders) {
-  WalkReport report{.unwinders = {unwinders.begin(), unwinders.end()}, .insns = {}};
+  WalkReport report{.unwinders = {unwinders.begin(), unwinders.end()}, .insns = {}, .starts = {}};
   const machine::UnwindKnowledge known = machine::unwind_knowledge(image);
   const CallFrames call_frames(unwind_elf(image, known, {}), image.arch);
-  unwind::Knowledge knowledge = known.knowledge();
-  knowledge.call_frames = &call_frames;
-  unwind::StackReplay stack(run, image.placement.stack, image.arch, image.placement.exit);
   std::map<std::uint64_t, InsnWalks> insns;
-  std::vector<std::uint64_t> calls;
-  std::int32_t shadow = -1;
-  for (std::size_t i = 0; i < run.steps.size(); ++i) {
-    const MachineStep& step = run.steps[i];
-    if (!in_any(known.jit_code, step.pc)) continue;
-    stack.advance_to(i);
-    const std::int32_t outside = outside_calls(run, step.shadow, image, known.jit_code, step.pc);
-    if (outside != shadow) {
-      shadow = outside;
-      unwind::calls_in_progress(run, shadow, calls);
-    }
-    ++report.steps;
-    InsnWalks& insn = insns[step.pc];
-    insn.address = step.pc;
-    const unwind::Cursor cursor = unwind::cursor_at(step, image.arch);
-    for (const unwind::Unwinder unwinder : unwinders) {
-      const unwind::Walk walk = unwind::walk(unwinder, cursor, stack, knowledge, kLongestWalk);
-      const auto outcome = static_cast<std::size_t>(unwind::outcome_of(walk, calls));
-      ++insn.tallies[index_of(unwinder)][outcome];
-    }
-  }
+  std::map<std::pair<unwind::Start, unwind::Mark>, StartWalks> starts;
+  std::size_t step = run.steps.size();
+  unwind::survey(image, run, known,
+                 {.unwinders = report.unwinders, .call_frames = &call_frames, .starts_in_c = true},
+                 [&](const unwind::SurveyedWalk& seen) {
+                   const auto outcome = static_cast<std::size_t>(seen.outcome);
+                   if (seen.start == unwind::Start::kInstruction) {
+                     if (seen.step != step) ++report.steps;
+                     step = seen.step;
+                     InsnWalks& insn = insns[run.steps[step].pc];
+                     insn.address = run.steps[step].pc;
+                     ++insn.tallies[index_of(seen.unwinder)][outcome];
+                     return;
+                   }
+                   StartWalks& start = starts[{seen.start, seen.mark}];
+                   start.start = seen.start;
+                   start.mark = seen.mark;
+                   ++start.tallies[index_of(seen.unwinder)][outcome];
+                 });
   for (auto& [address, insn] : insns) report.insns.push_back(insn);
+  for (auto& [place, start] : starts) report.starts.push_back(start);
   return report;
 }
 

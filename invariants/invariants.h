@@ -53,6 +53,7 @@ struct Checked {
   // Everything that does not hold, in the order in which it was seen; at the same event, in the
   // order of the table. Violation::follows names the first one that explains it by its spread.
   std::vector<Violation> violations;
+  std::uint64_t walks = 0;  // along the stack, that were judged
 };
 
 [[nodiscard]] Checked check(const Subject& subject);

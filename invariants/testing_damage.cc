@@ -35,6 +35,19 @@ void store_in_exit(BuiltRun& built, std::uint64_t address) {
   built.run.accesses.push_back(access);
 }
 
+// Every row, changed.
+unwind::Rows changed_rows(const unwind::Rows& rows, void (*change)(unwind::Row&)) {
+  std::vector<unwind::Row> changed(rows.all().begin(), rows.all().end());
+  for (unwind::Row& row : changed) change(row);
+  return {rows.arch(), std::move(changed)};
+}
+
+// Leads to the frame that it starts from, again and again.
+unwind::Step stand_still(unwind::Unwinder, const unwind::Cursor& cursor, const unwind::StackReader&,
+                         const unwind::Knowledge&) {
+  return unwind::Frame{.cursor = cursor, .reliable = false};
+}
+
 }  // namespace
 
 const std::vector<Damage>& damages() {
@@ -80,6 +93,45 @@ const std::vector<Damage>& damages() {
       {"fp-chain-walkable", [](BuiltRun& b) { b.event(kCall).chain_size = 0; }},
       {"fp-chain-matches-calls",
        [](BuiltRun& b) { b.run.frames[b.event(kCall).chain_begin].return_address += 4; }},
+      {"claims-hold",
+       [](BuiltRun& b) {
+         b.depth = Depth::kFull;
+         claim(b);
+         for (unwind::Row& row : b.image.unwind_rows) row.cfa_offset += 8;
+       }},
+      {"unwind-never-wrong-when-reliable",
+       [](BuiltRun& b) {
+         b.depth = Depth::kInterrupts;
+         b.tell([](unwind::CodeKnowledge& k) {
+           k.jit_rows = changed_rows(
+               k.jit_rows, [](unwind::Row& row) { row.kind = unwind::Row::Kind::kOutermost; });
+         });
+       }},
+      {"unwind-matches-shadow-stack",
+       [](BuiltRun& b) {
+         b.depth = Depth::kInterrupts;
+         b.tell([](unwind::CodeKnowledge& k) {
+           k.jit_rows = changed_rows(k.jit_rows, [](unwind::Row& row) {
+             row.kind = unwind::Row::Kind::kOutermost;
+             row.is_reliable = false;
+           });
+         });
+       }},
+      {"interrupt-frame-found",
+       [](BuiltRun& b) {
+         b.depth = Depth::kInterrupts;
+         b.tell([](unwind::CodeKnowledge& k) {
+           k.c_rows = changed_rows(k.c_rows, [](unwind::Row& row) {
+             if (row.kind != unwind::Row::Kind::kRegisters) return;
+             row.kind = unwind::Row::Kind::kUnknown;
+           });
+         });
+       }},
+      {"unwinder-terminates",
+       [](BuiltRun& b) {
+         b.depth = Depth::kInterrupts;
+         b.tell([](unwind::CodeKnowledge& k) { k.step = stand_still; });
+       }},
       {"refused-tail-call-falls-through",
        [](BuiltRun& b) { refuse_in_oracle(b, RefusalReason::kEmptySlot); }},
       {"tail-call-count-matches-oracle",

@@ -2,7 +2,9 @@
 #include "invariants/testing_run.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "core/check.h"
 #include "core/guest.h"
@@ -15,6 +17,45 @@ namespace {
 constexpr std::uint64_t kLoopReturn = kBuiltArena + 0x8008;  // where callbacks return to
 constexpr std::uint32_t kCountOffset = 3;  // in the code of a tail call: where the count is written
 
+// The rows of bodies: the run has no other instructions.
+unwind::CodeKnowledge built_knowledge(const Image& image) {
+  std::vector<unwind::Row> jit_rows;
+  std::vector<Range> jit_code;
+  for (const NativeFunction& function : image.functions) {
+    const BuiltLayout layout = built_layout(image.arch, function.function == 0);
+    const std::uint64_t below = layout.frame_pointer_below + layout.call_pushes;
+    const auto from_cfa = [below](std::int64_t from_frame_pointer) {
+      return static_cast<std::int32_t>(from_frame_pointer - static_cast<std::int64_t>(below));
+    };
+    unwind::Row row{.begin = function.address,
+                    .base = unwind::Row::Base::kFramePointer,
+                    .cfa_offset = static_cast<std::int32_t>(below),
+                    .fp_offset = from_cfa(layout.record_saved)};
+    if (layout.record_saved != layout.record_return) row.ra_offset = from_cfa(layout.record_return);
+    jit_rows.push_back(row);
+    jit_code.push_back({.address = function.address, .size = function.size});
+  }
+  std::ranges::sort(jit_rows, {}, &unwind::Row::begin);
+  const std::uint64_t exit = image.placement.exit;
+  std::vector<unwind::Row> c_rows{
+      unwind::row_with_record(image.arch, image.placement.stubs.address),
+      {.begin = image.placement.stubs.address + image.placement.stubs.size,
+       .kind = unwind::Row::Kind::kUnknown},
+      {.begin = exit - 1, .kind = unwind::Row::Kind::kOutermost},
+      {.begin = exit + 1, .kind = unwind::Row::Kind::kUnknown}};
+  const auto of_interrupts = unwind::interrupt_rows(image.arch);
+  c_rows.insert(c_rows.end(), of_interrupts.begin(), of_interrupts.end());
+  std::vector<Range> text = jit_code;
+  text.push_back(image.placement.stubs);
+  text.push_back({.address = exit - 1, .size = 2});
+  text.push_back(unwind::kInterruptCode);
+  return {.jit_rows = unwind::Rows(image.arch, std::move(jit_rows)),
+          .c_rows = unwind::Rows(image.arch, std::move(c_rows)),
+          .jit_code = std::move(jit_code),
+          .fp_ranges = {},
+          .text = std::move(text)};
+}
+
 }  // namespace
 
 std::size_t BuiltRun::nth(EventKind kind, int n) const {
@@ -24,6 +65,12 @@ std::size_t BuiltRun::nth(EventKind kind, int n) const {
   }
   PLUMB_CHECK(index < run.events.size());
   return index;
+}
+
+void BuiltRun::tell(const std::function<void(unwind::CodeKnowledge&)>& change) {
+  unwind::CodeKnowledge knowledge = *run.knowledge;
+  change(knowledge);
+  run.knowledge = std::make_shared<const unwind::CodeKnowledge>(std::move(knowledge));
 }
 
 StackAccess& BuiltRun::store(int n) {
@@ -113,7 +160,8 @@ void RunBuilder::save(std::uint64_t pc, std::uint64_t address, std::uint64_t val
                                  .event = last_event(),
                                  .size = 8,
                                  .kind = AccessKind::kWrite,
-                                 .is_push = is_push});
+                                 .is_push = is_push,
+                                 .step = last_step()});
   memory_[address] = value;
 }
 
@@ -240,7 +288,18 @@ void RunBuilder::record_chain(MachineEvent& event) {
   }
 }
 
+void RunBuilder::add_step(std::int32_t slot) {
+  built_.run.steps.push_back({.pc = pc_of(slot),
+                              .sp = sp_,
+                              .fp = registers_[outer_.registers.frame_pointer.number()],
+                              .lr = outer_.has_link() ? registers_[outer_.link] : 0,
+                              .shadow = innermost_,
+                              .activation = open_.back().activation,
+                              .event = last_event()});
+}
+
 void RunBuilder::store(std::int32_t slot, std::int64_t r10_offset) {
+  add_step(slot);
   const Activation& activation = built_.run.activations[open_.back().activation];
   built_.run.accesses.push_back({.pc = pc_of(slot),
                                  .address = activation.r10 + static_cast<std::uint64_t>(r10_offset),
@@ -250,7 +309,8 @@ void RunBuilder::store(std::int32_t slot, std::int64_t r10_offset) {
                                  .event = last_event(),
                                  .size = 8,
                                  .kind = AccessKind::kWrite,
-                                 .is_push = false});
+                                 .is_push = false,
+                                 .step = last_step()});
   built_.execution.stack_stores.push_back(
       {.by = StackStore::By::kStore,
        .size = 8,
@@ -262,6 +322,7 @@ void RunBuilder::store(std::int32_t slot, std::int64_t r10_offset) {
 }
 
 void RunBuilder::call(std::int32_t slot, int function) {
+  add_step(slot);
   const std::uint64_t return_address = pc_of(slot) + outer_.call_size;
   // R1 = the caller's R10 - 8, a pointer; R2 = 42.
   registers_[outer_.registers.bpf[1].number()] =
@@ -286,6 +347,7 @@ void RunBuilder::call(std::int32_t slot, int function) {
 }
 
 void RunBuilder::helper(std::int32_t slot, std::int32_t number) {
+  add_step(slot);
   MachineEvent& event = record(EventKind::kHelperCall, slot, number);
   event.pc = pc_of(slot) + outer_.call_size;
   record_chain(event);
@@ -303,8 +365,14 @@ void RunBuilder::into_helper(std::uint64_t return_address) {
   const std::uint64_t arrival = sp_ - outer_.call_pushes;
   const std::uint64_t frame_pointer = arrival - outer_.frame_pointer_below;
   std::uint64_t& native_frame_pointer = registers_[outer_.registers.frame_pointer.number()];
-  memory_[frame_pointer + static_cast<std::uint64_t>(outer_.record_saved)] = native_frame_pointer;
-  memory_[frame_pointer + static_cast<std::uint64_t>(outer_.record_return)] = return_address;
+  const auto keep = [&](std::int64_t offset, std::uint64_t value) {
+    const std::uint64_t address = frame_pointer + static_cast<std::uint64_t>(offset);
+    memory_[address] = value;
+    built_.run.helper_stores.push_back(
+        {.address = address, .value = value, .size = 8, .step = last_step()});
+  };
+  keep(outer_.record_saved, native_frame_pointer);
+  keep(outer_.record_return, return_address);
   native_frame_pointer = frame_pointer;
   sp_ = arrival - 48;
 }
@@ -352,6 +420,7 @@ void RunBuilder::leave() {
 }
 
 void RunBuilder::tail_call(std::int32_t slot, int program) {
+  add_step(slot);
   const auto replaced = static_cast<std::int32_t>(open_.back().activation);
   const BuiltLayout frame = layout();
   write_count(slot);
@@ -373,6 +442,7 @@ void RunBuilder::tail_call(std::int32_t slot, int program) {
 }
 
 void RunBuilder::refuse(std::int32_t slot, RefusalReason reason) {
+  add_step(slot);
   record(EventKind::kTailCallRefused, slot, 0);
   built_.execution.trace.back().reason = reason;
 }
@@ -404,6 +474,8 @@ BuiltRun RunBuilder::exit(std::int32_t slot) {
   execution.regions[0].bytes[15] = 9;
   execution.regions[0].pointers = {{.offset = 0, .value = Value::pointer(Space::kContext, 0, 4)}};
   execution.activations = static_cast<std::uint32_t>(run.activations.size());
+  run.interrupts = run.steps.size();
+  run.knowledge = std::make_shared<const unwind::CodeKnowledge>(built_knowledge(built_.image));
   return built_;
 }
 
@@ -423,6 +495,11 @@ BuiltRun good_run(Arch arch) {
   builder.callback(4, 2);
   builder.callback(4, 2);
   return builder.exit(5);
+}
+
+void claim(BuiltRun& built) {
+  const auto rows = built.run.knowledge->jit_rows.all();
+  built.image.unwind_rows.assign(rows.begin(), rows.end());
 }
 
 void count_at_empty_slot(BuiltRun& built) {

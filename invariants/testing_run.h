@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "core/execution.h"
 #include "core/image.h"
 #include "core/machine_run.h"
+#include "core/unwind/code_knowledge.h"
 #include "invariants/invariants.h"
 #include "invariants/testing_layout.h"
 
@@ -23,12 +25,17 @@ namespace plumb::invariants {
 //   entry.sub:  0 store  1 tail call  2 exit
 //   entry.each: 0 store  1 exit
 //   next.main:  0 store  1 tail call  2 helper 7  3 exit
+//
+// Of its instructions the run has those above, where the frames are complete.
 struct BuiltRun {
   Case value;
   Image image;
   Execution execution;
   MachineRun run;
   Depth depth = Depth::kFast;
+
+  // Changes what unwinders are told of the run.
+  void tell(const std::function<void(unwind::CodeKnowledge&)>& change);
 
   [[nodiscard]] Subject subject() const { return {&value, &image, &execution, &run, depth}; }
   // The n-th event (machine and oracle) of the kind, counting from 0.
@@ -66,6 +73,8 @@ class RunBuilder {
   const NativeFunction& native() const;
   BuiltLayout layout() const;  // of the function that runs
   std::uint64_t pc_of(std::int32_t slot) const;
+  void add_step(std::int32_t slot);
+  std::int32_t last_step() const { return static_cast<std::int32_t>(built_.run.steps.size()) - 1; }
   Place place_of(std::int32_t slot) const;
   void save(std::uint64_t pc, std::uint64_t address, std::uint64_t value, bool is_push);
   void push(std::uint64_t pc, std::uint64_t value);
@@ -100,6 +109,8 @@ class RunBuilder {
 
 // One run with everything in it: calls, helpers, a callback, refused and taken tail calls.
 [[nodiscard]] BuiltRun good_run(Arch arch = Arch::kX86_64);
+// Lets the JIT hand over the rows that the machine tells unwinders.
+void claim(BuiltRun& built);
 // Lets the attempt at an empty slot of a good run count, as some JITs do. On the stack.
 void count_at_empty_slot(BuiltRun& built);
 // Lets the frames of a good run of riscv64 keep how many tail calls are left, in the word of s2:

@@ -12,6 +12,7 @@
 #include "invariants/answer.h"
 #include "invariants/invariants.h"
 #include "invariants/platform.h"
+#include "invariants/walks.h"
 
 namespace plumb::invariants {
 
@@ -100,6 +101,12 @@ class View {
   [[nodiscard]] const std::pmr::vector<AccessRole>& access_roles() const { return access_roles_; }
   [[nodiscard]] const Divergence& divergence() const { return divergence_; }
 
+  // Made when it is first asked for.
+  [[nodiscard]] const WalkFindings& walks() const {
+    if (!walks_) walks_ = walk_findings(*this);
+    return *walks_;
+  }
+
   // The activation that was running after the last event.
   [[nodiscard]] std::int32_t innermost() const;
 
@@ -186,6 +193,7 @@ class View {
   std::pmr::vector<Frame> frames_;
   std::pmr::vector<AccessRole> access_roles_;
   Divergence divergence_;
+  mutable std::optional<WalkFindings> walks_;
   std::optional<std::uint64_t> landing_;
 };
 

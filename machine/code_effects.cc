@@ -312,16 +312,22 @@ std::vector<unwind::CodePiece> read_pieces(const Image& image, std::span<const R
   return pieces;
 }
 
-// The code that calls back is a function; nobody called the code that called the program.
+// Helpers return at once, the code that calls back is a function, nobody called the code that
+// called the program.
 unwind::Rows rows_around(const Image& image) {
+  using unwind::Row;
   const auto target = make_target(image.arch);
+  const Placement& placement = image.placement;
   const std::vector<std::uint8_t>& loop = target->stub_code().loop.code;
-  const std::uint64_t exit = image.placement.exit;
-  const unwind::CodePiece routine{.code = code_effects(image.arch, loop, image.placement.routines)};
-  std::vector<unwind::Row> rows = unwind::rows_of_code(image.arch, {&routine, 1});
-  const unwind::Row caller{.begin = exit - 1, .kind = unwind::Row::Kind::kOutermost};
-  const unwind::Row behind{.begin = exit + 1, .kind = unwind::Row::Kind::kUnknown};
-  rows.insert(exit < image.placement.routines ? rows.begin() : rows.end(), {caller, behind});
+  const unwind::CodePiece routine{.code = code_effects(image.arch, loop, placement.routines)};
+  std::vector<Row> rows{unwind::row_at_entry(image.arch, placement.stubs.address)};
+  const std::vector<Row> of_routine = unwind::rows_of_code(image.arch, {&routine, 1});
+  rows.insert(rows.end(), of_routine.begin(), of_routine.end());
+  rows.push_back({.begin = placement.exit - 1, .kind = Row::Kind::kOutermost});
+  rows.push_back({.begin = placement.exit + 1, .kind = Row::Kind::kUnknown});
+  const std::vector<Row> of_interrupts = unwind::interrupt_rows(image.arch);
+  rows.insert(rows.end(), of_interrupts.begin(), of_interrupts.end());
+  std::ranges::stable_sort(rows, {}, &Row::begin);
   return unwind::Rows(image.arch, std::move(rows));
 }
 
@@ -352,22 +358,13 @@ UnwindKnowledge unwind_knowledge(const Image& image) {
   text.push_back(image.placement.stubs);
   // A return address is looked up one byte in front of it, where the call is.
   text.push_back({.address = image.placement.exit - 1, .size = 2});
+  text.push_back(unwind::kInterruptCode);
   unwind::Rows jit_rows(image.arch, unwind::rows_of_code(image.arch, read_pieces(image, pieces)));
   return {.jit_rows = std::move(jit_rows),
           .c_rows = rows_around(image),
           .jit_code = std::move(pieces),
           .fp_ranges = std::move(fp_ranges),
           .text = std::move(text)};
-}
-
-unwind::Knowledge UnwindKnowledge::knowledge() const {
-  return {.arch = jit_rows.arch(),
-          .jit_code = jit_code,
-          .c_rows = &c_rows,
-          .jit_rows = &jit_rows,
-          .call_frames = nullptr,
-          .fp_ranges = fp_ranges,
-          .text = text};
 }
 
 }  // namespace plumb::machine

@@ -7,8 +7,8 @@
 
 #include "core/arch.h"
 #include "core/image.h"
+#include "core/unwind/code_knowledge.h"
 #include "core/unwind/code_rows.h"
-#include "core/unwind/unwinder.h"
 
 namespace plumb::machine {
 
@@ -24,18 +24,8 @@ namespace plumb::machine {
 // The four bytes there (two of a short one and whatever follows).
 [[nodiscard]] unwind::CodeInsn riscv64_effects(std::uint32_t bits, std::uint64_t address);
 
-// What unwinders are told of an image and of what stands around its code in the machine. The rows
-// come from following the code (core/unwind/code_rows.h).
-struct UnwindKnowledge {
-  unwind::Rows jit_rows;  // of functions and thunks
-  unwind::Rows c_rows;    // of the code that calls back (machine/loop_routine.h), and of the caller
-  std::vector<Range> jit_code;   // of functions and thunks
-  std::vector<Range> fp_ranges;  // where the JIT says that its frame pointer heads a chain
-  std::vector<Range> text;       // all of the code
-
-  // Valid as long as this is. Without call frame information: that is what others read.
-  [[nodiscard]] unwind::Knowledge knowledge() const;
-};
+// The rows come from following the code (core/unwind/code_rows.h).
+using UnwindKnowledge = unwind::CodeKnowledge;
 [[nodiscard]] UnwindKnowledge unwind_knowledge(const Image& image);
 
 }  // namespace plumb::machine

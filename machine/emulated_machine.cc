@@ -2,9 +2,12 @@
 #include "machine/emulated_machine.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "core/check.h"
+#include "core/unwind/code_knowledge.h"
+#include "machine/code_effects.h"
 
 namespace plumb::machine {
 namespace {
@@ -56,6 +59,8 @@ void reset(MachineRun& run) {
   run.tail_calls = 0;
   run.tail_calls_seen = true;
   run.instructions = 0;
+  run.interrupts = 0;
+  run.knowledge = nullptr;
 }
 
 // A clause that says why code cannot have its values there, or null.
@@ -160,6 +165,9 @@ void EmulatedMachine::execute(const Case& value, const Image& image, const RunOp
                   *entry);
   observer_.finish(engine.run(observer_, image.entry, image.placement.exit));
   memory_.collect(value, run);
+  if (options.depth == Depth::kInterrupts) {
+    run.knowledge = std::make_shared<const unwind::CodeKnowledge>(unwind_knowledge(image));
+  }
 }
 
 std::uint64_t EmulatedMachine::run_bare(const Case& value, const Image& image, const RunOptions&) {

@@ -11,6 +11,7 @@
 #include "core/image.h"
 #include "core/machine_run.h"
 #include "core/placement.h"
+#include "core/unwind/c_frames.h"
 #include "machine/engine.h"
 
 namespace plumb::machine {
@@ -21,7 +22,7 @@ inline constexpr std::uint8_t kPaddingPoison = 0xa7;
 // What a helper leaves in the stack below its caller.
 inline constexpr std::uint8_t kScrambledStack = 0x5d;
 // What an interrupt leaves there (Depth::kInterrupts), and how far down: registers, and a handler.
-inline constexpr std::uint8_t kInterruptedStack = 0x1e;
+inline constexpr std::uint8_t kInterruptedStack = unwind::kUntoldByte;
 inline constexpr std::uint64_t kInterruptReach = 1024;
 
 // The memory of the guest that is not the image's (core/placement.h), owned by the machine and

@@ -9,6 +9,7 @@
 
 #include "core/case.h"
 #include "core/insn.h"
+#include "core/unwind/replay.h"
 
 namespace plumb::machine {
 
@@ -38,6 +39,7 @@ void Observer::begin(const Subject& subject, std::size_t entry) {
   open_return_ = -1;
   due_at_ = 0;
   keeps_steps_ = subject.keeps_steps && options_.depth != Depth::kFast;
+  interrupts_ = unwind::StackBelow(unwind::no_stack(), image_->arch);
   previous_ = {};
   source_end_ = 0;
   run_->tail_calls_seen = map_->tells_tail_calls();
@@ -294,8 +296,16 @@ void Observer::interrupt() {
   if (!stack.contains(sp) && sp != stack.address + stack.size) return;
   const std::uint64_t size = std::min(kInterruptReach, sp - stack.address);
   if (size == 0) return;
-  std::memset(memory_.at(sp - size, size), kInterruptedStack, size);
+  std::uint8_t* const below = memory_.at(sp - size, size);
+  std::memset(below, kInterruptedStack, size);
   memory_.note_stack_write(sp - size);
+  if (!keeps_steps_) return;
+  interrupts_.interrupt(unwind::cursor_at(run_->steps.back(), image_->arch),
+                        unwind::Mark::kEncoded);
+  const auto frame = interrupts_.bytes();
+  if (frame.size() > size) return;
+  std::memcpy(below + (size - frame.size()), frame.data(), frame.size());
+  ++run_->interrupts;
 }
 
 // A thunk runs on into the function: the block has two parts.

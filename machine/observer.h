@@ -10,6 +10,7 @@
 
 #include "core/image.h"
 #include "core/machine_run.h"
+#include "core/unwind/c_frames.h"
 #include "core/unwind/step.h"
 #include "machine/code_map.h"
 #include "machine/engine.h"
@@ -165,6 +166,7 @@ class Observer final : public EngineClient {
   std::int32_t open_return_ = -1;   // the last event, a return whose registers are due later
   std::uint64_t due_at_ = 0;        // where; 0: not known yet
   bool keeps_steps_ = false;
+  unwind::StackBelow interrupts_{unwind::no_stack(), Arch::kX86_64};
   std::uint64_t loop_end_ = 0;    // LoopRoutine::end
   Block previous_;                // the block that runs, or ran last
   std::uint64_t source_end_ = 0;  // end of the last block inside a function

@@ -75,7 +75,8 @@ void Observer::add_step(std::uint64_t pc) {
                          .fp = values[1],
                          .lr = values[2],
                          .shadow = innermost_,
-                         .activation = current_});
+                         .activation = current_,
+                         .event = last_event()});
 }
 
 std::uint64_t Observer::pushed_bytes(std::uint64_t pc) const {

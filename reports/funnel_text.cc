@@ -59,8 +59,9 @@ std::string reasons_lines(const std::vector<Count>& reasons) {
 std::string funnel_text(const harness::FunnelCounts& counts, std::uint64_t capabilities) {
   std::string text;
   for (const auto& [name, count] : harness::funnel_rows(counts)) {
-    // Second opinions are counted against how many were asked for.
-    if (name.starts_with("opinion_")) continue;
+    // Second opinions are counted against how many were asked for; interrupts and walks are no
+    // cases.
+    if (name.starts_with("opinion_") || name.starts_with("unwind_")) continue;
     if (count == 0 && !harness::can_reach(name, capabilities)) {
       text += fmt::format("  {:<28} {:>9}\n", name, "n/a");
       continue;
@@ -79,6 +80,12 @@ std::string reasons_text(std::string_view what, const harness::ReasonCounts& rea
     text += fmt::format("  {:<28} {:>9}  {}\n", what, count, printable(reason));
   }
   return text;
+}
+
+std::string walks_text(const harness::FunnelCounts& counts) {
+  if (counts.unwind_walks == 0) return {};
+  return fmt::format("  unwinding: {} interrupts taken, {} walks judged\n",
+                     counts.unwind_interrupts, counts.unwind_walks);
 }
 
 std::string opinions_text(const harness::Funnel& funnel) {

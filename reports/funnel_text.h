@@ -21,6 +21,9 @@ namespace plumb::reports {
 // How many second opinions were asked for and given, and why not all. Empty: none was asked for.
 [[nodiscard]] std::string opinions_text(const harness::Funnel& funnel);
 
+// How many interrupts came and how many walks were judged. Empty: none was.
+[[nodiscard]] std::string walks_text(const harness::FunnelCounts& counts);
+
 // The table of invariants: over how many cases each held and was violated, to how many it did not
 // apply, and why. Empty: nothing was compared.
 [[nodiscard]] std::string invariants_text(const harness::Funnel& funnel);

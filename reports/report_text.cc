@@ -97,7 +97,7 @@ std::string paragraph(const Report& report, const JitReport& jit, const TextOpti
   text += reasons_text("not applicable", jit.funnel.not_applicable);
   text += reasons_text("undefined", undefined_reasons(jit.funnel, false));
   text += reasons_text("undefined, a blind spot", undefined_reasons(jit.funnel, true));
-  text += opinions_text(jit.funnel);
+  text += opinions_text(jit.funnel) + walks_text(jit.funnel.counts);
   if (options.verbose) text += invariants_text(jit.funnel) + cases_text(jit);
   return text;
 }
@@ -194,7 +194,8 @@ std::string sums_text(const Report& report) {
   for (const JitReport& jit : report.jits) sum.merge(jit.funnel);
   return reasons_text("not applicable", sum.not_applicable) +
          reasons_text("undefined", undefined_reasons(sum, false)) +
-         reasons_text("undefined, a blind spot", undefined_reasons(sum, true)) + opinions_text(sum);
+         reasons_text("undefined, a blind spot", undefined_reasons(sum, true)) +
+         opinions_text(sum) + walks_text(sum.counts);
 }
 
 // Why an invariant applied to no case, the most frequent reason.

@@ -19,10 +19,6 @@ constexpr std::array kOutcomes{
 #include "core/unwind/outcomes.inc"
 };
 
-bool same_from(const Walk& walk, std::span<const std::uint64_t> calls) {
-  return std::ranges::equal(walk.frames, calls, {}, [](const Frame& f) { return f.cursor.pc; });
-}
-
 }  // namespace
 
 StackReplay::StackReplay(const MachineRun& run, const Range& stack, Arch arch, std::uint64_t exit)
@@ -86,21 +82,6 @@ void calls_in_progress(const MachineRun& run, std::int32_t shadow,
 std::span<const OutcomeInfo> outcome_table() { return kOutcomes; }
 const OutcomeInfo& outcome_info(Outcome outcome) {
   return kOutcomes[static_cast<std::size_t>(outcome)];
-}
-
-Outcome outcome_of(const Walk& walk, std::span<const std::uint64_t> calls) {
-  if (walk.reached_end && same_from(walk, calls)) {
-    return walk.reliable ? Outcome::kRight : Outcome::kNotReliable;
-  }
-  if (walk.reliable) return Outcome::kLie;
-  const std::size_t found = walk.frames.size();
-  if (!walk.reached_end && found <= calls.size() && same_from(walk, calls.first(found))) {
-    return Outcome::kStopped;
-  }
-  if (walk.reached_end && !calls.empty() && same_from(walk, calls.subspan(1))) {
-    return Outcome::kSkipped;
-  }
-  return Outcome::kLost;
 }
 
 }  // namespace plumb::unwind

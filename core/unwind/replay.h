@@ -58,7 +58,4 @@ struct OutcomeInfo {
 [[nodiscard]] std::span<const OutcomeInfo> outcome_table();
 [[nodiscard]] const OutcomeInfo& outcome_info(Outcome outcome);
 
-// What a walk found, beside the calls that were in progress where it started.
-[[nodiscard]] Outcome outcome_of(const Walk& walk, std::span<const std::uint64_t> calls);
-
 }  // namespace plumb::unwind

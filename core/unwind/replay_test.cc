@@ -68,26 +68,6 @@ TEST(CallsInProgress, LeadOutwardsWithoutThoseThatKeepNoRecord) {
   EXPECT_EQ(calls, (std::vector<std::uint64_t>{3, 1}));
 }
 
-Walk walk_of(std::initializer_list<std::uint64_t> pcs, bool reached_end, bool reliable) {
-  Walk walk{.frames = {}, .reached_end = reached_end, .reliable = reliable};
-  for (const std::uint64_t pc : pcs) walk.frames.push_back({.cursor = {.pc = pc}});
-  return walk;
-}
-
-TEST(WalkOutcome, OfEveryKind) {
-  const std::vector<std::uint64_t> calls{1, 2, 3};
-  EXPECT_EQ(outcome_of(walk_of({1, 2, 3}, true, true), calls), Outcome::kRight);
-  EXPECT_EQ(outcome_of(walk_of({1, 2, 3}, true, false), calls), Outcome::kNotReliable);
-  EXPECT_EQ(outcome_of(walk_of({1, 2}, false, false), calls), Outcome::kStopped);
-  EXPECT_EQ(outcome_of(walk_of({}, false, false), calls), Outcome::kStopped);
-  EXPECT_EQ(outcome_of(walk_of({2, 3}, true, false), calls), Outcome::kSkipped);
-  EXPECT_EQ(outcome_of(walk_of({2, 3}, true, true), calls), Outcome::kLie);
-  EXPECT_EQ(outcome_of(walk_of({1, 2}, true, false), calls), Outcome::kLost);
-  EXPECT_EQ(outcome_of(walk_of({1, 2}, true, true), calls), Outcome::kLie);
-  EXPECT_EQ(outcome_of(walk_of({1, 9, 3}, true, false), calls), Outcome::kLost);
-  EXPECT_EQ(outcome_of(walk_of({1, 2, 3, 4}, false, false), calls), Outcome::kLost);
-}
-
 TEST(WalkOutcome, TheTableIsInOrder) {
   for (std::size_t i = 0; i < outcome_table().size(); ++i) {
     EXPECT_EQ(outcome_table()[i].id, static_cast<Outcome>(i));

@@ -65,6 +65,11 @@ bool ends(const Cursor& cursor, const Knowledge& knowledge) {
          (knowledge.last_record != 0 && cursor.fp == knowledge.last_record);
 }
 
+// riscv64's walk stops at what is no code: __kernel_text_address() of walk_stackframe().
+bool is_no_return_address(std::uint64_t back, const Knowledge& knowledge) {
+  return back == 0 || (knowledge.arch == Arch::kRiscv64 && !holds(knowledge.text, back - 1));
+}
+
 // Checked: it is aligned, on the stack, and above all that is known to be no part of it.
 Step by_record(const Cursor& cursor, const StackReader& stack, const Knowledge& knowledge,
                bool reliable) {
@@ -73,7 +78,7 @@ Step by_record(const Cursor& cursor, const StackReader& stack, const Knowledge& 
   const auto record = read_record(knowledge.arch, cursor.fp, stack);
   if (!record) return Lost{Why::kOutsideStack};
   if (record_at(knowledge.arch, cursor.fp) < cursor.sp) return Lost{Why::kNotUpwards};
-  if (record->back == 0) return Lost{Why::kNoReturnAddress};
+  if (is_no_return_address(record->back, knowledge)) return Lost{Why::kNoReturnAddress};
   return caller_of(*record, knowledge.arch, reliable);
 }
 
@@ -87,7 +92,7 @@ Step by_record_or_leaf(const Cursor& cursor, const StackReader& stack, const Kno
                    .reliable = false};
     }
   }
-  return by_record(cursor, stack, knowledge, !cursor.is_exact);
+  return by_record(cursor, stack, knowledge, false);
 }
 
 Step by_naive_record(const Cursor& cursor, const StackReader& stack, const Knowledge& knowledge) {
@@ -111,6 +116,37 @@ Step by_call_frames(const Cursor& cursor, const StackReader& stack, const Knowle
       row->kind == Row::Kind::kFrame && row->base == Row::Base::kFramePointer;
   if (by_frame_pointer && cursor.fp == kEndOfWalk) return Lost{Why::kOutsideStack};
   return step_by_row(cursor, stack, knowledge.arch, *row);
+}
+
+// Where those who follow frame pointers are told that an interrupt's registers lie.
+std::optional<std::uint64_t> marked_registers(const Cursor& cursor, const Knowledge& knowledge) {
+  switch (knowledge.mark) {
+    case Mark::kEncoded:
+      if ((cursor.fp & kEncoded) != 0) return cursor.fp - kEncoded;
+      break;
+    case Mark::kFakeFrame:
+      if (kFakeFunction.contains(cursor.pc)) return cursor.sp;
+      break;
+    case Mark::kCallSite:
+      if (cursor.pc == kEntryReturn) return cursor.sp;
+      break;
+    case Mark::kNothing:
+    case Mark::kRecord:
+      break;
+  }
+  return std::nullopt;
+}
+
+// What was interrupted may not have set up its frame: arch_stack_walk_reliable() fails there.
+Step by_mark(std::uint64_t registers, const Cursor& cursor, const StackReader& stack,
+             const Knowledge& knowledge) {
+  Step there = step_to_interrupted(registers, cursor.sp, stack, knowledge.arch);
+  if (auto* const frame = std::get_if<Frame>(&there)) {
+    frame->reliable = false;
+    // riscv64's walk knows a leaf only where it starts.
+    if (knowledge.arch == Arch::kRiscv64) frame->cursor.is_exact = false;
+  }
+  return there;
 }
 
 }  // namespace
@@ -140,17 +176,19 @@ Step step(Unwinder unwinder, const Cursor& cursor, const StackReader& stack,
           const Knowledge& knowledge) {
   const UnwinderInfo& info = unwinder_info(unwinder);
   const bool in_jit_code = holds(knowledge.jit_code, place_of(cursor));
-  switch (in_jit_code ? info.jit_code : info.c_code) {
+  const Rule rule = in_jit_code ? info.jit_code : info.c_code;
+  const bool looks_for_marks =
+      rule == Rule::kCheckedRecord || rule == Rule::kRecord || rule == Rule::kRecordOrLeaf;
+  if (looks_for_marks) {
+    if (const auto registers = marked_registers(cursor, knowledge)) {
+      return by_mark(*registers, cursor, stack, knowledge);
+    }
+  }
+  switch (rule) {
     case Rule::kCheckedRecord:
-      // arch_stack_walk_reliable(): what was interrupted may not have set up its frame.
-      if ((cursor.fp & kEncoded) != 0) {
-        Step there = step_to_interrupted(cursor.fp - kEncoded, cursor.sp, stack, knowledge.arch);
-        if (auto* const frame = std::get_if<Frame>(&there)) frame->reliable = false;
-        return there;
-      }
       return by_record(cursor, stack, knowledge, !cursor.is_exact);
     case Rule::kRecord:
-      return by_record(cursor, stack, knowledge, !cursor.is_exact);
+      return by_record(cursor, stack, knowledge, false);
     case Rule::kRecordOrLeaf:
       return by_record_or_leaf(cursor, stack, knowledge);
     case Rule::kNaive:
@@ -167,13 +205,29 @@ Step step(Unwinder unwinder, const Cursor& cursor, const StackReader& stack,
   return Lost{Why::kNoRow};
 }
 
+bool follows_records(Unwinder unwinder) {
+  switch (unwinder_info(unwinder).c_code) {
+    case Rule::kCheckedRecord:
+    case Rule::kRecord:
+    case Rule::kRecordOrLeaf:
+    case Rule::kNaive:
+      return true;
+    case Rule::kRows:
+    case Rule::kFallback:
+    case Rule::kFallbackInRange:
+    case Rule::kCallFrames:
+      break;
+  }
+  return false;
+}
+
 Walk walk(Unwinder unwinder, const Cursor& start, const StackReader& stack,
           const Knowledge& knowledge, std::size_t most) {
   Walk walk;
   Cursor cursor = start;
   bool reliable = true;
   while (walk.frames.size() < most) {
-    const Step next = step(unwinder, cursor, stack, knowledge);
+    const Step next = knowledge.step(unwinder, cursor, stack, knowledge);
     if (const auto* const end = std::get_if<End>(&next)) {
       walk.reached_end = true;
       walk.reliable = reliable && end->reliable;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/placement.h"
+#include "core/unwind/c_frames.h"
 #include "core/unwind/step.h"
 
 namespace plumb::unwind {
@@ -27,7 +28,7 @@ inline constexpr std::size_t kUnwinderCount = std::size({
 // How one step is made.
 enum class Rule : std::uint8_t {
   kCheckedRecord,    // the frame record; direction, alignment, one stack, encoded registers
-  kRecord,           // the frame record; direction and alignment
+  kRecord,           // the frame record; direction and alignment; of riscv64 also return addresses
   kRecordOrLeaf,     // the same, and the leaf rule of riscv64
   kNaive,            // the frame record, unchecked
   kRows,             // by row
@@ -61,6 +62,15 @@ class CallFrameInfo {
   [[nodiscard]] virtual std::optional<Row> row_at(std::uint64_t pc) const = 0;
 };
 
+struct Knowledge;
+// How one step is made: step() below, or something else that tests put there.
+using StepRule = Step (*)(Unwinder, const Cursor&, const StackReader&, const Knowledge&);
+
+// One step outwards. Frame::reliable is of this step alone: of the place that it began at, where
+// the rule cannot be wrong.
+[[nodiscard]] Step step(Unwinder unwinder, const Cursor& cursor, const StackReader& stack,
+                        const Knowledge& knowledge);
+
 // What an unwinder is told. What it does not look at may be empty.
 struct Knowledge {
   Arch arch = Arch::kX86_64;
@@ -71,12 +81,9 @@ struct Knowledge {
   std::span<const Range> fp_ranges;  // where the JIT says that its frame pointer heads a chain
   std::span<const Range> text;       // all code: what can be a return address
   std::uint64_t last_record = 0;     // the frame record that ends every walk; 0: only the end mark
+  Mark mark = Mark::kEncoded;        // what whoever follows frame pointers looks for
+  StepRule step = &unwind::step;     // of a walk
 };
-
-// One step outwards. Frame::reliable is of this step alone: of the place that it began at, where
-// the rule cannot be wrong.
-[[nodiscard]] Step step(Unwinder unwinder, const Cursor& cursor, const StackReader& stack,
-                        const Knowledge& knowledge);
 
 struct Walk {
   std::vector<Frame> frames;  // of the callers, inwards first; reliable: this one and all before it
@@ -84,6 +91,9 @@ struct Walk {
   bool reliable = false;  // reached_end, and every step of it
   Why why = Why::kNoRow;  // without reached_end: what stopped it
 };
+
+// Does it follow frame pointers out of the kernel's code, without rows?
+[[nodiscard]] bool follows_records(Unwinder unwinder);
 
 // Steps until the end, or until there are most frames.
 [[nodiscard]] Walk walk(Unwinder unwinder, const Cursor& start, const StackReader& stack,
