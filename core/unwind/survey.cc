@@ -80,7 +80,7 @@ class Surveyor {
     const Cursor cursor = cursor_at(step, image_.arch);
     if (is_jit_code) start_at(Start::kInstruction, cursor, stack_);
     if (!options_.starts_in_c) return;
-    if (is_helper_entry(index)) {
+    if (is_helper_entry(step)) {
       start_at(Start::kHelperEntry, cursor, stack_);
       start_at(Start::kHelper, below_.keep_record(cursor), below_);
     }
@@ -93,11 +93,13 @@ class Surveyor {
     calls_in_progress(run_, shadow, calls_);
   }
 
-  // The first instruction behind the call of a helper.
-  [[nodiscard]] bool is_helper_entry(std::size_t index) const {
-    const MachineStep& step = run_.steps[index];
-    if (!image_.placement.stubs.contains(step.pc)) return false;
-    return index > 0 && in_any(known_.jit_code, run_.steps[index - 1].pc);
+  // The first instruction behind the call of a helper: calls in progress are numbered as they begin.
+  [[nodiscard]] bool is_helper_entry(const MachineStep& step) {
+    if (step.shadow <= newest_) return false;
+    newest_ = step.shadow;
+    const std::int32_t event = run_.shadow[static_cast<std::size_t>(step.shadow)].event;
+    return event >= 0 &&
+           run_.events[static_cast<std::size_t>(event)].kind == EventKind::kHelperCall;
   }
 
   void start_at(Start start, const Cursor& cursor, const StackReader& stack) {
@@ -158,6 +160,7 @@ class Surveyor {
   StackBelow below_;
   SurveyedWalk seen_{};
   std::int32_t shadow_ = -1;
+  std::int32_t newest_ = -1;  // call in progress
   std::vector<std::uint64_t> calls_;
   std::vector<std::uint64_t> expected_;
 };

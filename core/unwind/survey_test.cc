@@ -82,6 +82,7 @@ TEST(Survey, StartsInTheProgramInHelpersAndBehindInterrupts) {
   run.entry_sp = 0x1808;
   run.shadow = {{.return_address = kExit, .sp = 0x1808},
                 {.return_address = kFunction + 0x20, .sp = 0x17f8, .parent = 0, .event = 0}};
+  run.events.emplace_back().kind = EventKind::kHelperCall;
   run.accesses = {
       {.address = 0x1800, .value = kEndOfWalk, .size = 8, .is_push = true, .step = 0},
       {.address = 0x17f8, .value = kFunction + 0x20, .size = 8, .is_push = true, .step = 1}};
