@@ -38,6 +38,10 @@ struct KillRow {
   std::map<std::string, Cell, std::less<>> cells;  // by invariant
 };
 
+// The mistakes of unwinders (core/unwind/mistakes.h), as defects of layouts without one: nothing is
+// wrong with their code, and the walks are.
+[[nodiscard]] std::span<const jit::reference::DefectInfo> unwinder_defects();
+
 // The layouts that a defect is tried in: all that it can be built into.
 [[nodiscard]] std::vector<std::string> layouts_for(const jit::reference::DefectInfo& defect);
 
@@ -46,7 +50,7 @@ struct KillRow {
 [[nodiscard]] Result<KillRow> kill(const jit::reference::DefectInfo& defect,
                                    std::string_view layout, const KillOptions& options);
 
-// All defects, in the order of the table.
+// All defects, in the order of the table, then those of unwinders.
 [[nodiscard]] Result<std::vector<KillRow>> kill_matrix(
     const KillOptions& options, const std::function<void(const KillRow&)>& on_row = {});
 

@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "core/case_text.h"
+#include "harness/amended_jit.h"
 #include "harness/judge.h"
+#include "harness/mistaken_machine.h"
 #include "harness/seeded_defects.h"
 #include "invariants/invariants.h"
 #include "jit_under_test/plugin.h"
@@ -121,10 +123,23 @@ class SeededDefects : public testing::TestWithParam<Depth> {
   }
   static void TearDownTestSuite() {
     judge_.reset();
+    mistaken_.reset();
     jits_.clear();
   }
 
+  // Makes the mistake of the row's unwinder, if it has one.
+  static Judge& judge_of(const Defect& defect) {
+    if (defect.unwinder == nullptr) return *judge_;
+    const unwind::MistakeInfo* const mistake = unwind::find_mistake(defect.unwinder);
+    EXPECT_NE(mistake, nullptr) << defect.unwinder;
+    mistaken_ = std::make_unique<Judge>([mistake](Arch arch) {
+      return std::make_unique<MistakenMachine>(machine::make_machine(arch), mistake->id);
+    });
+    return *mistaken_;
+  }
+
   static inline std::map<std::string_view, std::unique_ptr<jit::Jit>> jits_;
+  static inline std::unique_ptr<Judge> mistaken_;
   static inline std::unique_ptr<Judge> judge_;
 };
 
@@ -161,13 +176,17 @@ TEST_P(SeededDefects, TheCasesConformWithoutThem) {
 
 TEST_P(SeededDefects, EachIsCaughtByTheInvariantThatItBreaks) {
   for (const Defect& defect : defects()) {
+    if (GetParam() < defect.needs) continue;
     SCOPED_TRACE(defect.name);
-    DefectiveJit jit(*jits_[defect.jit], defect.edits);
-    const Outcome outcome = judge_->judge(parsed(defect.text), jit, GetParam());
-    EXPECT_FALSE(jit.has_missed()) << "the bytes to edit are not there";
+    DefectiveJit edited(*jits_[defect.jit], defect.edits);
+    AmendedJit jit(edited, {.image = [&defect](Image& image) {
+                     if (defect.claim != nullptr) defect.claim(image);
+                   }});
+    const Outcome outcome = judge_of(defect).judge(parsed(defect.text), jit, GetParam());
+    EXPECT_FALSE(edited.has_missed()) << "the bytes to edit are not there";
     EXPECT_EQ(outcome.judgement.verdict, Verdict::kViolation) << listing(outcome.judgement);
     // Code that finds the wrong place on the stack may read there what an interrupt has left.
-    if (GetParam() == Depth::kInterrupts) continue;
+    if (GetParam() == Depth::kInterrupts && defect.needs != Depth::kInterrupts) continue;
     EXPECT_EQ(outcome.judgement.signature.invariant, defect.invariant)
         << listing(outcome.judgement);
   }

@@ -112,6 +112,23 @@ constexpr const char* kRefused = R"(.case 1
 .context 01 00 00 00 00 00 00 00
 )";
 
+// A subprogram with two instructions that nobody needs, which calls another one.
+constexpr const char* kDead = R"(.case 1
+.program entry
+.function main
+        r6 = 6
+        r7 = 7
+        call sub
+        r0 = 1
+        exit
+.function sub
+        r7 = 70
+        r8 = 80
+        call 7
+        r0 = 2
+        exit
+)";
+
 // A subprogram without a stack, and nothing of the caller's behind the pointer.
 constexpr const char* kBare = R"(.case 1
 .program entry
@@ -227,9 +244,9 @@ constexpr const char* kEmptyRoom = R"(.case 1
 const char* const kTreeCase = kTree;
 
 const std::vector<const char*>& defect_cases() {
-  static const std::vector<const char*> texts{kCalls,     kChain,     kTree,     kRefused,
-                                              kBare,      kCallback,  kIndirect, kRoom,
-                                              kCountRoom, kEmptyRoom, kConstants};
+  static const std::vector<const char*> texts{kCalls,     kChain,     kTree,      kRefused,
+                                              kBare,      kCallback,  kIndirect,  kRoom,
+                                              kCountRoom, kEmptyRoom, kConstants, kDead};
   return texts;
 }
 
@@ -725,6 +742,63 @@ const std::vector<Defect>& defects() {
        {{0, "1b 85 07 00", "13 00 00 00"}},
        "same-result",
        kRiscv64},
+      // ---- walks along the stack ----
+      {"the frame pointer points 8 bytes higher for one instruction",
+       kDead,
+       {{1, "41 bd 46 00 00 00 41 be 50 00 00 00", "48 83 c5 08 48 83 ed 08 0f 1f 40 00"}},
+       "unwind-matches-shadow-stack",
+       kPlain,
+       Depth::kInterrupts},
+      {"the frame pointer is said to be valid in the prologue",
+       kCalls,
+       {},
+       "claims-hold",
+       kPlain,
+       Depth::kFull,
+       [](Image& image) {
+         for (NativeFunction& function : image.functions) function.fp_end = function.size;
+       }},
+      {"the frame pointer is said to be valid nowhere",
+       kCalls,
+       {},
+       "claims-hold",
+       kPlain,
+       Depth::kFull,
+       [](Image& image) {
+         for (NativeFunction& function : image.functions) function.fp_begin = function.size;
+       }},
+      {"the fallback of ORC is trusted",
+       kCalls,
+       {},
+       "unwind-never-wrong-when-reliable",
+       kPlain,
+       Depth::kInterrupts,
+       nullptr,
+       "unwinder-fallback-trusted"},
+      {"the mark of an interrupt is not looked for",
+       kCalls,
+       {},
+       "interrupt-frame-found",
+       kPlain,
+       Depth::kInterrupts,
+       nullptr,
+       "unwinder-mark-not-looked-for"},
+      {"the registers of an interrupt are not read",
+       kCalls,
+       {},
+       "interrupt-frame-found",
+       kArm64,
+       Depth::kInterrupts,
+       nullptr,
+       "unwinder-registers-not-read"},
+      {"walks lead back to where they have been",
+       kCalls,
+       {},
+       "unwinder-terminates",
+       kRiscv64,
+       Depth::kInterrupts,
+       nullptr,
+       "unwinder-goes-downwards"},
   };
   return rows;
 }

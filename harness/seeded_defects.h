@@ -6,6 +6,9 @@
 
 #include <vector>
 
+#include "core/image.h"
+#include "core/machine_run.h"
+
 namespace plumb::harness {
 
 constexpr const char* kPlain = "linux-6.12-x86_64";
@@ -37,6 +40,11 @@ struct Defect {
   std::vector<Edit> edits;
   const char* invariant;  // what has to speak first
   const char* jit = kPlain;
+  Depth needs = Depth::kFast;  // the least depth at which it can be seen
+  // What else is wrong: in what the JIT says of its frames, in who unwinds
+  // (core/unwind/mistakes.h).
+  void (*claim)(Image&) = nullptr;
+  const char* unwinder = nullptr;
 };
 
 const std::vector<Defect>& defects();

@@ -22,7 +22,11 @@ struct DefectsArguments {
 
 void print_list(bool json) {
   auto list = nlohmann::ordered_json::array();
-  for (const jit::reference::DefectInfo& defect : jit::reference::defect_table()) {
+  std::vector<jit::reference::DefectInfo> defects(jit::reference::defect_table().begin(),
+                                                  jit::reference::defect_table().end());
+  defects.insert(defects.end(), harness::unwinder_defects().begin(),
+                 harness::unwinder_defects().end());
+  for (const jit::reference::DefectInfo& defect : defects) {
     if (!json) {
       fmt::print("{}\n  {}\n  layouts   {}\n  expected  {}\n  after     {}\n", defect.name,
                  defect.sentence, defect.layouts, defect.expected, defect.reenacts);
@@ -72,7 +76,8 @@ int print_matrix(const DefectsArguments& arguments, const Session& session) {
                            .dump(2));
   } else {
     fmt::print("{}\n{} defects, {} rows, {} caught by an expected invariant ({:.1f} %)\n",
-               harness::print_kill_matrix(*rows), jit::reference::defect_table().size(),
+               harness::print_kill_matrix(*rows),
+               jit::reference::defect_table().size() + harness::unwinder_defects().size(),
                rows->size(), caught,
                100.0 * static_cast<double>(caught) / static_cast<double>(rows->size()));
   }
@@ -82,7 +87,8 @@ int print_matrix(const DefectsArguments& arguments, const Session& session) {
 }  // namespace
 
 void add_defects_command(CLI::App& app, Session& session) {
-  CLI::App* command = app.add_subcommand("defects", "The seeded defects of the reference JIT");
+  CLI::App* command =
+      app.add_subcommand("defects", "The seeded defects of the reference JIT and of unwinders");
   auto arguments = std::make_shared<DefectsArguments>();
   command->add_flag("--kill-matrix", arguments->kill_matrix, "Fuzz each and show what catches it");
   command->add_option("--runs", arguments->options.runs, "At most so many cases for each")
