@@ -21,10 +21,6 @@ std::vector<Row> copy_of(const Rows& rows) { return {rows.all().begin(), rows.al
 bool is_by_sp(const Row& row) {
   return row.kind == Row::Kind::kFrame && row.base == Row::Base::kStackPointer;
 }
-bool is_by_fp(const Row& row) {
-  return row.kind == Row::Kind::kFrame && row.base == Row::Base::kFramePointer;
-}
-
 // No instruction begins at the second byte of another one.
 Rows one_late(const Rows& rows, bool is_reliable) {
   std::vector<Row> late = copy_of(rows);
@@ -35,11 +31,13 @@ Rows one_late(const Rows& rows, bool is_reliable) {
   return {rows.arch(), std::move(late)};
 }
 
+// A function's first row is as the last ones: the frame is given up, and nothing is left of it.
 Rows without_epilogues(const Rows& rows) {
+  const std::int32_t none = row_at_entry(rows.arch(), 0).cfa_offset;
   std::vector<Row> kept;
   for (const Row& row : rows.all()) {
-    const bool gives_up = is_by_sp(row) && !kept.empty() && is_by_fp(kept.back());
-    if (!gives_up) kept.push_back(row);
+    const bool is_begun = !kept.empty() && kept.back().kind == Row::Kind::kFrame;
+    if (!is_begun || !is_by_sp(row) || row.cfa_offset != none) kept.push_back(row);
   }
   return {rows.arch(), std::move(kept)};
 }
