@@ -9,6 +9,7 @@
 #include "core/arch.h"
 #include "core/contract.h"
 #include "core/placement.h"
+#include "core/unwind/step.h"
 
 namespace plumb {
 
@@ -75,6 +76,9 @@ struct Image {
   std::vector<Range> code;    // where load() wrote code
   std::vector<Range> arrays;  // guest object of each prog array
   std::vector<Symbol> symbols;
+  // What the JIT hands over to unwinders, by ascending begin: rows of kind kFrame, and unknown ones
+  // where a function ends, the last one among them. Empty: it says nothing.
+  std::vector<unwind::Row> unwind_rows;
 
   bool operator==(const Image&) const = default;
   // The function whose code holds the address, or null.

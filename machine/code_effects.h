@@ -25,7 +25,8 @@ namespace plumb::machine {
 [[nodiscard]] unwind::CodeInsn riscv64_effects(std::uint32_t bits, std::uint64_t address);
 
 // What unwinders are told of an image and of what stands around its code in the machine. The rows
-// come from following the code (core/unwind/code_rows.h).
+// of functions and thunks are those that the JIT hands over; where it hands over none, and for all
+// other code, they come from following the code (core/unwind/code_rows.h).
 struct UnwindKnowledge {
   unwind::Rows jit_rows;  // of functions and thunks
   unwind::Rows c_rows;    // of the code that calls back (machine/loop_routine.h), and of the caller
@@ -37,5 +38,8 @@ struct UnwindKnowledge {
   [[nodiscard]] unwind::Knowledge knowledge() const;
 };
 [[nodiscard]] UnwindKnowledge unwind_knowledge(const Image& image);
+// The rows of functions and thunks that come from following their code, whatever the JIT hands
+// over.
+[[nodiscard]] unwind::Rows derived_jit_rows(const Image& image);
 
 }  // namespace plumb::machine

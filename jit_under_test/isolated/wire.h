@@ -90,6 +90,17 @@ struct Enumerators<Preparation> {
   static constexpr Preparation last = Preparation::kZeroExtended;
 };
 template <>
+struct Enumerators<unwind::Row::Base> {
+  static constexpr auto first = unwind::Row::Base::kStackPointer;
+  static constexpr auto last = unwind::Row::Base::kFramePointer;
+};
+template <>
+struct Enumerators<unwind::Row::Kind> {
+  // What else there is no JIT hands over.
+  static constexpr auto first = unwind::Row::Kind::kUnknown;
+  static constexpr auto last = unwind::Row::Kind::kFrame;
+};
+template <>
 struct Enumerators<jit::LoadOutcome::Status> {
   // That a plugin died is not what it says itself.
   static constexpr auto first = jit::LoadOutcome::Status::kLoaded;
@@ -164,6 +175,13 @@ struct Members<Symbol> {
                                     &Symbol::size};
 };
 template <>
+struct Members<unwind::Row> {
+  static constexpr std::tuple value{&unwind::Row::begin,      &unwind::Row::kind,
+                                    &unwind::Row::base,       &unwind::Row::cfa_offset,
+                                    &unwind::Row::fp_offset,  &unwind::Row::ra_offset,
+                                    &unwind::Row::is_reliable};
+};
+template <>
 struct Members<Image> {
   static constexpr std::tuple value{&Image::arch,
                                     &Image::jit,
@@ -180,7 +198,8 @@ struct Members<Image> {
                                     &Image::program_entries,
                                     &Image::code,
                                     &Image::arrays,
-                                    &Image::symbols};
+                                    &Image::symbols,
+                                    &Image::unwind_rows};
 };
 template <>
 struct Members<jit::JitInfo> {
