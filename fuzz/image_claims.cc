@@ -147,8 +147,75 @@ void lie_about_a_program(gen::ChoiceStream& choices, Claims& claims) {
   }
 }
 
+void lie_about_a_row(gen::ChoiceStream& choices, Claims& claims) {
+  const std::size_t i = choices.below(claims.rows.size());
+  plumb_unwind_row& row = claims.rows[i];
+  const auto number = [&] { return static_cast<std::int32_t>(odd_number(choices)); };
+  const auto byte = [&] { return static_cast<std::uint8_t>(odd_number(choices)); };
+  switch (choices.below(11)) {
+    case 0:
+      row.address = odd_number(choices);
+      break;
+    case 1:
+      row.address += static_cast<std::uint64_t>(choices.range(-9, 9));
+      break;
+    case 2:
+      row.cfa_register = choices.chance(50) ? PLUMB_NO_REGISTER : byte();
+      break;
+    case 3:
+      row.fp_rule = byte();
+      break;
+    case 4:
+      row.ra_rule = byte();
+      break;
+    case 5:
+      row.cfa_offset = number();
+      break;
+    case 6:
+      row.fp_offset = number();
+      break;
+    case 7:
+      row.ra_offset = number();
+      break;
+    case 8:
+      row.struct_size = odd_stride(choices, sizeof(row));
+      break;
+    case 9:
+      std::swap(row, claims.rows[choices.below(claims.rows.size())]);
+      break;
+    default:
+      claims.rows.pop_back();
+      break;
+  }
+}
+
+void lie_about_frames(gen::ChoiceStream& choices, Claims& claims) {
+  if (claims.rows.empty() || claims.fp_ranges.empty()) return;
+  plumb_range& range = claims.fp_ranges[choices.below(claims.fp_ranges.size())];
+  switch (choices.below(8)) {
+    case 0:
+      range.address = odd_number(choices);
+      break;
+    case 1:
+      range.size = odd_number(choices);
+      break;
+    case 2: {
+      const plumb_range twice = range;
+      claims.fp_ranges.push_back(twice);
+      break;
+    }
+    case 3:
+      claims.row_stride = odd_stride(choices, sizeof(plumb_unwind_row));
+      break;
+    default:
+      lie_about_a_row(choices, claims);
+      break;
+  }
+}
+
 // About what lies in the plugin's memory.
 void lie_inside(gen::ChoiceStream& choices, Claims& claims) {
+  if (choices.chance(30)) return lie_about_frames(choices, claims);
   switch (choices.below(13)) {
     case 0:
       claims.code[0].size = odd_number(choices);
@@ -189,8 +256,9 @@ void lie_inside(gen::ChoiceStream& choices, Claims& claims) {
 // About where that is and how much there is.
 void lie_outside(gen::ChoiceStream& choices, Claims& claims) {
   plumb_image& image = claims.image;
+  plumb_claims& frames = claims.about_frames;
   auto* const functions = reinterpret_cast<plumb_native_function*>(claims.function_bytes.data());
-  switch (choices.below(14)) {
+  switch (choices.below(20)) {
     case 0:
       image.functions = nullptr;
       break;
@@ -236,6 +304,24 @@ void lie_outside(gen::ChoiceStream& choices, Claims& claims) {
       claims.program_bytes = laid_out(claims.programs, image.program_stride);
       image.programs = reinterpret_cast<plumb_native_program*>(claims.program_bytes.data());
       break;
+    case 13:
+      frames.rows = nullptr;
+      break;
+    case 14:
+      frames.row_count = huge_count(choices);
+      break;
+    case 15:
+      frames.fp_ranges = nullptr;
+      break;
+    case 16:
+      frames.fp_range_count = huge_count(choices);
+      break;
+    case 17:
+      frames.fp_range_stride = 0;
+      break;
+    case 18:
+      frames.struct_size = static_cast<std::uint32_t>(choices.word());
+      break;
     default:
       image.struct_size = static_cast<std::uint32_t>(choices.word());
       break;
@@ -245,6 +331,39 @@ void lie_outside(gen::ChoiceStream& choices, Claims& claims) {
 void expect_inside(std::uint64_t address, std::uint64_t size) {
   PLUMB_CHECK(address >= kClaimedArena.address && size <= kClaimedArena.size &&
               address - kClaimedArena.address <= kClaimedArena.size - size);
+}
+
+// Of one function with a frame pointer, as far as rows go into few bytes.
+void claim_frame(Claims& claims, std::uint64_t address, std::uint32_t size) {
+  plumb_unwind_row row{};
+  row.struct_size = sizeof(row);
+  row.address = address;
+  row.cfa_register = PLUMB_REGISTER(4);
+  row.cfa_offset = 8;
+  row.fp_rule = PLUMB_SAVED_SAME;
+  row.ra_rule = PLUMB_SAVED_AT_OFFSET;
+  row.ra_offset = -8;
+  claims.rows.push_back(row);
+  row.address = address + 4;
+  row.cfa_register = PLUMB_REGISTER(5);
+  row.cfa_offset = 16;
+  row.fp_rule = PLUMB_SAVED_AT_OFFSET;
+  row.fp_offset = -16;
+  claims.rows.push_back(row);
+  claims.fp_ranges.push_back({.address = address + 4, .size = size - 4});
+}
+
+void check_rows(const Image& image) {
+  const auto& rows = image.unwind_rows;
+  if (rows.empty()) return;
+  PLUMB_CHECK(rows.back().kind == unwind::Row::Kind::kUnknown);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    PLUMB_CHECK(i == 0 || rows[i - 1].begin < rows[i].begin);
+    const bool is_unknown = rows[i].kind == unwind::Row::Kind::kUnknown;
+    PLUMB_CHECK(is_unknown || rows[i].kind == unwind::Row::Kind::kFrame);
+    expect_inside(rows[i].begin, is_unknown ? 0 : 1);
+    PLUMB_CHECK(is_unknown || rows[i].ra_offset);  // of x86-64
+  }
 }
 
 }  // namespace
@@ -259,9 +378,15 @@ Claims truthful(const Case& value) {
       const std::size_t slots = value.programs[p].functions[f].insns.size();
       for (std::uint32_t i = 0; i <= slots; ++i) offsets.push_back(i * 4);
       claims.functions.push_back(claim(p, f, address, offsets));
+      claim_frame(claims, address, claims.functions.back().size);
       address += claims.functions.back().size;
     }
   }
+  plumb_unwind_row end{};
+  end.struct_size = sizeof(end);
+  end.address = address;
+  end.cfa_register = PLUMB_NO_REGISTER;
+  claims.rows.push_back(end);
   // Behind the functions: where each program is entered, and something else.
   plumb_symbol symbol{};
   symbol.struct_size = sizeof(symbol);
@@ -304,6 +429,23 @@ void hand_over(Claims& claims) {
   image.program_count = count(claims.programs);
   image.program_stride = sizeof(plumb_native_program);
   image.programs = claims.programs.data();
+  claims.row_bytes = laid_out(claims.rows, claims.row_stride);
+  plumb_claims& frames = claims.about_frames;
+  frames.struct_size = sizeof(frames);
+  frames.row_count = count(claims.rows);
+  frames.row_stride = claims.row_stride;
+  frames.rows = reinterpret_cast<plumb_unwind_row*>(claims.row_bytes.data());
+  frames.fp_range_count = count(claims.fp_ranges);
+  frames.fp_range_stride = sizeof(plumb_range);
+  frames.fp_ranges = claims.fp_ranges.data();
+}
+
+Result<Image> read_all(const Claims& claims, const Case& value, const jit::JitInfo& info) {
+  Result<Image> image = jit::read_image(claims.image, value, info, kClaimedArena);
+  if (!image) return image;
+  const Result<void> read = jit::read_frame_claims(claims.about_frames, *image);
+  if (!read) return std::unexpected(read.error());
+  return image;
 }
 
 void check_image(const Image& image, const Case& value) {
@@ -321,6 +463,7 @@ void check_image(const Image& image, const Case& value) {
         PLUMB_CHECK(function->insn_offsets.back() <= function->size);
       }
       PLUMB_CHECK(function->tail_call_entry.value_or(0) < function->size);
+      PLUMB_CHECK(function->fp_end <= function->size);  // of claims(): there are no others here
       code.push_back({function->address, function->size});
     }
   }
@@ -336,6 +479,7 @@ void check_image(const Image& image, const Case& value) {
   expect_inside(image.entry, 1);
   for (const Range& range : image.arrays) expect_inside(range.address, range.size);
   for (const Symbol& symbol : image.symbols) expect_inside(symbol.address, symbol.size);
+  check_rows(image);
 }
 
 Taken read_claims(std::span<const std::uint8_t> bytes) {
@@ -348,7 +492,7 @@ Taken read_claims(std::span<const std::uint8_t> bytes) {
   const int others = choices.range(0, 1);
   for (int i = 0; i < others; ++i) lie_outside(choices, claims);
   const jit::JitInfo info{};
-  const auto read = jit::read_image(claims.image, value, info, kClaimedArena);
+  const auto read = read_all(claims, value, info);
   PLUMB_CHECK(read.has_value() || (lies + others > 0 && !read.error().message.empty()));
   if (!read) return Taken::kNo;
   check_image(*read, value);

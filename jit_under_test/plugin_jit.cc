@@ -140,8 +140,10 @@ LoadOutcome::Status outcome_status(int status) {
 // Room for what a plugin fills in, and what shows that it took more than it was given.
 template <typename T>
 struct Room {
-  T filled{.struct_size = sizeof(T)};
+  T filled{};
   std::array<std::uint64_t, 64> behind{};
+
+  Room() { filled.struct_size = sizeof(T); }
 
   // name: "image"
   [[nodiscard]] Result<void> check(std::string_view name) const {
