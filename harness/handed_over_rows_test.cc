@@ -150,6 +150,26 @@ TEST_P(HandedOverRows, LeadToEveryCallerFromEveryInstruction) {
   RecordProperty("compared", static_cast<int>(compared));
 }
 
+// What is noted is what was emitted: a frame that is wrong has rows that are right.
+TEST(HandedOverRowsOfAWrongFrame, LeadToEveryCaller) {
+  for (const char* name :
+       {"arm64-6.12+frame-not-linked", "arm64-5.19+frame-not-linked", "arm64-6.12+record-swapped",
+        "x86_64-6.12+frame-pointer-shifted", "x86_64-5.10+frame-pointer-shifted"}) {
+    SCOPED_TRACE(name);
+    const auto jit = open_reference(name);
+    Judge judge;
+    std::uint64_t walks = 0;
+    for (std::uint64_t n = 0; n < kCases; ++n) {
+      const Trial trial = examine(*jit, judge, n);
+      if (trial.stage != Stage::kCompared) continue;
+      expect_well_formed(trial.image->image());
+      walks += walk_all(trial);
+      if (testing::Test::HasFailure()) return;
+    }
+    EXPECT_GE(walks, 1000u);
+  }
+}
+
 // ---- rows that are wrong ----
 
 constexpr std::string_view kCall = R"(.case 1

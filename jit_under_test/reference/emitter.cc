@@ -38,6 +38,7 @@ EmittedFunction Emitter::run() {
       step(prologue_step);
       continue;
     }
+    PLUMB_CHECK(notes_.state().sp == frame().entry_sp);
     out.tail_call_entry = assembler_.offset();
     if (f == 0) assembler_.bind(unit_.tail_call_entries[p]);
   }
@@ -55,6 +56,9 @@ void Emitter::emit_slot(std::size_t index, EmittedFunction& out) {
                           .functions[static_cast<std::size_t>(function_.function)]
                           .insns;
   slot_ = static_cast<std::int64_t>(index);
+  // What was noted on the way here, beside what was computed ahead.
+  const FrameState& state = notes_.state();
+  PLUMB_CHECK(state.sp == frame().body_sp && (!state.fp || state.fp == frame().frame_pointer));
   assembler_.bind(labels_[index]);
   out.slots.push_back(assembler_.offset());
   if (!starts_[index]) return;
