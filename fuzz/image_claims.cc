@@ -5,9 +5,10 @@
 #include <cstddef>
 #include <cstring>
 #include <iterator>
-#include <limits>
 
 #include "core/check.h"
+#include "fuzz/frame_claims.h"
+#include "fuzz/odd_numbers.h"
 #include "gen/choices.h"
 #include "gen/generate.h"
 
@@ -44,30 +45,6 @@ std::vector<std::uint64_t> laid_out(const std::vector<T>& elements, std::uint32_
     std::memcpy(bytes + i * real, &elements[i], std::min<std::size_t>(sizeof(T), real));
   }
   return words;
-}
-
-// Numbers near what the reader compares with.
-std::uint64_t odd_number(gen::ChoiceStream& choices) {
-  const std::uint64_t base[] = {0,
-                                kClaimedArena.address,
-                                kClaimedArena.address + kClaimedArena.size,
-                                std::numeric_limits<std::uint64_t>::max(),
-                                kClaimedArena.size,
-                                kClaimedArena.address + PLUMB_STUB_SIZE};
-  const std::uint64_t number = base[choices.below(std::size(base))];
-  const int distance = choices.range(-9, 9);
-  return choices.chance(80) ? number + static_cast<std::uint64_t>(distance) : choices.word();
-}
-
-std::uint32_t odd_stride(gen::ChoiceStream& choices, std::uint32_t size) {
-  const std::uint32_t strides[] = {0,        4,         8,    size - 8, size - 1,    size + 1,
-                                   size + 8, size + 64, 4096, 8192,     0xffff'fff8, 0xffff'ffff};
-  return strides[choices.below(std::size(strides))];
-}
-
-std::uint32_t huge_count(gen::ChoiceStream& choices) {
-  const std::uint32_t counts[] = {0xffff'ffff, 0x8000'0000, 0x0100'0000};
-  return counts[choices.below(std::size(counts))];
 }
 
 void lie_about_a_function(gen::ChoiceStream& choices, Claims& claims) {
@@ -143,72 +120,6 @@ void lie_about_a_program(gen::ChoiceStream& choices, Claims& claims) {
       break;
     default:
       claims.programs.push_back(program);
-      break;
-  }
-}
-
-void lie_about_a_row(gen::ChoiceStream& choices, Claims& claims) {
-  const std::size_t i = choices.below(claims.rows.size());
-  plumb_unwind_row& row = claims.rows[i];
-  const auto number = [&] { return static_cast<std::int32_t>(odd_number(choices)); };
-  const auto byte = [&] { return static_cast<std::uint8_t>(odd_number(choices)); };
-  switch (choices.below(11)) {
-    case 0:
-      row.address = odd_number(choices);
-      break;
-    case 1:
-      row.address += static_cast<std::uint64_t>(choices.range(-9, 9));
-      break;
-    case 2:
-      row.cfa_register = choices.chance(50) ? PLUMB_NO_REGISTER : byte();
-      break;
-    case 3:
-      row.fp_rule = byte();
-      break;
-    case 4:
-      row.ra_rule = byte();
-      break;
-    case 5:
-      row.cfa_offset = number();
-      break;
-    case 6:
-      row.fp_offset = number();
-      break;
-    case 7:
-      row.ra_offset = number();
-      break;
-    case 8:
-      row.struct_size = odd_stride(choices, sizeof(row));
-      break;
-    case 9:
-      std::swap(row, claims.rows[choices.below(claims.rows.size())]);
-      break;
-    default:
-      claims.rows.pop_back();
-      break;
-  }
-}
-
-void lie_about_frames(gen::ChoiceStream& choices, Claims& claims) {
-  if (claims.rows.empty() || claims.fp_ranges.empty()) return;
-  plumb_range& range = claims.fp_ranges[choices.below(claims.fp_ranges.size())];
-  switch (choices.below(8)) {
-    case 0:
-      range.address = odd_number(choices);
-      break;
-    case 1:
-      range.size = odd_number(choices);
-      break;
-    case 2: {
-      const plumb_range twice = range;
-      claims.fp_ranges.push_back(twice);
-      break;
-    }
-    case 3:
-      claims.row_stride = odd_stride(choices, sizeof(plumb_unwind_row));
-      break;
-    default:
-      lie_about_a_row(choices, claims);
       break;
   }
 }
@@ -329,41 +240,7 @@ void lie_outside(gen::ChoiceStream& choices, Claims& claims) {
 }
 
 void expect_inside(std::uint64_t address, std::uint64_t size) {
-  PLUMB_CHECK(address >= kClaimedArena.address && size <= kClaimedArena.size &&
-              address - kClaimedArena.address <= kClaimedArena.size - size);
-}
-
-// Of one function with a frame pointer, as far as rows go into few bytes.
-void claim_frame(Claims& claims, std::uint64_t address, std::uint32_t size) {
-  plumb_unwind_row row{};
-  row.struct_size = sizeof(row);
-  row.address = address;
-  row.cfa_register = PLUMB_REGISTER(4);
-  row.cfa_offset = 8;
-  row.fp_rule = PLUMB_SAVED_SAME;
-  row.ra_rule = PLUMB_SAVED_AT_OFFSET;
-  row.ra_offset = -8;
-  claims.rows.push_back(row);
-  row.address = address + 4;
-  row.cfa_register = PLUMB_REGISTER(5);
-  row.cfa_offset = 16;
-  row.fp_rule = PLUMB_SAVED_AT_OFFSET;
-  row.fp_offset = -16;
-  claims.rows.push_back(row);
-  claims.fp_ranges.push_back({.address = address + 4, .size = size - 4});
-}
-
-void check_rows(const Image& image) {
-  const auto& rows = image.unwind_rows;
-  if (rows.empty()) return;
-  PLUMB_CHECK(rows.back().kind == unwind::Row::Kind::kUnknown);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    PLUMB_CHECK(i == 0 || rows[i - 1].begin < rows[i].begin);
-    const bool is_unknown = rows[i].kind == unwind::Row::Kind::kUnknown;
-    PLUMB_CHECK(is_unknown || rows[i].kind == unwind::Row::Kind::kFrame);
-    expect_inside(rows[i].begin, is_unknown ? 0 : 1);
-    PLUMB_CHECK(is_unknown || rows[i].ra_offset);  // of x86-64
-  }
+  PLUMB_CHECK(kClaimedArena.contains(address, size));
 }
 
 }  // namespace
@@ -382,11 +259,7 @@ Claims truthful(const Case& value) {
       address += claims.functions.back().size;
     }
   }
-  plumb_unwind_row end{};
-  end.struct_size = sizeof(end);
-  end.address = address;
-  end.cfa_register = PLUMB_NO_REGISTER;
-  claims.rows.push_back(end);
+  claim_end(claims, address);
   // Behind the functions: where each program is entered, and something else.
   plumb_symbol symbol{};
   symbol.struct_size = sizeof(symbol);
