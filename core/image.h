@@ -76,8 +76,8 @@ struct Image {
   std::vector<Range> code;    // where load() wrote code
   std::vector<Range> arrays;  // guest object of each prog array
   std::vector<Symbol> symbols;
-  // What the JIT hands over of its own frames: absolute addresses without the alias, ascending;
-  // each row holds up to the next one's begin, and an unknown one ends a function. Empty: nothing.
+  // What the JIT hands over to unwinders, by ascending begin: rows of kind kFrame, and unknown ones
+  // where a function ends, the last one among them. Empty: it says nothing.
   std::vector<unwind::Row> unwind_rows;
 
   bool operator==(const Image&) const = default;

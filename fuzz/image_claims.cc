@@ -5,9 +5,10 @@
 #include <cstddef>
 #include <cstring>
 #include <iterator>
-#include <limits>
 
 #include "core/check.h"
+#include "fuzz/frame_claims.h"
+#include "fuzz/odd_numbers.h"
 #include "gen/choices.h"
 #include "gen/generate.h"
 
@@ -44,30 +45,6 @@ std::vector<std::uint64_t> laid_out(const std::vector<T>& elements, std::uint32_
     std::memcpy(bytes + i * real, &elements[i], std::min<std::size_t>(sizeof(T), real));
   }
   return words;
-}
-
-// Numbers near what the reader compares with.
-std::uint64_t odd_number(gen::ChoiceStream& choices) {
-  const std::uint64_t base[] = {0,
-                                kClaimedArena.address,
-                                kClaimedArena.address + kClaimedArena.size,
-                                std::numeric_limits<std::uint64_t>::max(),
-                                kClaimedArena.size,
-                                kClaimedArena.address + PLUMB_STUB_SIZE};
-  const std::uint64_t number = base[choices.below(std::size(base))];
-  const int distance = choices.range(-9, 9);
-  return choices.chance(80) ? number + static_cast<std::uint64_t>(distance) : choices.word();
-}
-
-std::uint32_t odd_stride(gen::ChoiceStream& choices, std::uint32_t size) {
-  const std::uint32_t strides[] = {0,        4,         8,    size - 8, size - 1,    size + 1,
-                                   size + 8, size + 64, 4096, 8192,     0xffff'fff8, 0xffff'ffff};
-  return strides[choices.below(std::size(strides))];
-}
-
-std::uint32_t huge_count(gen::ChoiceStream& choices) {
-  const std::uint32_t counts[] = {0xffff'ffff, 0x8000'0000, 0x0100'0000};
-  return counts[choices.below(std::size(counts))];
 }
 
 void lie_about_a_function(gen::ChoiceStream& choices, Claims& claims) {
@@ -149,6 +126,7 @@ void lie_about_a_program(gen::ChoiceStream& choices, Claims& claims) {
 
 // About what lies in the plugin's memory.
 void lie_inside(gen::ChoiceStream& choices, Claims& claims) {
+  if (choices.chance(30)) return lie_about_frames(choices, claims);
   switch (choices.below(13)) {
     case 0:
       claims.code[0].size = odd_number(choices);
@@ -189,8 +167,9 @@ void lie_inside(gen::ChoiceStream& choices, Claims& claims) {
 // About where that is and how much there is.
 void lie_outside(gen::ChoiceStream& choices, Claims& claims) {
   plumb_image& image = claims.image;
+  plumb_claims& frames = claims.about_frames;
   auto* const functions = reinterpret_cast<plumb_native_function*>(claims.function_bytes.data());
-  switch (choices.below(14)) {
+  switch (choices.below(20)) {
     case 0:
       image.functions = nullptr;
       break;
@@ -236,6 +215,24 @@ void lie_outside(gen::ChoiceStream& choices, Claims& claims) {
       claims.program_bytes = laid_out(claims.programs, image.program_stride);
       image.programs = reinterpret_cast<plumb_native_program*>(claims.program_bytes.data());
       break;
+    case 13:
+      frames.rows = nullptr;
+      break;
+    case 14:
+      frames.row_count = huge_count(choices);
+      break;
+    case 15:
+      frames.fp_ranges = nullptr;
+      break;
+    case 16:
+      frames.fp_range_count = huge_count(choices);
+      break;
+    case 17:
+      frames.fp_range_stride = 0;
+      break;
+    case 18:
+      frames.struct_size = static_cast<std::uint32_t>(choices.word());
+      break;
     default:
       image.struct_size = static_cast<std::uint32_t>(choices.word());
       break;
@@ -243,8 +240,7 @@ void lie_outside(gen::ChoiceStream& choices, Claims& claims) {
 }
 
 void expect_inside(std::uint64_t address, std::uint64_t size) {
-  PLUMB_CHECK(address >= kClaimedArena.address && size <= kClaimedArena.size &&
-              address - kClaimedArena.address <= kClaimedArena.size - size);
+  PLUMB_CHECK(kClaimedArena.contains(address, size));
 }
 
 }  // namespace
@@ -259,9 +255,11 @@ Claims truthful(const Case& value) {
       const std::size_t slots = value.programs[p].functions[f].insns.size();
       for (std::uint32_t i = 0; i <= slots; ++i) offsets.push_back(i * 4);
       claims.functions.push_back(claim(p, f, address, offsets));
+      claim_frame(claims, address, claims.functions.back().size);
       address += claims.functions.back().size;
     }
   }
+  claim_end(claims, address);
   // Behind the functions: where each program is entered, and something else.
   plumb_symbol symbol{};
   symbol.struct_size = sizeof(symbol);
@@ -304,6 +302,23 @@ void hand_over(Claims& claims) {
   image.program_count = count(claims.programs);
   image.program_stride = sizeof(plumb_native_program);
   image.programs = claims.programs.data();
+  claims.row_bytes = laid_out(claims.rows, claims.row_stride);
+  plumb_claims& frames = claims.about_frames;
+  frames.struct_size = sizeof(frames);
+  frames.row_count = count(claims.rows);
+  frames.row_stride = claims.row_stride;
+  frames.rows = reinterpret_cast<plumb_unwind_row*>(claims.row_bytes.data());
+  frames.fp_range_count = count(claims.fp_ranges);
+  frames.fp_range_stride = sizeof(plumb_range);
+  frames.fp_ranges = claims.fp_ranges.data();
+}
+
+Result<Image> read_all(const Claims& claims, const Case& value, const jit::JitInfo& info) {
+  Result<Image> image = jit::read_image(claims.image, value, info, kClaimedArena);
+  if (!image) return image;
+  const Result<void> read = jit::read_frame_claims(claims.about_frames, *image);
+  if (!read) return std::unexpected(read.error());
+  return image;
 }
 
 void check_image(const Image& image, const Case& value) {
@@ -321,6 +336,7 @@ void check_image(const Image& image, const Case& value) {
         PLUMB_CHECK(function->insn_offsets.back() <= function->size);
       }
       PLUMB_CHECK(function->tail_call_entry.value_or(0) < function->size);
+      PLUMB_CHECK(function->fp_end <= function->size);  // of claims(): there are no others here
       code.push_back({function->address, function->size});
     }
   }
@@ -336,6 +352,7 @@ void check_image(const Image& image, const Case& value) {
   expect_inside(image.entry, 1);
   for (const Range& range : image.arrays) expect_inside(range.address, range.size);
   for (const Symbol& symbol : image.symbols) expect_inside(symbol.address, symbol.size);
+  check_rows(image);
 }
 
 Taken read_claims(std::span<const std::uint8_t> bytes) {
@@ -348,7 +365,7 @@ Taken read_claims(std::span<const std::uint8_t> bytes) {
   const int others = choices.range(0, 1);
   for (int i = 0; i < others; ++i) lie_outside(choices, claims);
   const jit::JitInfo info{};
-  const auto read = jit::read_image(claims.image, value, info, kClaimedArena);
+  const auto read = read_all(claims, value, info);
   PLUMB_CHECK(read.has_value() || (lies + others > 0 && !read.error().message.empty()));
   if (!read) return Taken::kNo;
   check_image(*read, value);

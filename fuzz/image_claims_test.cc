@@ -128,6 +128,87 @@ const std::vector<Row>& rows() {
        "programs[0].entry is 0x1: neither in a function nor in a thunk"},
       {"an entry of no program", [](Claims& c) { c.programs[0].program = 1; }, kNothing,
        "programs[0].program is 1: below 1"},
+      {"no claims about frames", kNothing,
+       [](Claims& c) {
+         c.about_frames = {};
+         c.about_frames.struct_size = sizeof(plumb_claims);
+       },
+       ""},
+      {"claims of an older plugin", kNothing,
+       [](Claims& c) { c.about_frames.struct_size = offsetof(plumb_claims, fp_range_count); }, ""},
+      {"rows of a newer plugin", [](Claims& c) { c.row_stride += 8; }, kNothing, ""},
+      {"a row that knows nothing",
+       [](Claims& c) {
+         c.rows[1].cfa_register = PLUMB_NO_REGISTER;
+         c.rows[1].fp_rule = c.rows[1].ra_rule = 9;
+         c.rows[1].cfa_offset = 1;
+       },
+       kNothing, ""},
+      {"short claims", kNothing, [](Claims& c) { c.about_frames.struct_size = 8; },
+       "claims.struct_size is 8: 24 or more"},
+      {"no rows", kNothing, [](Claims& c) { c.about_frames.rows = nullptr; },
+       "claims.rows is null, claims.row_count is 5"},
+      {"too many rows", kNothing, [](Claims& c) { c.about_frames.row_count = ~0u; },
+       "claims.row_count is 4294967295: at most 57"},
+      {"rows without a stride", [](Claims& c) { c.row_stride = 0; }, kNothing,
+       "claims.row_stride is 0: a multiple of 8 from 32 to 4096"},
+      {"a row without a size", [](Claims& c) { c.rows[1].struct_size = 0; }, kNothing,
+       "claims.rows[1].struct_size is 0: from 32 to claims.row_stride, 32"},
+      {"rows that descend", [](Claims& c) { std::swap(c.rows[1], c.rows[2]); }, kNothing,
+       "claims.rows[2].address is 0x40010004: above that of the row before, 0x40010018"},
+      {"two rows in one place", [](Claims& c) { c.rows[1].address = c.rows[0].address; }, kNothing,
+       "claims.rows[1].address is"},
+      {"a row among the stubs", [](Claims& c) { c.rows[0].address = kClaimedArena.address; },
+       kNothing, "claims.rows[0] is for 0x40000000, which lies in no code range"},
+      {"a row behind the code", [](Claims& c) { c.rows.back().address += 9; }, kNothing,
+       "claims.rows[4] is for"},
+      {"rows that end where the code does", [](Claims& c) { c.rows.back().address += 8; }, kNothing,
+       ""},
+      {"a frame where the code ends",
+       [](Claims& c) {
+         c.rows[3].address = c.rows[4].address + 8;
+         c.rows.pop_back();
+       },
+       kNothing, "claims.rows[3] is for"},
+      {"rows without an end", [](Claims& c) { c.rows.pop_back(); }, kNothing,
+       "claims.rows[3] is the last one: its cfa_register has to be PLUMB_NO_REGISTER"},
+      {"a frame address by nothing", [](Claims& c) { c.rows[0].cfa_register = 0; }, kNothing,
+       "claims.rows[0].cfa_register is 0: 5, the stack pointer, 6, the frame pointer, or"},
+      {"a frame address by rax", [](Claims& c) { c.rows[0].cfa_register = PLUMB_REGISTER(0); },
+       kNothing, "claims.rows[0].cfa_register is 1: "},
+      {"half a word", [](Claims& c) { c.rows[0].cfa_offset = 12; }, kNothing,
+       "claims.rows[0].cfa_offset is 12: a multiple of 8 from -1048576 to 1048576"},
+      {"a frame pointer far away", [](Claims& c) { c.rows[1].fp_offset = -(1 << 20) - 8; },
+       kNothing, "claims.rows[1].fp_offset is -1048584: "},
+      {"a return address far away", [](Claims& c) { c.rows[1].ra_offset = (1 << 20) + 8; },
+       kNothing, "claims.rows[1].ra_offset is 1048584: "},
+      {"what is as far as it may be", [](Claims& c) { c.rows[1].fp_offset = -(1 << 20); }, kNothing,
+       ""},
+      {"a frame pointer in another register",
+       [](Claims& c) { c.rows[0].fp_rule = PLUMB_SAVED_IN_REGISTER; }, kNothing,
+       "claims.rows[0].fp_rule is 3: 1 or 2"},
+      {"a frame pointer that is unknown",
+       [](Claims& c) { c.rows[0].fp_rule = PLUMB_SAVED_UNKNOWN; }, kNothing,
+       "claims.rows[0].fp_rule is 0: 1 or 2"},
+      {"a return address in a register",
+       [](Claims& c) { c.rows[0].ra_rule = PLUMB_SAVED_IN_REGISTER; }, kNothing,
+       "claims.rows[0].ra_rule is 3: 2, where a call stores it"},
+      {"no ranges of the frame pointer", kNothing,
+       [](Claims& c) { c.about_frames.fp_ranges = nullptr; },
+       "claims.fp_ranges is null, claims.fp_range_count is 2"},
+      {"a frame pointer outside the code",
+       [](Claims& c) { c.fp_ranges[1].address = kClaimedArena.address; }, kNothing,
+       "claims.fp_ranges[1] lies in no code range: 0x40000000, "},
+      {"a frame pointer over two functions", [](Claims& c) { c.fp_ranges[0].size += 1; }, kNothing,
+       ""},
+      {"two ranges of one function", [](Claims& c) { c.fp_ranges[1] = c.fp_ranges[0]; }, kNothing,
+       "claims.fp_ranges[1] is the second one of function 0 of program 0"},
+      {"a range that the function has, too",
+       [](Claims& c) {
+         c.functions[1].fp_begin = 1;
+         c.functions[1].fp_end = 2;
+       },
+       kNothing, "claims.fp_ranges[1] is the second one of function 1 of program 0"},
   };
   return table;
 }
@@ -142,13 +223,86 @@ TEST(ImageClaims, AreTakenWhenTheyAreTrueAndRefusedWhenNot) {
     row.outside(claims);
     jit::JitInfo info{};
     info.capabilities = claims.arrays.empty() ? 0 : PLUMB_CAN_TAIL_CALL;
-    const auto read = jit::read_image(claims.image, value, info, kClaimedArena);
+    const auto read = read_all(claims, value, info);
     EXPECT_EQ(read.has_value(), std::string_view(row.says).empty());
     if (read) {
       check_image(*read, value);
     } else {
       EXPECT_NE(read.error().message.find(row.says), std::string::npos) << read.error().message;
     }
+  }
+}
+
+Result<Image> read_changed(Arch arch, const std::function<void(Claims&)>& change) {
+  const Case value = two_functions();
+  Claims claims = truthful(value);
+  change(claims);
+  hand_over(claims);
+  jit::JitInfo info{};
+  info.arch = arch;
+  return read_all(claims, value, info);
+}
+
+TEST(ImageClaims, OfFramesEndInTheImage) {
+  using unwind::Row;
+  const Result<Image> image = read_changed(Arch::kX86_64, [](Claims&) {});
+  ASSERT_TRUE(image.has_value()) << image.error().str();
+  const std::uint64_t at = image->functions[0].address;
+  const std::uint64_t sub = image->functions[1].address;
+  const Row called{.base = Row::Base::kStackPointer, .cfa_offset = 8, .ra_offset = -8};
+  const Row framed{.cfa_offset = 16, .fp_offset = -16, .ra_offset = -8};
+  std::vector<Row> expected{called, framed, called, framed, {.kind = Row::Kind::kUnknown}};
+  const std::uint64_t begins[] = {at, at + 4, sub, sub + 4, sub + image->functions[1].size};
+  for (std::size_t i = 0; i < expected.size(); ++i) expected[i].begin = begins[i];
+  EXPECT_EQ(image->unwind_rows, expected);
+  for (const NativeFunction& function : image->functions) {
+    EXPECT_EQ(function.fp_begin, 4u);
+    EXPECT_EQ(function.fp_end, function.size);
+  }
+}
+
+// Where the return address may be in its register.
+TEST(ImageClaims, OfFramesAreInTheRegistersOfTheArchitecture) {
+  const struct {
+    Arch arch;
+    std::uint8_t sp, fp, link;
+  } rows[] = {{Arch::kArm64, 31, 29, 30}, {Arch::kRiscv64, 2, 8, 1}};
+  for (const auto& row : rows) {
+    const auto in_its_registers = [&](Claims& c) {
+      for (plumb_unwind_row& r : c.rows) {
+        if (r.cfa_register == PLUMB_REGISTER(4)) r.cfa_register = PLUMB_REGISTER(row.sp);
+        if (r.cfa_register == PLUMB_REGISTER(5)) r.cfa_register = PLUMB_REGISTER(row.fp);
+      }
+    };
+    for (const plumb_saved_rule rule : {PLUMB_SAVED_SAME, PLUMB_SAVED_IN_REGISTER}) {
+      const Result<Image> image = read_changed(row.arch, [&](Claims& c) {
+        in_its_registers(c);
+        c.rows[0].ra_rule = static_cast<std::uint8_t>(rule);
+        c.rows[0].ra_register = PLUMB_REGISTER(row.link);
+      });
+      ASSERT_TRUE(image.has_value()) << image.error().str();
+      EXPECT_EQ(image->unwind_rows[0].base, unwind::Row::Base::kStackPointer);
+      EXPECT_EQ(image->unwind_rows[0].ra_offset, std::nullopt);
+      EXPECT_EQ(image->unwind_rows[1].base, unwind::Row::Base::kFramePointer);
+      EXPECT_EQ(image->unwind_rows[1].ra_offset, -8);
+    }
+    const Result<Image> elsewhere = read_changed(row.arch, [&](Claims& c) {
+      in_its_registers(c);
+      c.rows[0].ra_rule = PLUMB_SAVED_IN_REGISTER;
+      c.rows[0].ra_register = PLUMB_REGISTER(9);
+    });
+    ASSERT_FALSE(elsewhere.has_value());
+    EXPECT_NE(elsewhere.error().message.find("claims.rows[0].ra_register is 10: "),
+              std::string::npos)
+        << elsewhere.error().message;
+    const Result<Image> nowhere = read_changed(row.arch, [&](Claims& c) {
+      in_its_registers(c);
+      c.rows[0].ra_rule = PLUMB_SAVED_UNKNOWN;
+    });
+    ASSERT_FALSE(nowhere.has_value());
+    EXPECT_NE(nowhere.error().message.find("claims.rows[0].ra_rule is 0: from 1 to 3"),
+              std::string::npos)
+        << nowhere.error().message;
   }
 }
 

@@ -11,6 +11,7 @@
 #include "harness/isolate.h"
 #include "harness/known_code.h"
 #include "harness/loss.h"
+#include "invariants/invariants.h"
 #include "oracle/oracle.h"
 
 namespace plumb::harness {
@@ -56,6 +57,17 @@ std::string known_death(std::span<const NamedWaiver> waivers, const Signature& s
   const std::vector<NamedWaiver> fitting = for_code_of(waivers, jit, value);
   const NamedWaiver* known = find_waiver(fitting, signature, jit);
   return known != nullptr ? known->name : std::string();
+}
+
+// A waiver of what only a deeper run shows asks for one.
+Depth depth_for(const Case& value, Depth depth) {
+  for (const Waiver& waiver : value.waivers) {
+    const std::string_view signature = waiver.signature;
+    const invariants::InvariantInfo* const info =
+        invariants::find_invariant(signature.substr(0, signature.find('.')));
+    if (info != nullptr) depth = std::max(depth, info->needs);
+  }
+  return depth;
 }
 
 // The waivers of the case that covered nothing, by its rows.
@@ -115,7 +127,8 @@ class Checking {
       waivers_of_ = row.case_index;
     }
     judges_[job]->know(waivers_);
-    return judges_[job]->judge(cases_[row.case_index].value, *jits_[row.jit_index], options_.depth);
+    const Case& value = cases_[row.case_index].value;
+    return judges_[job]->judge(value, *jits_[row.jit_index], depth_for(value, options_.depth));
   }
 
   void accept(std::uint64_t item, Outcome outcome) {

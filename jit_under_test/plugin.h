@@ -43,9 +43,10 @@
  *               take elements with PLUMB_AT(), never with []. A count of 0 needs no stride and no
  *               pointer. Arrays of numbers (region_addresses, slots, insn_offsets) and of struct
  *               plumb_insn, which RFC 9669 fixes, have no stride.
- *   Writing     Where the plugin fills a struct of the host (plumb_image, plumb_patch_list), its
- *               struct_size says on entry how much room there is: write no more than
- *               min(struct_size, sizeof), and set struct_size to that. PLUMB_BEGIN() does so.
+ *   Writing     Where the plugin fills a struct of the host (plumb_image, plumb_claims,
+ *               plumb_patch_list), its struct_size says on entry how much room there is: write no
+ *               more than min(struct_size, sizeof), and set struct_size to that. PLUMB_BEGIN() does
+ *               so.
  *   Reading     Use a field of the host's only where PLUMB_HAS() is true, if it is marked
  *               "since 2.x"; all others are there in every host of ABI 2.
  *   Functions   A null function pointer, or one that struct_size of the table does not cover, means
@@ -117,9 +118,10 @@ enum plumb_capability {
                         PLUMB_CAN_DIVMUL | PLUMB_CAN_ARSH32 | PLUMB_CAN_REACH_BELOW |
                         PLUMB_CAN_MIX_STACK_SIZES | PLUMB_CAN_INDEX_STACK,
 
-  /* Reserved: what the plugin gives or needs beyond load(), for the functions at the end of struct
-   * plumb_plugin. The host does not call those yet and does not look at these bits. */
-  PLUMB_GIVES_UNWIND_ROWS = 1u << 20,        /* claims() has unwind rows */
+  /* What the plugin gives or needs beyond load(), for the functions at the end of struct
+   * plumb_plugin. Of these the host calls claims(); all bits but its own are reserved, and are not
+   * looked at yet. */
+  PLUMB_GIVES_UNWIND_ROWS = 1u << 20,        /* claims() is there, and is to be called */
   PLUMB_GIVES_EXTABLE = 1u << 21,            /* claims() has an extable */
   PLUMB_GIVES_PATCH_KINDS = 1u << 22,        /* update_slot() sets the kind of every step */
   PLUMB_NEEDS_EXCEPTION_CALLBACK = 1u << 23, /* programs that throw have to bring a callback */
@@ -491,9 +493,34 @@ struct plumb_patch_list {
   struct plumb_patch_step* steps;
 };
 
-/* ---- Reserved: what the host of this version does not call yet ----
+/* ---- What a JIT claims about its frames ----
  *
- * The structs are here so that plugins can be written ahead; they may still grow at their ends.
+ * For unwinders, of a JIT that hands over such things; claims() is called behind load() where the
+ * capabilities have PLUMB_GIVES_UNWIND_ROWS. Every claim is held against what was seen: a row has
+ * to be right at every instruction from its address up to the next row's, the first and the last
+ * included, however control got there.
+ *
+ *                +---------------------------+
+ *   CFA --->     | of the caller             |   what the caller's stack pointer will be
+ *                | return address            |   fp_offset and ra_offset are from here: negative
+ *                | caller's frame pointer    |
+ *                +---------------------------+
+ *
+ * The host checks, and says which entry of which list is wrong and why (the plugin's failure, as of
+ * an image):
+ *   rows ascend, no two are for one address; there is at most one more than there are bytes
+ *   of code;
+ *   each is for an address in one of the code ranges, the last one has PLUMB_NO_REGISTER as its
+ *   cfa_register, and rows like that may also be for where a code range ends;
+ *   cfa_register is the platform's stack pointer or the frame pointer of its frame records (rbp,
+ *   x29, s0), or PLUMB_NO_REGISTER: nothing is known from here on, for a function has ended, and
+ *   nothing else of the row is looked at;
+ *   fp_rule is PLUMB_SAVED_SAME or PLUMB_SAVED_AT_OFFSET;
+ *   ra_rule is PLUMB_SAVED_AT_OFFSET, or on arm64 and riscv64 PLUMB_SAVED_SAME, or
+ *   PLUMB_SAVED_IN_REGISTER with x30 or ra as the register, which is the same;
+ *   offsets are multiples of 8 from -1 MiB to 1 MiB;
+ *   fp_ranges lie in code ranges; at most one of them lies in each function, and none where struct
+ *   plumb_native_function says it. One that lies in no function is not looked at.
  */
 
 /* How the caller's frame is found at one address, and up to the next row's (DWARF's terms). */
@@ -505,10 +532,10 @@ enum plumb_saved_rule {
 };
 struct plumb_unwind_row {
   uint32_t struct_size;
-  uint32_t cfa_offset; /* CFA = value of cfa_register + cfa_offset */
-  uint64_t address;    /* rows are sorted by it */
-  uint8_t cfa_register;
-  uint8_t fp_rule; /* enum plumb_saved_rule, of the caller's frame pointer */
+  int32_t cfa_offset;   /* CFA = value of cfa_register + cfa_offset */
+  uint64_t address;     /* rows are sorted by it */
+  uint8_t cfa_register; /* PLUMB_REGISTER(n), or PLUMB_NO_REGISTER */
+  uint8_t fp_rule;      /* enum plumb_saved_rule, of the caller's frame pointer */
   uint8_t fp_register;
   uint8_t ra_rule; /* enum plumb_saved_rule, of the return address */
   uint8_t ra_register;
@@ -516,7 +543,7 @@ struct plumb_unwind_row {
   int32_t fp_offset;
   int32_t ra_offset;
 };
-/* A load or store that may fault: execution goes on at landing with the register zeroed. */
+/* Reserved. A load or store that may fault: execution goes on at landing, the register zeroed. */
 struct plumb_extable_row {
   uint32_t struct_size;
   uint8_t zeroed; /* PLUMB_REGISTER(n), or PLUMB_NO_REGISTER for stores */
@@ -524,20 +551,26 @@ struct plumb_extable_row {
   uint64_t address;
   uint64_t landing;
 };
-/* What a JIT claims about its own frames: every claim is held against what was seen. */
 struct plumb_claims {
   uint32_t struct_size;
   uint32_t reserved;
   uint32_t row_count;
   uint32_t row_stride;
   const struct plumb_unwind_row* rows;
-  uint32_t fp_range_count; /* where the frame pointer heads a whole chain */
+  /* Where the frame pointer heads a whole chain of frame records: fp_begin and fp_end of struct
+   * plumb_native_function say the same. */
+  uint32_t fp_range_count;
   uint32_t fp_range_stride;
   const struct plumb_range* fp_ranges;
-  uint32_t extable_count;
+  uint32_t extable_count; /* reserved: not looked at yet */
   uint32_t extable_stride;
   const struct plumb_extable_row* extable;
 };
+
+/* ---- Reserved: what the host of this version does not call yet ----
+ *
+ * The structs are here so that plugins can be written ahead; they may still grow at their ends.
+ */
 
 enum plumb_attach_kind {
   PLUMB_ATTACH_ENTRY = 1,        /* fentry */
@@ -610,9 +643,11 @@ struct plumb_plugin {
   /* Called last, when the arena goes. After it, open() may be called again. */
   void (*close)(void);
 
-  /* Reserved: see above. 0, or -1 with error set. What they point to lives as long as the image. */
+  /* Called behind load(), with PLUMB_GIVES_UNWIND_ROWS. 0, or -1 with error set: the plugin itself
+   * failed. What claims points to stays valid until unload() of the image. */
   int (*claims)(struct plumb_image* image, struct plumb_claims* claims, char* error,
                 size_t error_size);
+  /* Reserved: see above. 0, or -1 with error set. What they point to lives as long as the image. */
   int (*attach)(struct plumb_image* image, const struct plumb_attach_request* request,
                 struct plumb_attachment* attachment, char* error, size_t error_size);
   void (*detach)(struct plumb_image* image, struct plumb_attachment* attachment);

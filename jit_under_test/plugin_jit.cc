@@ -15,6 +15,7 @@
 
 #include "core/guest.h"
 #include "jit_under_test/arena.h"
+#include "jit_under_test/claims_reader.h"
 #include "jit_under_test/image_reader.h"
 #include "jit_under_test/jit.h"
 #include "jit_under_test/library.h"
@@ -85,7 +86,7 @@ class PluginImage final : public LoadedImage {
     return Unloaded{.kept = held_ && now && *now > *held_ ? *now - *held_ : 0};
   }
   void set(Image image) { image_ = std::move(image); }
-  [[nodiscard]] const plumb_image& raw() const { return raw_; }
+  [[nodiscard]] plumb_image& raw() { return raw_; }
 
  private:
   PluginTable& plugin_;
@@ -113,6 +114,8 @@ class PluginJit final : public Jit {
   [[nodiscard]] Range arena() const { return arena_.range(); }
 
  private:
+  [[nodiscard]] Result<void> ask_for_claims(plumb_image& raw, Image& image);
+
   Library library_;
   OpenMark mark_;
   std::unique_ptr<PluginTable> plugin_;
@@ -134,22 +137,32 @@ LoadOutcome::Status outcome_status(int status) {
   }
 }
 
-// Room for an image, and what shows that a plugin took more than it was given.
-struct ImageRoom {
-  plumb_image image{};
+// Room for what a plugin fills in, and what shows that it took more than it was given.
+template <typename T>
+struct Room {
+  T filled{};
   std::array<std::uint64_t, 64> behind{};
 
-  [[nodiscard]] bool was_kept() const {
-    return image.struct_size <= sizeof(image) &&
-           std::ranges::all_of(behind, [](std::uint64_t word) { return word == 0; });
+  Room() { filled.struct_size = sizeof(T); }
+
+  // name: "image"
+  [[nodiscard]] Result<void> check(std::string_view name) const {
+    if (filled.struct_size <= sizeof(T) &&
+        std::ranges::all_of(behind, [](std::uint64_t word) { return word == 0; })) {
+      return {};
+    }
+    return fail(fmt::format("it wrote more of the {} than its struct_size gave it room for", name));
   }
 };
 
+LoadOutcome broken(std::string reason) {
+  return {.status = LoadOutcome::Status::kBroken, .reason = std::move(reason), .image = nullptr};
+}
+
 LoadOutcome PluginJit::load(const Case& value) {
   std::array<char, 512> error{};
-  ImageRoom room;
-  plumb_image& raw = room.image;
-  raw.struct_size = sizeof(raw);
+  Room<plumb_image> room;
+  plumb_image& raw = room.filled;
   const plumb_load_request& request = request_.build(value, arena_.range().address);
   const std::optional<std::uint64_t> held = plugin_->pieces_held();
   const int status = plugin_->load(request, raw, error);
@@ -159,21 +172,29 @@ LoadOutcome PluginJit::load(const Case& value) {
     outcome.reason = fmt::format("it answered with unknown status {}", status);
   }
   if (status != PLUMB_LOADED) return outcome;
-  if (!room.was_kept()) {
-    return {.status = LoadOutcome::Status::kBroken,
-            .reason = "it wrote more of the image than its struct_size gave it room for",
-            .image = nullptr};
-  }
+  if (const Result<void> kept = room.check("image"); !kept) return broken(kept.error().str());
   auto loaded = std::make_unique<PluginImage>(*plugin_, raw, held);
   Result<Image> image = read_image(loaded->raw(), value, info_, arena_.range());
-  if (!image) {
-    return {.status = LoadOutcome::Status::kBroken,
-            .reason = "it describes its image wrongly: " + image.error().str(),
-            .image = nullptr};
+  if (!image) return broken("it describes its image wrongly: " + image.error().str());
+  if (const Result<void> asked = ask_for_claims(loaded->raw(), *image); !asked) {
+    return broken(asked.error().str());
   }
   loaded->set(std::move(*image));
   outcome.image = std::move(loaded);
   return outcome;
+}
+
+Result<void> PluginJit::ask_for_claims(plumb_image& raw, Image& image) {
+  if ((info_.capabilities & PLUMB_GIVES_UNWIND_ROWS) == 0) return {};
+  std::array<char, 512> error{};
+  Room<plumb_claims> room;
+  const std::optional<int> status = plugin_->claims(raw, room.filled, error);
+  if (!status) return {};
+  if (*status != 0) return fail("it cannot say what it claims: " + plugin_text(error));
+  if (auto kept = room.check("claims"); !kept) return kept;
+  const Result<void> read = read_frame_claims(room.filled, image);
+  if (!read) return fail("it describes its image wrongly: " + read.error().str());
+  return {};
 }
 
 Result<std::unique_ptr<PluginJit>> open_library(Library library, const ArenaPlace& place) {

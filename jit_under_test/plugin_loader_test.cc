@@ -137,6 +137,27 @@ TEST(PluginLoader, ReadsWhatTheVerifierLetsThrough) {
   EXPECT_EQ((*says)->info().contract, Contract{});
 }
 
+TEST(PluginLoader, ReadsWhatIsClaimedOfFramesWhereThatIsAnnounced) {
+  using unwind::Row;
+  for (const char* name : {"CLAIMS", "LIE_NONE"}) {
+    const auto jit = open_plugin(testing_plugin(name));
+    ASSERT_TRUE(jit.has_value()) << jit.error().str();
+    const LoadOutcome outcome = (*jit)->load(two_functions());
+    ASSERT_NE(outcome.image, nullptr) << outcome.reason;
+    const Image& image = outcome.image->image();
+    const std::uint64_t first = image.functions[0].address;
+    Row row{.base = Row::Base::kStackPointer, .cfa_offset = 8, .ra_offset = -8};
+    std::vector<Row> expected(2, row);
+    expected.push_back({.kind = Row::Kind::kUnknown});
+    for (std::size_t i = 0; i < 3; ++i) expected[i].begin = first + 16 * i;
+    const bool claims = std::string_view(name) == "CLAIMS";
+    EXPECT_EQ(image.unwind_rows, claims ? expected : std::vector<Row>{});
+    EXPECT_EQ(image.functions[0].fp_end, 0u);
+    EXPECT_EQ(image.functions[1].fp_begin, claims ? 2u : 0u);
+    EXPECT_EQ(image.functions[1].fp_end, claims ? 3u : 0u);
+  }
+}
+
 TEST(PluginLoader, GivesTheArenaBackWhenTheJitIsClosed) {
   for (int i = 0; i < 3; ++i) {
     const auto jit = open_plugin(testing_plugin("LIE_NONE"));
@@ -176,7 +197,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{"LIE_CANNOT_OPEN", "no luck today"},
                     Refusal{"LIE_NO_LOAD", "lacks open, load or unload"},
                     Refusal{"LIE_CONTRACT", "contract.result_bits is 48: "},
-                    Refusal{"LIE_LANDING_PAD", "contract.landing_pad is 4: from 0 to 3"}),
+                    Refusal{"LIE_LANDING_PAD", "contract.landing_pad is 4: from 0 to 3"},
+                    Refusal{"LIE_NO_CLAIMS", "its plugin table lacks claims"}),
     [](const auto& row) { return std::string(row.param.lie); });
 
 class LyingImage : public testing::TestWithParam<Refusal> {};
@@ -201,6 +223,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{"LIE_SYMBOL_SHORT", "symbols[0].struct_size is 4: "},
                     Refusal{"LIE_SYMBOL_NAMELESS", "symbols[0] has no name"},
                     Refusal{"LIE_TOO_MUCH", "more of the image than"},
+                    Refusal{"LIE_CLAIMS_FAIL", "it cannot say what it claims: it is a secret"},
+                    Refusal{"LIE_CLAIMS_LONG", "more of the claims than"},
+                    Refusal{"LIE_ROWS_DESCEND", "claims.rows[1].address is"},
+                    Refusal{"LIE_ROW_OUTSIDE", "claims.rows[0] is for"},
+                    Refusal{"LIE_ROW_SHORT", "claims.rows[0].struct_size is 24: "},
                     Refusal{"LIE_STATUS", "it answered with unknown status 77"}),
     [](const auto& row) { return std::string(row.param.lie); });
 

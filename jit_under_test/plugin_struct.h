@@ -42,6 +42,10 @@ inline constexpr std::size_t kLeast<plumb_native_program> =
 template <>
 inline constexpr std::size_t kLeast<plumb_symbol> = PLUMB_UP_TO(plumb_symbol, address);
 template <>
+inline constexpr std::size_t kLeast<plumb_claims> = PLUMB_UP_TO(plumb_claims, rows);
+template <>
+inline constexpr std::size_t kLeast<plumb_unwind_row> = PLUMB_UP_TO(plumb_unwind_row, ra_offset);
+template <>
 inline constexpr std::size_t kLeast<plumb_range> = PLUMB_UP_TO(plumb_range, size);
 
 // "contract.call_alignment is 5: a power of two from 8 to 64 on x86-64"

@@ -17,7 +17,11 @@ class Abi2Table final : public PluginTable {
 
   [[nodiscard]] Result<JitInfo> info() const override {
     Result<JitInfo> info = read_info(table_.info);
-    if (info) info->counts_memory = table_.pieces_held != nullptr;
+    if (!info) return info;
+    info->counts_memory = table_.pieces_held != nullptr;
+    if ((info->capabilities & PLUMB_GIVES_UNWIND_ROWS) != 0 && table_.claims == nullptr) {
+      return fail("its capabilities have PLUMB_GIVES_UNWIND_ROWS, its plugin table lacks claims");
+    }
     return info;
   }
   [[nodiscard]] Range wanted_arena() const override {
@@ -31,6 +35,10 @@ class Abi2Table final : public PluginTable {
     return table_.load(&request, &image, error.data(), error.size());
   }
   void unload(plumb_image& image) override { table_.unload(&image); }
+  [[nodiscard]] std::optional<int> claims(plumb_image& image, plumb_claims& claims,
+                                          std::span<char> error) override {
+    return table_.claims(&image, &claims, error.data(), error.size());
+  }
   void close() override {
     if (table_.close != nullptr) table_.close();
   }

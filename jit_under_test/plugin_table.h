@@ -26,6 +26,11 @@ class PluginTable {
   [[nodiscard]] virtual int load(const plumb_load_request& request, plumb_image& image,
                                  std::span<char> error) = 0;
   virtual void unload(plumb_image& image) = 0;
+  // Of a plugin with PLUMB_GIVES_UNWIND_ROWS. Nothing: its ABI has none.
+  [[nodiscard]] virtual std::optional<int> claims(plumb_image& /*image*/, plumb_claims& /*claims*/,
+                                                  std::span<char> /*error*/) {
+    return std::nullopt;
+  }
   virtual void close() = 0;
   // Nothing: it cannot say.
   [[nodiscard]] virtual std::optional<std::uint64_t> pieces_held() { return std::nullopt; }

@@ -35,13 +35,22 @@ enum {
   LIE_TOO_MUCH,      /* writes more of the image than there is room for */
   LIE_HASH,          /* a hash that reaches into the function */
   LIE_SIGNED,        /* what only arm64 has */
-  LEAKS,             /* no lie: says that each load leaves two pieces of memory behind */
-  NOTHING_KNOWN      /* no lie: short structs, no contract, no instruction offsets */
+  LIE_NO_CLAIMS,     /* announces rows and has no claims() */
+  LIE_CLAIMS_FAIL,   /* cannot say what it claims */
+  LIE_CLAIMS_LONG,   /* writes more of the claims than there is room for */
+  LIE_ROWS_DESCEND,
+  LIE_ROW_OUTSIDE, /* a row for a stub */
+  LIE_ROW_SHORT,   /* rows that end before their offsets */
+  CLAIMS,          /* no lie: hands over rows, and says where its frame pointer heads a chain */
+  LEAKS,           /* no lie: says that each load leaves two pieces of memory behind */
+  NOTHING_KNOWN    /* no lie: short structs, no contract, no instruction offsets */
 };
 
 #ifndef PLUMB_TESTING_LIE
 #define PLUMB_TESTING_LIE LIE_NONE
 #endif
+
+#define HAS_CLAIMS (PLUMB_TESTING_LIE >= LIE_NO_CLAIMS && PLUMB_TESTING_LIE <= CLAIMS)
 
 enum { kMaxFunctions = 8, kMaxInsns = 64 };
 
@@ -50,6 +59,7 @@ static uint32_t offsets[kMaxFunctions][kMaxInsns + 1];
 static struct plumb_native_function functions[kMaxFunctions];
 static struct plumb_range code;
 static uint64_t loads;
+static uint32_t function_count;
 
 static int open_arena(uint64_t base, uint64_t size, char* error, size_t error_size) {
   (void)size;
@@ -128,6 +138,7 @@ static int load(const struct plumb_load_request* request, struct plumb_image* im
               f, count++);
     }
   }
+  function_count = count;
   code.address = arena + PLUMB_STUB_SIZE;
   code.size = 4096;
   image->function_count = PLUMB_TESTING_LIE == LIE_COUNT ? count - 1 : count;
@@ -139,6 +150,45 @@ static int load(const struct plumb_load_request* request, struct plumb_image* im
   describe_symbols(image);
   if (PLUMB_TESTING_LIE == LIE_TOO_MUCH) memset((char*)image + image->struct_size, 7, 8);
   return PLUMB_LOADED;
+}
+
+/* No function moves the stack pointer. */
+static int claims(struct plumb_image* image, struct plumb_claims* to, char* error,
+                  size_t error_size) {
+  static struct plumb_unwind_row rows[kMaxFunctions + 1];
+  static struct plumb_range fp_ranges[1];
+  uint32_t i;
+
+  (void)image;
+  if (PLUMB_TESTING_LIE == LIE_CLAIMS_FAIL) {
+    snprintf(error, error_size, "it is a secret");
+    return -1;
+  }
+  memset(rows, 0, sizeof(rows));
+  for (i = 0; i <= function_count; i++) {
+    rows[i].struct_size = PLUMB_TESTING_LIE == LIE_ROW_SHORT
+                              ? (uint32_t)offsetof(struct plumb_unwind_row, fp_offset)
+                              : (uint32_t)sizeof(rows[i]);
+    rows[i].address = arena + PLUMB_STUB_SIZE + 16u * i;
+    rows[i].cfa_register = PLUMB_REGISTER(4);
+    rows[i].cfa_offset = 8;
+    rows[i].fp_rule = PLUMB_SAVED_SAME;
+    rows[i].ra_rule = PLUMB_SAVED_AT_OFFSET;
+    rows[i].ra_offset = -8;
+  }
+  rows[function_count].cfa_register = PLUMB_NO_REGISTER;
+  if (PLUMB_TESTING_LIE == LIE_ROWS_DESCEND) rows[1].address = rows[0].address;
+  if (PLUMB_TESTING_LIE == LIE_ROW_OUTSIDE) rows[0].address = arena;
+  fp_ranges[0].address = arena + PLUMB_STUB_SIZE + 16 + 2;
+  fp_ranges[0].size = 1;
+  to->row_count = function_count + 1;
+  to->row_stride = sizeof(rows[0]);
+  to->rows = rows;
+  to->fp_range_count = 1;
+  to->fp_range_stride = sizeof(fp_ranges[0]);
+  to->fp_ranges = fp_ranges;
+  if (PLUMB_TESTING_LIE == LIE_CLAIMS_LONG) memset((char*)to + to->struct_size, 7, 8);
+  return 0;
 }
 
 static void unload(struct plumb_image* image) { (void)image; }
@@ -182,7 +232,8 @@ static const struct plumb_plugin_info info = {
     .family = PLUMB_TESTING_LIE == LIE_FAMILY ? "../testing" : "testing",
     .version = "1",
     .origin = "a test",
-    .capabilities = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAKE_BASE,
+    .capabilities = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAKE_BASE |
+                    (HAS_CLAIMS ? PLUMB_GIVES_UNWIND_ROWS : 0),
     .arena_base = PLUMB_TESTING_LIE == LIE_ARENA_HIGH ? 0x100000000u : 0x30000000u,
     .arena_size = PLUMB_TESTING_LIE == LIE_ARENA_SMALL ? 4096 : 1u << 20,
     .contract = PLUMB_TESTING_LIE == NOTHING_KNOWN ? NULL : &contract,
@@ -197,6 +248,8 @@ static const struct plumb_plugin plugin = {
     .open = open_arena,
     .load = PLUMB_TESTING_LIE == LIE_NO_LOAD ? NULL : load,
     .unload = unload,
+    /* Those that do not announce it are not asked. */
+    .claims = PLUMB_TESTING_LIE == LIE_NO_CLAIMS ? NULL : claims,
     .pieces_held = pieces_held,
 };
 

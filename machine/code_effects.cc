@@ -346,6 +346,11 @@ std::vector<CodeInsn> code_effects(Arch arch, std::span<const std::uint8_t> byte
   return x86_64_effects(bytes, address);
 }
 
+unwind::Rows derived_jit_rows(const Image& image) {
+  const std::vector<Range> pieces = pieces_of(image);
+  return {image.arch, unwind::rows_of_code(image.arch, read_pieces(image, pieces))};
+}
+
 UnwindKnowledge unwind_knowledge(const Image& image) {
   std::vector<Range> pieces = pieces_of(image);
   std::vector<Range> fp_ranges;
@@ -359,8 +364,8 @@ UnwindKnowledge unwind_knowledge(const Image& image) {
   // A return address is looked up one byte in front of it, where the call is.
   text.push_back({.address = image.placement.exit - 1, .size = 2});
   text.push_back(unwind::kInterruptCode);
-  unwind::Rows jit_rows(image.arch, unwind::rows_of_code(image.arch, read_pieces(image, pieces)));
-  return {.jit_rows = std::move(jit_rows),
+  return {.jit_rows = image.unwind_rows.empty() ? derived_jit_rows(image)
+                                                : unwind::Rows(image.arch, image.unwind_rows),
           .c_rows = rows_around(image),
           .jit_code = std::move(pieces),
           .fp_ranges = std::move(fp_ranges),

@@ -24,8 +24,12 @@ namespace plumb::machine {
 // The four bytes there (two of a short one and whatever follows).
 [[nodiscard]] unwind::CodeInsn riscv64_effects(std::uint32_t bits, std::uint64_t address);
 
-// The rows come from following the code (core/unwind/code_rows.h).
+// The rows of functions and thunks are those that the JIT hands over; where it hands over none, and
+// for all other code, they come from following the code (core/unwind/code_rows.h).
 using UnwindKnowledge = unwind::CodeKnowledge;
 [[nodiscard]] UnwindKnowledge unwind_knowledge(const Image& image);
+// The rows of functions and thunks that come from following their code, whatever the JIT hands
+// over.
+[[nodiscard]] unwind::Rows derived_jit_rows(const Image& image);
 
 }  // namespace plumb::machine

@@ -14,8 +14,8 @@
 
 #include "plugin.h"
 
-enum { kPrograms = 32, kSlots = 4096 };
-enum { kRax = 0, kRbp = 5 };
+enum { kPrograms = 32, kSlots = 4096, kRows = 4096 };
+enum { kRax = 0, kRsp = 4, kRbp = 5 };
 
 /* R0 ... R10. R1 ... R5 are the argument registers of the C ABI, so helpers are simply called. */
 static const uint8_t kNative[11] = {kRax, 7, 6, 2, 1, 8, 3, 13, 14, 15, kRbp};
@@ -24,6 +24,8 @@ static struct plumb_native_function natives[kPrograms];
 static uint32_t offsets[kPrograms][kSlots + 1];
 static struct plumb_range code;
 static uint64_t arena, arena_end;
+static struct plumb_unwind_row rows[kRows];
+static uint32_t row_count;
 
 struct emitter {
   uint8_t *begin, *at, *end;
@@ -53,13 +55,38 @@ static void put_op(struct emitter* to, int wide, unsigned opcode, unsigned mode,
   put1(to, mode << 6 | (reg & 7) << 3 | (rm & 7));
 }
 
+/* For unwinders: from here on the caller's stack pointer is that register + offset. */
+static void note(const struct emitter* to, uint8_t cfa_register, int32_t offset) {
+  const uint64_t at = (uintptr_t)to->at;
+  if (row_count && rows[row_count - 1].address == at) row_count--; /* behind another one's ret */
+  if (row_count == kRows) return;                                  /* seen by claims() */
+  rows[row_count++] = (struct plumb_unwind_row){
+      .struct_size = sizeof(rows[0]),
+      .cfa_offset = offset,
+      .address = at,
+      .cfa_register = cfa_register,
+      .fp_rule = cfa_register == PLUMB_REGISTER(kRbp) ? PLUMB_SAVED_AT_OFFSET : PLUMB_SAVED_SAME,
+      .ra_rule = PLUMB_SAVED_AT_OFFSET,
+      .fp_offset = -16,
+      .ra_offset = -8,
+  };
+}
+
 static void put_prologue(struct emitter* to, uint32_t stack) {
-  PUT(to, 0x55, 0x48, 0x89, 0xe5, 0x48, 0x81, 0xec); /* push rbp; mov rbp, rsp; sub rsp, stack */
+  note(to, PLUMB_REGISTER(kRsp), 8);
+  put1(to, 0x55); /* push rbp */
+  note(to, PLUMB_REGISTER(kRsp), 16);
+  PUT(to, 0x48, 0x89, 0xe5); /* mov rbp, rsp */
+  note(to, PLUMB_REGISTER(kRbp), 16);
+  PUT(to, 0x48, 0x81, 0xec); /* sub rsp, stack */
   put4(to, stack);
   PUT(to, 0x53, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57);
 }
 static void put_epilogue(struct emitter* to) {
-  PUT(to, 0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x5b, 0xc9, 0xc3); /* pops; leave; ret */
+  PUT(to, 0x41, 0x5f, 0x41, 0x5e, 0x41, 0x5d, 0x5b, 0xc9); /* pops; leave */
+  note(to, PLUMB_REGISTER(kRsp), 8);
+  put1(to, 0xc3); /* ret */
+  note(to, PLUMB_REGISTER(kRbp), 16);
 }
 
 /* By BPF's operation, opcode >> 4: x86's for `op rm, reg`, and the /digit of 0x81 (or others). 0:
@@ -184,6 +211,7 @@ static int load(const struct plumb_load_request* request, struct plumb_image* im
                 size_t error_size) {
   struct plumb_image out = {.struct_size = PLUMB_BEGIN(struct plumb_image, image)};
   uint8_t *const begin = (uint8_t*)(uintptr_t)(arena + PLUMB_STUB_SIZE), *next = begin;
+  row_count = 0;
   for (uint32_t p = 0; p < request->program_count; p++) {
     const struct plumb_program* program =
         PLUMB_AT(struct plumb_program, request->programs, request->program_stride, p);
@@ -194,10 +222,12 @@ static int load(const struct plumb_load_request* request, struct plumb_image* im
       return PLUMB_NOT_APPLICABLE;
     }
     struct emitter to;
+    const uint32_t first_row = row_count;
     /* Twice: the first pass finds out where the targets of jumps lie. */
     memset(offsets[p], 0, sizeof(offsets[p]));
     for (int pass = 0; pass < 2; pass++) {
       to = (struct emitter){next, next, (uint8_t*)(uintptr_t)arena_end};
+      row_count = first_row;
       if (put_function(&to, request, function, offsets[p])) {
         snprintf(error, error_size, "program %u has an instruction that it does not take", p);
         return PLUMB_NOT_APPLICABLE;
@@ -218,6 +248,7 @@ static int load(const struct plumb_load_request* request, struct plumb_image* im
         .insn_offsets = offsets[p],
     };
     next = to.at;
+    note(&to, PLUMB_NO_REGISTER, 0); /* here ends what the last row is about */
   }
   code = (struct plumb_range){(uintptr_t)begin, (uint64_t)(next - begin)};
   out.function_count = request->program_count;
@@ -228,6 +259,17 @@ static int load(const struct plumb_load_request* request, struct plumb_image* im
   out.code_ranges = &code;
   memcpy(image, &out, out.struct_size);
   return PLUMB_LOADED;
+}
+
+static int claims(struct plumb_image* image, struct plumb_claims* claims, char* error,
+                  size_t error_size) {
+  struct plumb_claims out = {.struct_size = PLUMB_BEGIN(struct plumb_claims, claims)};
+  (void)image, (void)error, (void)error_size;
+  out.row_count = row_count == kRows ? 0 : row_count; /* full: it says nothing */
+  out.row_stride = sizeof(rows[0]);
+  out.rows = rows;
+  memcpy(claims, &out, out.struct_size);
+  return 0;
 }
 
 static void unload(struct plumb_image* image) { (void)image; }
@@ -258,7 +300,7 @@ static const struct plumb_plugin_info info = {
     .family = "example",
     .version = "1",
     .origin = "Plumbline's example of a plugin",
-    .capabilities = PLUMB_CAN_JUMP_BACK | PLUMB_CAN_JUMP32,
+    .capabilities = PLUMB_CAN_JUMP_BACK | PLUMB_CAN_JUMP32 | PLUMB_GIVES_UNWIND_ROWS,
     .arena_base = 0x60000000u,
     .arena_size = 1u << 24,
     .contract = &contract,
@@ -271,6 +313,7 @@ static const struct plumb_plugin plugin = {
     .open = open_arena,
     .load = load,
     .unload = unload,
+    .claims = claims,
 };
 
 const struct plumb_plugin* plumb_plugin_entry(uint32_t host_abi, uint32_t host_size) {

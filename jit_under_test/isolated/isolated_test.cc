@@ -125,6 +125,15 @@ TEST_F(WireImage, WhatCannotBeItsImageIsRefused) {
       [](Image& i) { i.jit = "another"; },
       [](Image& i) { i.contract.result_bits = 32; },
       [](Image& i) { i.registers.bpf[10] = 31; },
+      [](Image& i) { i.unwind_rows.pop_back(); },
+      [](Image& i) { i.unwind_rows[1].begin = i.unwind_rows[0].begin; },
+      [](Image& i) { std::swap(i.unwind_rows[0], i.unwind_rows[1]); },
+      [](Image& i) { i.unwind_rows[0].begin = 8; },
+      [&](Image& i) { i.unwind_rows.back().begin = far + 1; },
+      [](Image& i) { i.unwind_rows[0].is_reliable = false; },
+      [](Image& i) { i.unwind_rows[0].cfa_offset = 4; },
+      [](Image& i) { i.unwind_rows[0].ra_offset = -(1 << 21); },
+      [](Image& i) { i.unwind_rows[0].fp_offset = 1 << 21; },
   };
   for (std::size_t i = 0; i < std::size(changes); ++i) EXPECT_TRUE(refused(changes[i])) << i;
 }

@@ -99,6 +99,27 @@ bool are_sound_entries(const Image& image, const Case& value, Range arena) {
                              [arena](std::uint64_t entry) { return arena.contains(entry, 1); });
 }
 
+// As read_frame_claims() lets them through. Where the last one ends need not be in the arena.
+bool are_sound_rows(const Image& image, Range arena) {
+  constexpr std::int32_t kFarthest = 1 << 20;
+  const auto is_near = [](std::int32_t offset) {
+    return offset % 8 == 0 && offset >= -kFarthest && offset <= kFarthest;
+  };
+  const auto is_sound = [&](const unwind::Row& row) {
+    const bool is_unknown = row.kind == unwind::Row::Kind::kUnknown;
+    return (arena.contains(row.begin) || (is_unknown && arena.contains(row.begin, 0))) &&
+           row.is_reliable && is_near(row.cfa_offset) && is_near(row.fp_offset.value_or(0)) &&
+           is_near(row.ra_offset.value_or(0));
+  };
+  const auto& rows = image.unwind_rows;
+  const auto is_above = [](const unwind::Row& a, const unwind::Row& b) {
+    return a.begin >= b.begin;
+  };
+  return std::ranges::all_of(rows, is_sound) &&
+         std::ranges::adjacent_find(rows, is_above) == rows.end() &&
+         (rows.empty() || rows.back().kind == unwind::Row::Kind::kUnknown);
+}
+
 bool says_the_same(const Image& image, const JitInfo& info) {
   return image.arch == info.arch && image.jit == info.name && image.family == info.family &&
          image.contract == info.contract && image.registers == info.registers &&
@@ -133,7 +154,8 @@ bool is_sound(const Image& image, const Case& value, const JitInfo& info, Range 
   return says_the_same(image, info) && image.arena == arena &&
          are_sound_entries(image, value, arena) && are_sound_functions(image, value, arena) &&
          std::ranges::all_of(image.code, inside) && are_sound_arrays(image, value, info) &&
-         std::ranges::all_of(image.arrays, inside) && std::ranges::all_of(image.symbols, inside);
+         std::ranges::all_of(image.arrays, inside) && std::ranges::all_of(image.symbols, inside) &&
+         are_sound_rows(image, arena);
 }
 
 }  // namespace jit

@@ -90,6 +90,17 @@ struct Enumerators<Preparation> {
   static constexpr Preparation last = Preparation::kZeroExtended;
 };
 template <>
+struct Enumerators<unwind::Row::Base> {
+  static constexpr auto first = unwind::Row::Base::kStackPointer;
+  static constexpr auto last = unwind::Row::Base::kFramePointer;
+};
+template <>
+struct Enumerators<unwind::Row::Kind> {
+  // What else there is no JIT hands over.
+  static constexpr auto first = unwind::Row::Kind::kUnknown;
+  static constexpr auto last = unwind::Row::Kind::kFrame;
+};
+template <>
 struct Enumerators<jit::LoadOutcome::Status> {
   // That a plugin died is not what it says itself.
   static constexpr auto first = jit::LoadOutcome::Status::kLoaded;
@@ -162,16 +173,6 @@ template <>
 struct Members<Symbol> {
   static constexpr std::tuple value{&Symbol::name, &Symbol::address, &Symbol::is_thunk,
                                     &Symbol::size};
-};
-template <>
-struct Enumerators<unwind::Row::Base> {
-  static constexpr auto first = unwind::Row::Base::kStackPointer;
-  static constexpr auto last = unwind::Row::Base::kFramePointer;
-};
-template <>
-struct Enumerators<unwind::Row::Kind> {
-  static constexpr auto first = unwind::Row::Kind::kUnknown;
-  static constexpr auto last = unwind::Row::Kind::kOutermost;
 };
 template <>
 struct Members<unwind::Row> {

@@ -351,11 +351,11 @@ void EmitterArm64::atomic(const OpcodeInfo& info, const Insn& insn) {
 // ---- calls ----
 
 void EmitterArm64::call_helper(const Insn& insn) {
-  if (has(Defect::kOddStackAtHelpers)) a_.sub(sp, sp, 8);
+  if (has(Defect::kOddStackAtHelpers)) allocate(8);
   if (has(Defect::kHelperArgumentLost)) a_.mov(x1, x0);
   move_immediate(x10, stub(insn.immediate));
   a_.blr(x10);
-  if (has(Defect::kOddStackAtHelpers)) a_.add(sp, sp, 8);
+  if (has(Defect::kOddStackAtHelpers)) give_back(8);
   a_.mov(x7, x0);
 }
 

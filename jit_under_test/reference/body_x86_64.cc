@@ -236,7 +236,7 @@ void EmitterX86::divide(const OpcodeInfo& info, const Insn& insn) {
   if (is_signed) a_.cmp(divisor, -1);
   if (is_signed && !has(Defect::kDivisionOverflowTraps)) a_.je(by_minus_one);
   a_.mov(r10, rax);
-  has(Defect::kWritesBelowSp) ? (void)a_.mov(x86::qword_ptr(rsp, -8), rdx) : (void)a_.push(rdx);
+  has(Defect::kWritesBelowSp) ? (void)a_.mov(x86::qword_ptr(rsp, -8), rdx) : push(rdx);
   a_.mov(low, dst);
   if (!is_signed) {
     a_.xor_(x86::edx, x86::edx);
@@ -246,7 +246,7 @@ void EmitterX86::divide(const OpcodeInfo& info, const Insn& insn) {
     a_.idiv(divisor);
   }
   a_.mov(divisor, is_modulo ? high : low);
-  has(Defect::kWritesBelowSp) ? (void)a_.mov(rdx, x86::qword_ptr(rsp, -8)) : (void)a_.pop(rdx);
+  has(Defect::kWritesBelowSp) ? (void)a_.mov(rdx, x86::qword_ptr(rsp, -8)) : pop(rdx);
   if (has(Defect::kDivisionLosesR3)) a_.mov(rdx, rax);
   a_.mov(rax, r10);
   a_.mov(dst, divisor);
@@ -406,12 +406,12 @@ void EmitterX86::reload_count() {
 void EmitterX86::call_helper(const Insn& insn) {
   if (traits().reload == Reload::kBeforeCalls) reload_count();
   const bool wraps = function_.private_stack != 0;
-  if (wraps) a_.push(r9);
-  if (has(Defect::kOddStackAtHelpers)) a_.sub(rsp, 4);
+  if (wraps) push(r9);
+  if (has(Defect::kOddStackAtHelpers)) allocate(4);
   if (has(Defect::kHelperArgumentLost)) a_.mov(x86::rsi, x86::rdi);
   a_.call(stub(insn.immediate));
-  if (has(Defect::kOddStackAtHelpers)) a_.add(rsp, 4);
-  if (wraps) a_.pop(r9);
+  if (has(Defect::kOddStackAtHelpers)) give_back(4);
+  if (wraps) pop(r9);
 }
 
 void EmitterX86::call_function(const Insn& insn) {
@@ -420,14 +420,14 @@ void EmitterX86::call_function(const Insn& insn) {
       (traits().reload == Reload::kBeforeReachableCalls && callee_is_reachable(insn));
   if (reloads) reload_count();
   const bool wraps = function_.private_stack != 0 && !has(Defect::kPrivateStackNotKept);
-  if (wraps) a_.push(r9);
+  if (wraps) push(r9);
   if (has(Defect::kCallSkipsPatchSite)) {
     a_.lea(r11, x86::ptr(callee(insn), 5));
     a_.call(r11);
   } else {
     a_.call(callee(insn));
   }
-  if (wraps) a_.pop(r9);
+  if (wraps) pop(r9);
   if (has(Defect::kResultTruncated)) a_.movsxd(rax, x86::eax);
 }
 

@@ -16,7 +16,10 @@ constexpr std::int64_t kFarSlots = 1024;
 
 Emitter::Emitter(const CompileUnit& unit, const FunctionUnit& function,
                  asmjit::BaseAssembler& assembler)
-    : unit_(unit), function_(function), assembler_(assembler) {}
+    : unit_(unit),
+      function_(function),
+      assembler_(assembler),
+      notes_(unit.row->arch, unit.defect) {}
 
 EmittedFunction Emitter::run() {
   const auto p = static_cast<std::size_t>(function_.program);
@@ -28,12 +31,14 @@ EmittedFunction Emitter::run() {
   starts_ = instruction_starts(insns);
   EmittedFunction out;
   out.begin = assembler_.offset();
+  notes_.begin(here());
   assembler_.bind(unit_.functions[p][f]);
   for (const Step& prologue_step : frame().prologue) {
     if (prologue_step.kind != StepKind::kEntry) {
       step(prologue_step);
       continue;
     }
+    PLUMB_CHECK(notes_.state().sp == frame().entry_sp);
     out.tail_call_entry = assembler_.offset();
     if (f == 0) assembler_.bind(unit_.tail_call_entries[p]);
   }
@@ -41,6 +46,8 @@ EmittedFunction Emitter::run() {
   assembler_.bind(labels_.back());
   out.slots.push_back(assembler_.offset());
   out.end = assembler_.offset();
+  notes_.end(here());
+  out.rows = notes_.rows();
   return out;
 }
 
@@ -49,6 +56,9 @@ void Emitter::emit_slot(std::size_t index, EmittedFunction& out) {
                           .functions[static_cast<std::size_t>(function_.function)]
                           .insns;
   slot_ = static_cast<std::int64_t>(index);
+  // What was noted on the way here, beside what was computed ahead.
+  const FrameState& state = notes_.state();
+  PLUMB_CHECK(state.sp == frame().body_sp && (!state.fp || state.fp == frame().frame_pointer));
   assembler_.bind(labels_[index]);
   out.slots.push_back(assembler_.offset());
   if (!starts_[index]) return;
@@ -59,17 +69,22 @@ void Emitter::emit_slot(std::size_t index, EmittedFunction& out) {
     const auto site =
         std::ranges::find(facts().tail_calls, static_cast<int>(index), &TailCallSite::slot);
     PLUMB_CHECK(site != facts().tail_calls.end());
-    return tail_call(*site);
+    const FrameState body = notes_.state();
+    tail_call(*site);
+    return notes_.restore(here(), body);
   }
   instruction(*info, &insns[index]);
 }
 
-// The first exit of a function has the epilogue, all others jump there.
+// The first exit of a function has the epilogue, all others jump there. What follows has its frame
+// still.
 void Emitter::exit() {
   if (has_epilogue_) return jump(epilogue_);
   has_epilogue_ = true;
   assembler_.bind(epilogue_);
+  const FrameState body = notes_.state();
   epilogue();
+  notes_.restore(here(), body);
 }
 
 const asmjit::Label& Emitter::target_of(const Insn& insn) const {

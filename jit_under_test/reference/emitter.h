@@ -14,6 +14,7 @@
 #include "core/placement.h"
 #include "jit_under_test/reference/frame_layout.h"
 #include "jit_under_test/reference/function_facts.h"
+#include "jit_under_test/reference/unwind_notes.h"
 
 namespace plumb::jit::reference {
 
@@ -50,6 +51,7 @@ struct EmittedFunction {
   std::size_t end = 0;
   std::size_t tail_call_entry = 0;
   std::vector<std::size_t> slots;  // one more than there are BPF slots
+  std::vector<unwind::Row> rows;   // the last one is unknown, at end
 };
 
 // Emits one function: the loop over its instructions. What an instruction becomes is the
@@ -98,6 +100,10 @@ class Emitter {
   [[nodiscard]] int tail_call_limit() const;
   [[nodiscard]] int entry_offset() const;
 
+  // Behind an instruction that moves the frame or what is saved in it: notes().sp_moved(here(), 8).
+  [[nodiscard]] UnwindNotes& notes() { return notes_; }
+  [[nodiscard]] std::size_t here() const { return assembler_.offset(); }
+
   const CompileUnit& unit_;
   const FunctionUnit& function_;
 
@@ -111,6 +117,7 @@ class Emitter {
   asmjit::Label epilogue_;
   bool has_epilogue_ = false;
   std::int64_t slot_ = 0;
+  UnwindNotes notes_;
 };
 
 // The assembler is the architecture's and attached to unit.code.

@@ -27,7 +27,10 @@ class EmitterArm64 final : public Emitter {
   using Gp = asmjit::a64::Gp;
   using Mem = asmjit::a64::Mem;
 
-  // frame_arm64.cc
+  // frame_arm64.cc: with their notes
+  void allocate(int bytes);
+  void give_back(int bytes);
+  void shift(int reg, int by);
   void undo(const Step& step);
   void pop_pair(int low, int high);
   void stray_stores();

@@ -27,7 +27,13 @@ class EmitterX86 final : public Emitter {
   using Gp = asmjit::x86::Gp;
   using Mem = asmjit::x86::Mem;
 
-  // frame_x86_64.cc
+  // frame_x86_64.cc: with their notes
+  void push(const Gp& reg);
+  void pop(const Gp& reg);
+  void allocate(int bytes);
+  void give_back(int bytes);
+  void move_fp(int by);
+  void leave();
   void nop(int bytes);
   void count_by_reference();
   void private_stack();

@@ -30,6 +30,7 @@ namespace {
 
 constexpr int kXzr = 31;
 constexpr int kLink = 30;
+constexpr int kFp = 29;
 constexpr int kCount = 26;
 
 // HINT numbers of instructions that AsmJit does not name (Arm ARM, C6.2).
@@ -46,6 +47,21 @@ a64::Gp gp(int number) {
 bool is_record(const Step& step) { return step.a == kLink || step.b == kLink; }
 
 }  // namespace
+
+void EmitterArm64::allocate(int bytes) {
+  a_.sub(sp, sp, bytes);
+  notes().sp_moved(here(), -bytes);
+}
+
+void EmitterArm64::give_back(int bytes) {
+  a_.add(sp, sp, bytes);
+  notes().sp_moved(here(), bytes);
+}
+
+void EmitterArm64::shift(int reg, int by) {
+  by < 0 ? a_.sub(gp(reg), gp(reg), -by) : a_.add(gp(reg), gp(reg), by);
+  if (reg == kFp) notes().fp_moved(here(), by);
+}
 
 void EmitterArm64::step(const Step& step) {
   switch (step.kind) {
@@ -68,17 +84,16 @@ void EmitterArm64::step(const Step& step) {
       return;
     case StepKind::kPush:
       a_.stp(gp(step.a), gp(step.b), a64::ptr_pre(sp, -16));
-      return;
+      return is_record(step) ? notes().record_pushed(here(), step.b == kLink)
+                             : notes().sp_moved(here(), -16);
     case StepKind::kPointAtSp:
       a_.mov(gp(step.a), sp);
+      if (step.a == kFp) notes().fp_from_sp(here());
       return;
     case StepKind::kAllocate:
-      a_.sub(sp, sp, step.value);
-      return;
+      return allocate(step.value);
     case StepKind::kShift:
-      step.value < 0 ? a_.sub(gp(step.a), gp(step.a), -step.value)
-                     : a_.add(gp(step.a), gp(step.a), step.value);
-      return;
+      return shift(step.a, step.value);
     case StepKind::kFrameBase:
       a_.sub(x27, x25, step.value);
       return;
@@ -95,11 +110,10 @@ void EmitterArm64::step(const Step& step) {
 // A pair of two equal registers must not be loaded (Arm ARM, LDP: CONSTRAINED UNPREDICTABLE).
 void EmitterArm64::pop_pair(int low, int high) {
   if (low == high) low = kXzr;
-  if (low == kXzr && high == kXzr) {
-    a_.add(sp, sp, 16);
-    return;
-  }
+  if (low == kXzr && high == kXzr) return give_back(16);
   a_.ldp(gp(low), gp(high), a64::ptr_post(sp, 16));
+  const bool has_link = low == kLink || high == kLink;
+  has_link ? notes().record_popped(here()) : notes().sp_moved(here(), 16);
 }
 
 void EmitterArm64::undo(const Step& step) {
@@ -107,12 +121,9 @@ void EmitterArm64::undo(const Step& step) {
     case StepKind::kPush:
       return pop_pair(step.a, step.b);
     case StepKind::kAllocate:
-      a_.add(sp, sp, step.value);
-      return;
+      return give_back(step.value);
     case StepKind::kShift:
-      step.value < 0 ? a_.add(gp(step.a), gp(step.a), -step.value)
-                     : a_.sub(gp(step.a), gp(step.a), step.value);
-      return;
+      return shift(step.a, -step.value);
     default:
       return;
   }
@@ -160,7 +171,7 @@ void EmitterArm64::epilogue() {
     undo(s);
     is_signed |= s.kind == StepKind::kSignReturn;
   }
-  if (has(Defect::kReturnAddressPopped)) a_.add(sp, sp, 16);
+  if (has(Defect::kReturnAddressPopped)) give_back(16);
   a_.mov(x0, x7);
   if (is_signed) a_.hint(kAutiasp);
   a_.ret(x30);

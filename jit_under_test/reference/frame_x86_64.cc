@@ -4,6 +4,7 @@
 // FrameLayout; the layouts differ in nothing else.
 #include <algorithm>
 
+#include "core/check.h"
 #include "core/guest.h"
 #include "jit_under_test/reference/emitter_x86_64.h"
 
@@ -32,6 +33,36 @@ x86::Gp saved(int number) { return x86::gpq(static_cast<std::uint32_t>(number));
 
 }  // namespace
 
+void EmitterX86::push(const Gp& reg) {
+  a_.push(reg);
+  reg == rbp ? notes().fp_pushed(here()) : notes().sp_moved(here(), -8);
+}
+
+void EmitterX86::pop(const Gp& reg) {
+  a_.pop(reg);
+  reg == rbp ? notes().fp_popped(here()) : notes().sp_moved(here(), 8);
+}
+
+void EmitterX86::allocate(int bytes) {
+  a_.sub(rsp, bytes);
+  notes().sp_moved(here(), -bytes);
+}
+
+void EmitterX86::give_back(int bytes) {
+  a_.add(rsp, bytes);
+  notes().sp_moved(here(), bytes);
+}
+
+void EmitterX86::move_fp(int by) {
+  by < 0 ? a_.sub(rbp, -by) : a_.add(rbp, by);
+  notes().fp_moved(here(), by);
+}
+
+void EmitterX86::leave() {
+  a_.leave();
+  notes().left(here());
+}
+
 void EmitterX86::nop(int bytes) {
   // The recommended sequences of Intel's manual, volume 2B, NOP.
   static constexpr std::uint8_t kNops[6][5] = {{},
@@ -54,20 +85,20 @@ void EmitterX86::step(const Step& step) {
       step.value == 2 ? a_.xor_(eax, eax) : a_.xor_(rax, rax);
       return;
     case StepKind::kPush:
-      a_.push(saved(step.a));
-      return;
+      return push(saved(step.a));
     case StepKind::kPushZero:
       a_.push(0);
-      return;
+      return notes().sp_moved(here(), -8);
     case StepKind::kPointAtSp:
       a_.mod_mr().mov(saved(step.a), rsp);
+      if (step.a == kRbp) notes().fp_from_sp(here());
       return;
     case StepKind::kAllocate:
-      a_.long_().sub(rsp, step.value);
-      return;
+      a_.long_();
+      return allocate(step.value);
     case StepKind::kShift:
-      step.value < 0 ? a_.sub(saved(step.a), -step.value) : a_.add(saved(step.a), step.value);
-      return;
+      PLUMB_CHECK(step.a == kRbp);
+      return move_fp(step.value);
     case StepKind::kStore:
       a_.mov(x86::qword_ptr(rbp, step.value), saved(step.a));
       return;
@@ -93,13 +124,15 @@ void EmitterX86::count_by_reference() {
   const Label done = a_.newLabel();
   a_.cmp(rax, kTailCallLimit);
   a_.short_().ja(is_address);
-  a_.push(rax);
+  const FrameState before = notes().state();
+  push(rax);
   a_.mod_mr().mov(rax, rsp);
   a_.short_().jmp(done);
   a_.bind(is_address);
-  a_.push(rax);
+  notes().restore(here(), before);
+  push(rax);
   a_.bind(done);
-  a_.push(rax);
+  push(rax);
 }
 
 // The kernel adds this_cpu_off, which the machine's per-CPU memory holds as 0.
@@ -130,7 +163,7 @@ void EmitterX86::pop_saved() {
   if (has(Defect::kRestoresInPushOrder)) std::ranges::reverse(registers);
   for (const int reg : registers) {
     const bool lost = has(Defect::kRegisterNotRestored) && reg == registers.back();
-    a_.pop(saved(lost ? kR11 : reg));
+    pop(saved(lost ? kR11 : reg));
   }
 }
 
@@ -154,16 +187,16 @@ void EmitterX86::epilogue() {
   switch (traits().epilogue) {
     case Epilogue::kLoads:
       load_saved();
-      if (frame().frame_pointer != -16) a_.add(rbp, -16 - frame().frame_pointer);
-      a_.leave();
+      if (frame().frame_pointer != -16) move_fp(-16 - frame().frame_pointer);
+      leave();
       break;
     case Epilogue::kPopsLeave:
       for (const Step& s : frame().prologue) {
-        if (s.kind == StepKind::kPushZero) a_.pop(rbx);
+        if (s.kind == StepKind::kPushZero) pop(rbx);
       }
       pop_saved();
-      if (is_shifted) a_.add(rbp, 8);
-      a_.leave();
+      if (is_shifted) move_fp(8);
+      leave();
       break;
     case Epilogue::kLeaPops: {
       int lowest = 0;
@@ -171,18 +204,19 @@ void EmitterX86::epilogue() {
         if (s.role == SlotRole::kSaved) lowest = std::min(lowest, s.offset);
       }
       a_.lea(rsp, x86::qword_ptr(rbp, lowest - frame().frame_pointer));
+      notes().sp_from_fp(here(), lowest);
       pop_saved();
-      a_.pop(rbp);
+      pop(rbp);
       break;
     }
     case Epilogue::kLeavePops:
-      a_.leave();
-      a_.pop(rbx);  // the count
+      leave();
+      pop(rbx);  // the count
       pop_saved();
-      a_.pop(rbp);
+      pop(rbp);
       break;
   }
-  if (has(Defect::kReturnAddressPopped)) a_.add(rsp, 8);
+  if (has(Defect::kReturnAddressPopped)) give_back(8);
   a_.ret();
 }
 
@@ -250,15 +284,13 @@ void EmitterX86::load_target(const Label& out) {
 void EmitterX86::undo(const Step& step) {
   switch (step.kind) {
     case StepKind::kPush:
-      a_.pop(saved(step.a));
-      return;
+      return pop(saved(step.a));
     case StepKind::kCountByReference:
-      a_.pop(rax);
-      a_.pop(rax);
-      return;
+      pop(rax);
+      return pop(rax);
     case StepKind::kAllocate:
-      a_.long_().add(rsp, step.value);
-      return;
+      a_.long_();
+      return give_back(step.value);
     default:
       return;
   }

@@ -111,6 +111,7 @@ class ReferenceJit final : public Jit {
   void make_labels(CompileUnit& unit, asmjit::BaseAssembler& assembler) const;
   void compile(const CompileUnit& unit, const std::vector<std::vector<FunctionFacts>>& facts,
                asmjit::BaseAssembler& assembler, Image& image) const;
+  void append_rows(const EmittedFunction& emitted, Image& image) const;
   [[nodiscard]] std::string write_code(const CompileUnit& unit, Image& image) const;
   void fill_slots(const Case& value, const CompileUnit& unit, const Image& image) const;
 
@@ -186,10 +187,21 @@ void ReferenceJit::compile(const CompileUnit& unit,
       if (function.private_stack != 0) {
         native.r10_register = static_cast<std::uint8_t>(function.frame.r10_register);
       }
+      append_rows(emitted, image);
       for (const std::size_t slot : emitted.slots) {
         native.insn_offsets.push_back(static_cast<std::uint32_t>(slot - emitted.begin));
       }
     }
+  }
+}
+
+// Where a function begins, the one before it ends.
+void ReferenceJit::append_rows(const EmittedFunction& emitted, Image& image) const {
+  for (unwind::Row row : emitted.rows) {
+    row.begin += code_;
+    auto& rows = image.unwind_rows;
+    if (!rows.empty() && rows.back().begin == row.begin) rows.pop_back();
+    rows.push_back(row);
   }
 }
 
@@ -290,7 +302,8 @@ LoadOutcome ReferenceJit::load(const Case& value) {
 // ---- what the table says, as a JIT says it ----
 
 std::uint64_t capabilities(const LayoutTraits& traits) {
-  std::uint64_t can = PLUMB_CAN_TAIL_CALL | PLUMB_CAN_ATOMICS | PLUMB_CAN_V4 | PLUMB_CAN_TAKE_BASE;
+  std::uint64_t can = PLUMB_CAN_TAIL_CALL | PLUMB_CAN_ATOMICS | PLUMB_CAN_V4 | PLUMB_CAN_TAKE_BASE |
+                      PLUMB_GIVES_UNWIND_ROWS;
   if (traits.subprograms) can |= PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_CALL_BACK;
   if (traits.tail_calls_with_subprograms) can |= PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM;
   return can;

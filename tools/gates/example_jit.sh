@@ -35,6 +35,23 @@ fuzz
 [ "${compared:-0}" -gt 0 ] || complain "nothing was judged"
 echo "example: conforms, $compared of 2000 cases compared"
 
+# The rows that it hands over lead to every caller; those of a frame that is 8 bytes off do not.
+by_rows() {
+  "$plumb" unwind --cases 100 --jit example >out 2>err
+  status=$?
+  grep -q '^orc-with-jit-rows .* 100\.00%' out
+}
+by_rows && [ "$status" = 0 ] || complain "its rows do not lead to every caller"
+cp example_jit.c right.c
+sed -i 's/note(to, PLUMB_REGISTER(kRbp), 16)/note(to, PLUMB_REGISTER(kRbp), 24)/' example_jit.c
+build || exit 1
+"$plumb" jits add plugin=example.so --force >out 2>err ||
+  { status=$?; complain "it cannot be replaced"; }
+by_rows && complain "wrong rows lead to every caller"
+grep -q '^orc-with-jit-rows' out || complain "nothing is walked by its rows"
+mv right.c example_jit.c
+echo "example: walked by its rows; wrong rows are seen"
+
 # `sub` that adds.
 sed -i 's/\[1\] = 0x29/[1] = 0x01/' example_jit.c
 build || exit 1
