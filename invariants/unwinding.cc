@@ -42,7 +42,8 @@ bool is_wrong(const SurveyedWalk& seen) {
     case Outcome::kNotReliable:
       return false;
     case Outcome::kStopped:
-      return seen.start == Start::kHelper;
+      return seen.start == Start::kHelper ||
+             (uses_rows(seen.unwinder) && seen.walk->why != unwind::Why::kNoRow);
     case Outcome::kSkipped:
       return seen.start == Start::kHelper || uses_rows(seen.unwinder);
     case Outcome::kLost:

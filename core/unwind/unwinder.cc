@@ -238,7 +238,9 @@ Walk walk(Unwinder unwinder, const Cursor& start, const StackReader& stack,
       walk.why = std::get<Lost>(next).why;
       return walk;
     }
-    reliable = reliable && frame->reliable;
+    // arch_stack_walk_reliable() fails at an address that is no code.
+    const bool is_code = knowledge.text.empty() || holds(knowledge.text, place_of(frame->cursor));
+    reliable = reliable && frame->reliable && is_code;
     walk.frames.push_back({.cursor = frame->cursor, .reliable = reliable});
     cursor = frame->cursor;
   }

@@ -160,6 +160,19 @@ TEST(Unwinders, WithRecordsAreReliableFromACallOnX86) {
   }
 }
 
+// The chain goes on, but one of its return addresses is no code: arch_stack_walk_reliable() fails.
+TEST(Unwinders, AnAddressThatIsNoCodeIsNotReliable) {
+  Cursor cursor = kInSub;
+  cursor.is_exact = false;
+  TestStack stack = three_frames(Arch::kX86_64);
+  stack.words[0x1208] = 0x7777;
+  const Walk got =
+      walk(Unwinder::kFramePointer, cursor, stack, Knowing(Arch::kX86_64).knowledge, 10);
+  EXPECT_TRUE(got.reached_end);
+  EXPECT_EQ(got.frames[1].cursor.pc, 0x7777u);
+  EXPECT_FALSE(got.reliable);
+}
+
 // ORC of 7.x: what the JIT says of its frame pointer decides.
 TEST(Unwinders, OrcTrustsTheFramePointerWhereTheJitSaysSo) {
   const TestStack stack = three_frames(Arch::kX86_64);
