@@ -45,9 +45,6 @@ std::uint64_t sum_of(const WalkTally& tally) {
   return std::accumulate(tally.begin(), tally.end(), std::uint64_t{0});
 }
 
-// Rounded down: 100.00 says all of them.
-double percent(double share) { return std::floor(share * 10'000) / 100; }
-
 std::string legend() {
   std::string text;
   for (const unwind::OutcomeInfo& info : unwind::outcome_table()) {
@@ -108,6 +105,10 @@ std::string matrix_text(const UnwindMatrix& matrix) {
   return text + "\n" + tallies_text(matrix.unwinders, matrix.tallies);
 }
 
+double right_percent(const WalkTally& tally) {
+  return std::floor(harness::share_right(tally) * 10'000) / 100;
+}
+
 std::string tallies_text(const std::vector<Unwinder>& unwinders,
                          const std::vector<WalkTally>& tallies) {
   std::string text = fmt::format("{:<28}{:>10}{:>8}", "unwinder", "walks", "right");
@@ -117,7 +118,7 @@ std::string tallies_text(const std::vector<Unwinder>& unwinders,
   text += "\n";
   for (std::size_t i = 0; i < unwinders.size(); ++i) {
     text += fmt::format("{:<28}{:>10}{:>7.2f}%", unwind::unwinder_info(unwinders[i]).name,
-                        sum_of(tallies[i]), percent(harness::share_right(tallies[i])));
+                        sum_of(tallies[i]), right_percent(tallies[i]));
     for (const unwind::OutcomeInfo& info : unwind::outcome_table()) {
       text += fmt::format("{:>{}}", tallies[i][static_cast<std::size_t>(info.id)],
                           info.name.size() + 3);

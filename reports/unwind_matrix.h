@@ -37,6 +37,9 @@ struct UnwindMatrix {
 [[nodiscard]] std::string matrix_text(const UnwindMatrix& matrix);
 [[nodiscard]] nlohmann::ordered_json matrix_json(const UnwindMatrix& matrix);
 
+// How many of all walks found every caller, rounded down to hundredths: 100.00 says all of them.
+[[nodiscard]] double right_percent(const harness::WalkTally& tally);
+
 // The summary of many runs: a line for each unwinder.
 [[nodiscard]] std::string tallies_text(const std::vector<unwind::Unwinder>& unwinders,
                                        const std::vector<harness::WalkTally>& tallies);
