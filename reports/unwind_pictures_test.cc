@@ -210,6 +210,23 @@ TEST(UnwindSheets, SayTheSameInJson) {
   EXPECT_EQ(second["unwinders"][1]["stopped"], 1);
 }
 
+TEST(UnwindSheets, HaveARowForAJitThatWasNotWalked) {
+  UnwindSheet some = sheet();
+  some.rows.push_back({.jit = "linux-d",
+                       .arch = Arch::kRiscv64,
+                       .era = {},
+                       .cases = 0,
+                       .left_out = "7 violation",
+                       .unwinders = {},
+                       .tallies = {}});
+  EXPECT_TRUE(sheet_text(some).ends_with("25.00 x\nlinux-d            0  left out: 7 violation\n"));
+  Drawn drawn;
+  read(sheet_svg(some), drawn);
+  EXPECT_EQ(count(drawn.texts, "left out: 7 violation"), 1);
+  EXPECT_EQ(count(drawn.texts, "linux-d"), 1);
+  EXPECT_EQ(sheet_json(some)["jits"][2]["left_out"], "7 violation");
+}
+
 TEST(UnwindSheets, SayNothingOfNoWalks) {
   EXPECT_EQ(worst_of(WalkTally{}), std::nullopt);
   EXPECT_EQ(worst_of(kAllRight), Outcome::kRight);

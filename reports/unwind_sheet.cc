@@ -23,7 +23,8 @@ constexpr std::string_view kClaim =
     "Instructions from which a walk finds every caller, in percent, and the worst outcome";
 
 std::string sample_text(const UnwindSheet& sheet) {
-  return fmt::format("{} generated cases for each JIT, seed {}", sheet.cases, sheet.seed);
+  return fmt::format("{} generated case{} for each JIT, seed {}", sheet.cases,
+                     sheet.cases == 1 ? "" : "s", sheet.seed);
 }
 
 // A long name in two lines, parted at the hyphen that is nearest to its middle.
@@ -95,6 +96,8 @@ class SheetPicture {
         fmt::format("<g><title>{} cases walked; left out: {}</title>\n{}{}</g>\n", row.cases,
                     row.left_out, text_element(kMargin, baseline, printable(row.jit, 34), "label"),
                     text_element(kMargin + 222, baseline, era_of(row), "muted"));
+    if (row.cases == 0)
+      body_ += text_element(left_of(0) + 6, baseline, "left out: " + row.left_out, "muted");
     for (std::size_t i = 0; i < here_.size(); ++i) {
       const WalkTally* const tally = row.tally(here_[i]);
       const auto worst = tally == nullptr ? std::nullopt : worst_of(*tally);
@@ -182,7 +185,8 @@ std::string sheet_text(const UnwindSheet& sheet) {
                                   unwind::outcome_info(*worst).letter)
                     : fmt::format("{:>10}", "");
     }
-    if (walks == 0) line += fmt::format("  left out: {}", row.left_out);
+    if (walks == 0)
+      line = fmt::format("{:<{}}{:>9}  left out: {}", row.jit, longest, 0, row.left_out);
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
   }
   return text;

@@ -209,6 +209,13 @@ std::string summary_text(const Walked& walked, const std::string& jit) {
   return text;
 }
 
+int status_of_walks(const Walked& walked, const std::string& jit) {
+  if (walked.walked == 0) {
+    return unusable(fmt::format("nothing to walk on {}: {}", jit, left_out_text(walked)));
+  }
+  return walked.lies ? kStatusFinding : kStatusConforms;
+}
+
 // What a child process found out, or the status to end with: one line says why.
 std::expected<Walked, int> walk_isolated(const UnwindArguments& arguments, const Case* value,
                                          jit::Jit& jit) {
@@ -228,10 +235,6 @@ std::expected<Walked, int> walk_isolated(const UnwindArguments& arguments, const
     return std::unexpected(harness::is_our_failure(loss) ? kStatusHarnessFailed : kStatusFinding);
   }
   if (!walked->failure.empty()) return std::unexpected(unusable(walked->failure));
-  if (walked->walked == 0) {
-    return std::unexpected(unusable(
-        fmt::format("nothing to walk on {}: {}", jit.info().name, left_out_text(*walked))));
-  }
   return *std::move(walked);
 }
 
@@ -239,6 +242,8 @@ int unwind_jit(const UnwindArguments& arguments, const Case* value, jit::Jit& ji
                const Session& session, nlohmann::ordered_json& json) {
   const auto walked = walk_isolated(arguments, value, jit);
   if (!walked) return walked.error();
+  const int status = status_of_walks(*walked, jit.info().name);
+  if (status == kStatusUnusable) return status;
   for (const auto& [path, text] :
        {std::pair{&arguments.eh_frame, &walked->elf}, std::pair{&arguments.svg, &walked->svg},
         std::pair{&arguments.html, &walked->html}}) {
@@ -252,10 +257,22 @@ int unwind_jit(const UnwindArguments& arguments, const Case* value, jit::Jit& ji
   } else {
     fmt::print("{}", value != nullptr ? walked->text : summary_text(*walked, jit.info().name));
   }
-  return walked->lies ? kStatusFinding : kStatusConforms;
+  return status;
 }
 
-// Every layout of the reference JIT, and what --jit names beside them.
+// Of a JIT with no walks: a row without cells.
+reports::SheetRow sheet_row(const jit::JitInfo& info, const Walked& walked) {
+  return {.jit = info.name,
+          .arch = info.arch,
+          .era = info.version,
+          .cases = walked.walked,
+          .left_out = left_out_text(walked),
+          .unwinders = unwinders_of(walked),
+          .tallies = tallies_of(walked)};
+}
+
+// Every layout of the reference JIT, and what --jit names beside them. One that cannot be walked
+// is told of on stderr; the others are there.
 int unwind_sheet(const UnwindArguments& arguments, const Session& session) {
   auto jits = open_named_jits(session, "reference:*");
   if (!jits) return unusable(jits.error().str());
@@ -268,20 +285,16 @@ int unwind_sheet(const UnwindArguments& arguments, const Session& session) {
     }
     std::ranges::move(others->not_available, std::back_inserter(jits->not_available));
   }
-  std::ranges::stable_sort(jits->jits, {}, [](const auto& jit) { return jit->info().arch; });
   reports::UnwindSheet sheet{.cases = arguments.cases, .seed = arguments.seed, .rows = {}};
   int status = kStatusConforms;
-  for (const auto& jit : jits->jits) {
-    const auto walked = walk_isolated(arguments, nullptr, *jit);
-    if (!walked) return walked.error();
-    sheet.rows.push_back({.jit = jit->info().name,
-                          .arch = jit->info().arch,
-                          .era = jit->info().version,
-                          .cases = walked->walked,
-                          .left_out = left_out_text(*walked),
-                          .unwinders = unwinders_of(*walked),
-                          .tallies = tallies_of(*walked)});
-    if (walked->lies) status = kStatusFinding;
+  for (const Arch arch : {Arch::kX86_64, Arch::kArm64, Arch::kRiscv64}) {
+    for (const auto& jit : jits->jits) {
+      if (jit->info().arch != arch) continue;
+      const auto walked = walk_isolated(arguments, nullptr, *jit);
+      status =
+          std::max(status, !walked ? walked.error() : status_of_walks(*walked, jit->info().name));
+      sheet.rows.push_back(sheet_row(jit->info(), walked ? *walked : Walked{}));
+    }
   }
   if (!arguments.svg.empty()) {
     const auto written = harness::write_file(arguments.svg, reports::sheet_svg(sheet));
