@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <variant>
@@ -107,6 +108,16 @@ TEST_F(InterruptEntry, KeepsEveryRegisterButTwo) {
       if (i == 10 || i == 11) continue;
       EXPECT_EQ(seen.after[i], seen.before[i]) << info.name << ", register " << i;
     }
+  }
+}
+
+// struct pt_regs of arch/x86/include/asm/ptrace.h, up to di.
+TEST_F(InterruptEntry, HasTheRegistersInTheKernelsOrder) {
+  constexpr std::size_t kOrder[] = {15, 14, 13, 12, 5, 3, 11, 10, 9, 8, 0, 1, 2, 6, 7};
+  const InterruptSeen seen = look(InterruptMark::kNothing);
+  for (std::size_t i = 0; i < std::size(kOrder); ++i) {
+    if (kOrder[i] == 10 || kOrder[i] == 11) continue;
+    EXPECT_EQ(seen.stack[1 + i], seen.before[kOrder[i]]) << "register " << kOrder[i];
   }
 }
 
