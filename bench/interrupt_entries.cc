@@ -278,12 +278,12 @@ Result<InterruptEntries> InterruptEntries::make() {
 void InterruptEntries::repeat(InterruptMark mark, std::uint64_t interrupts) const {
   if (interrupts == 0) return;
   const auto run =
-      reinterpret_cast<void (*)(std::uint64_t, std::uint64_t)>(code_->base() + code_->loop);
+      reinterpret_cast<void (*)(std::uint64_t, std::uint64_t)>(code_->memory + code_->loop);
   run(code(mark).address, interrupts);
 }
 
 InterruptSeen InterruptEntries::look(InterruptMark mark) const {
-  const auto run = reinterpret_cast<void (*)(std::uint64_t)>(code_->base() + code_->interrupted);
+  const auto run = reinterpret_cast<void (*)(std::uint64_t)>(code_->memory + code_->interrupted);
   code_->seen = {};
   run(code_->range(code_->looking[static_cast<std::size_t>(mark)]).address);
   return code_->seen;
