@@ -260,15 +260,21 @@ int unwind_jit(const UnwindArguments& arguments, const Case* value, jit::Jit& ji
   return status;
 }
 
-// Of a JIT with no walks: a row without cells.
-reports::SheetRow sheet_row(const jit::JitInfo& info, const Walked& walked) {
-  return {.jit = info.name,
-          .arch = info.arch,
-          .era = info.version,
-          .cases = walked.walked,
-          .left_out = left_out_text(walked),
-          .unwinders = unwinders_of(walked),
-          .tallies = tallies_of(walked)};
+// walked is null where the process that walked was lost: the row has no cells.
+reports::SheetRow sheet_row(const jit::JitInfo& info, const Walked* walked) {
+  reports::SheetRow row{.jit = info.name,
+                        .arch = info.arch,
+                        .era = info.version,
+                        .cases = 0,
+                        .left_out = "all",
+                        .unwinders = {},
+                        .tallies = {}};
+  if (walked == nullptr) return row;
+  row.cases = walked->walked;
+  row.left_out = left_out_text(*walked);
+  row.unwinders = unwinders_of(*walked);
+  row.tallies = tallies_of(*walked);
+  return row;
 }
 
 // Every layout of the reference JIT, and what --jit names beside them. One that cannot be walked
@@ -293,7 +299,7 @@ int unwind_sheet(const UnwindArguments& arguments, const Session& session) {
       const auto walked = walk_isolated(arguments, nullptr, *jit);
       status =
           std::max(status, !walked ? walked.error() : status_of_walks(*walked, jit->info().name));
-      sheet.rows.push_back(sheet_row(jit->info(), walked ? *walked : Walked{}));
+      sheet.rows.push_back(sheet_row(jit->info(), walked ? &*walked : nullptr));
     }
   }
   if (!arguments.svg.empty()) {
