@@ -3,9 +3,11 @@
 // What a frame layout costs: every shape (shapes.inc) under every x86-64 JIT, run natively. Rows
 // are called shape/jit; overhead/loop is what the measuring loop itself costs, and part of every
 // other row. Beside the time stand the counted figures (harness/frame_figures.h) that are not 0.
+// And what it costs to mark an interrupt's frame: interrupt/MARK (interrupt_rows.h); where no
+// shapes are chosen, or with --plumb_interrupts=all.
 //
 //   prologue_benchmark [--plumb_jit=GLOBS] [--plumb_shape=GLOBS] [--plumb_plugins=DIR[:DIR]...]
-//                      [Google Benchmark's options]
+//                      [--plumb_interrupts=all|none] [Google Benchmark's options]
 //
 // Exit status: 0; 1 when code of a JIT did not do what it should (the other rows are there); 2 when
 // the arguments make no sense or native code cannot run here.
@@ -25,6 +27,8 @@
 #include <utility>
 #include <vector>
 
+#include "bench/interrupt_entries.h"
+#include "bench/interrupt_rows.h"
 #include "bench/native_row.h"
 #include "bench/shapes.h"
 #include "core/capability.h"
@@ -41,6 +45,7 @@ struct Options {
   std::string jits = "all";
   std::string shapes = "all";
   std::string plugins;
+  std::string interrupts;
 };
 
 // Takes our options out of the arguments.
@@ -52,6 +57,7 @@ Options take_options(std::vector<char*>& arguments) {
       {"--plumb_jit=", &options.jits},
       {"--plumb_shape=", &options.shapes},
       {"--plumb_plugins=", &options.plugins},
+      {"--plumb_interrupts=", &options.interrupts},
   };
   std::erase_if(arguments, [&](const char* argument) {
     for (const auto& [name, value] : names) {
@@ -61,6 +67,7 @@ Options take_options(std::vector<char*>& arguments) {
     }
     return false;
   });
+  if (options.interrupts.empty()) options.interrupts = options.shapes == "all" ? "all" : "none";
   return options;
 }
 
@@ -207,11 +214,20 @@ int run(std::vector<char*> arguments) {
   }
   const auto shapes = choose_bench_shapes(options.shapes);
   if (!shapes) return usage(shapes.error().message);
+  if (options.interrupts != "all" && options.interrupts != "none") {
+    return usage(fmt::format("--plumb_interrupts is all or none, not \"{}\"", options.interrupts));
+  }
   auto jits = choose_jits(options);
   if (!jits) return usage(jits.error().message);
   Suite suite(*std::move(jits));
   if (suite.register_rows(*shapes) == 0) {
     return usage(fmt::format("no JIT of '{}' takes a shape of '{}'", options.jits, options.shapes));
+  }
+  std::optional<InterruptEntries> entries;
+  if (options.interrupts == "all") {
+    auto made = InterruptEntries::make();
+    if (!made) return usage(made.error().message);
+    register_interrupt_rows(entries.emplace(*std::move(made)));
   }
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();

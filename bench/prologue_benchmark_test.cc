@@ -84,6 +84,32 @@ TEST_F(PrologueBenchmark, SaysWhatFaultsAndGoesOn) {
   EXPECT_FALSE(rows[3].contains("error_occurred"));
 }
 
+TEST_F(PrologueBenchmark, HasARowForEachMarkOfAnInterrupt) {
+  const Ran ran =
+      run("--plumb_shape=empty --plumb_jit=reference:x86_64-6.12 --plumb_interrupts=all "
+          "--benchmark_filter='^interrupt/'" +
+          std::string(kQuick));
+  ASSERT_EQ(ran.status, 0) << ran.output;
+  std::vector<std::string> names;
+  const json rows = json::parse(ran.output).at("benchmarks");
+  for (const json& row : rows) {
+    names.push_back(row.at("name"));
+    EXPECT_GT(row.at("cpu_time").get<double>(), 0.0);
+    EXPECT_GT(row.at("code_bytes").get<double>(), 0.0);
+    EXPECT_EQ(row.contains("to_unmarked"), names.back() != "interrupt/nothing") << names.back();
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"interrupt/nothing", "interrupt/two-words-reserved",
+                                             "interrupt/two-words", "interrupt/three-pushes",
+                                             "interrupt/encoded"}));
+}
+
+// plumb bench chooses shapes, and has no use for other rows.
+TEST_F(PrologueBenchmark, HasNoRowOfInterruptsBesideChosenShapes) {
+  EXPECT_EQ(run("--benchmark_list_tests --plumb_shape=empty 2>&1").output.find("interrupt/"),
+            std::string::npos);
+  EXPECT_NE(run("--benchmark_list_tests 2>&1").output.find("interrupt/"), std::string::npos);
+}
+
 TEST_F(PrologueBenchmark, RefusesWhatItDoesNotKnowWithOneLine) {
   struct Row {
     const char* arguments;
@@ -100,6 +126,8 @@ TEST_F(PrologueBenchmark, RefusesWhatItDoesNotKnowWithOneLine) {
       {"--plumb_jit=reference:x86_64-6.12+no-such-defect", "prologue_benchmark: "},
       {"--plumb_shape=leaf --plumb_jit=reference:x86_64-4.12",
        "prologue_benchmark: no JIT of 'reference:x86_64-4.12' takes a shape of 'leaf'\n"},
+      {"--plumb_interrupts=some",
+       "prologue_benchmark: --plumb_interrupts is all or none, not \"some\"\n"},
       {"--plumb_shape=", "prologue_benchmark: no shape is called \"\"\n"},
       {"--nonsense", ""},
   };

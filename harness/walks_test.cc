@@ -283,7 +283,7 @@ std::vector<std::string> Rewalk::not_right() const {
     unwind::calls_in_progress(ran, step.shadow, calls);
     const auto walk = unwind::walk(Unwinder::kOrcWithJitRows, unwind::cursor_at(step, image.arch),
                                    stack, knowledge, 64);
-    if (unwind::outcome_of(walk, calls) == Outcome::kRight) continue;
+    if (unwind::outcome_beside(walk, calls, 0) == Outcome::kRight) continue;
     result.push_back(places[static_cast<std::size_t>(at - list.begin())].text);
   }
   return result;

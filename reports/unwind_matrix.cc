@@ -45,9 +45,6 @@ std::uint64_t sum_of(const WalkTally& tally) {
   return std::accumulate(tally.begin(), tally.end(), std::uint64_t{0});
 }
 
-// Rounded down: 100.00 says all of them.
-double percent(double share) { return std::floor(share * 10'000) / 100; }
-
 std::string legend() {
   std::string text;
   for (const unwind::OutcomeInfo& info : unwind::outcome_table()) {
@@ -63,6 +60,7 @@ UnwindMatrix unwind_matrix(const Case& value, const Image& image, const WalkRepo
                       .unwinders = report.unwinders,
                       .functions = {},
                       .tallies = {},
+                      .starts = report.starts,
                       .steps = report.steps};
   for (const NativeFunction& native : image.functions) {
     const Range code{.address = native.address, .size = native.size};
@@ -105,25 +103,73 @@ std::string matrix_text(const UnwindMatrix& matrix) {
       text += fmt::format("{:>7}  {}\n", fmt::format("+{:#x}", row.offset), row.text);
     }
   }
-  return text + "\n" + tallies_text(matrix.unwinders, matrix.tallies);
+  text += "\n" + tallies_text(matrix.unwinders, matrix.tallies);
+  const std::string starts = starts_text(matrix.unwinders, matrix.starts);
+  return starts.empty() ? text : text + "\n" + starts;
 }
 
-std::string tallies_text(const std::vector<Unwinder>& unwinders,
-                         const std::vector<WalkTally>& tallies) {
-  std::string text = fmt::format("{:<28}{:>10}{:>8}", "unwinder", "walks", "right");
+double right_percent(const WalkTally& tally) {
+  return std::floor(harness::share_right(tally) * 10'000) / 100;
+}
+
+namespace {
+
+// Wide enough for "behind an interrupt, fake-frame".
+constexpr int kStartColumn = 32;
+
+std::string header(std::string_view what, int width) {
+  std::string text =
+      fmt::format("{:<{}}{:<28}{:>10}{:>8}", what, width, "unwinder", "walks", "right");
   for (const unwind::OutcomeInfo& info : unwind::outcome_table()) {
     text += fmt::format("{:>{}}", info.name, info.name.size() + 3);
   }
-  text += "\n";
-  for (std::size_t i = 0; i < unwinders.size(); ++i) {
-    text += fmt::format("{:<28}{:>10}{:>7.2f}%", unwind::unwinder_info(unwinders[i]).name,
-                        sum_of(tallies[i]), percent(harness::share_right(tallies[i])));
-    for (const unwind::OutcomeInfo& info : unwind::outcome_table()) {
-      text += fmt::format("{:>{}}", tallies[i][static_cast<std::size_t>(info.id)],
-                          info.name.size() + 3);
-    }
-    text += "\n";
+  return text + "\n";
+}
+
+std::string tally_line(Unwinder unwinder, const WalkTally& tally) {
+  std::string text = fmt::format("{:<28}{:>10}{:>7.2f}%", unwind::unwinder_info(unwinder).name,
+                                 sum_of(tally), right_percent(tally));
+  for (const unwind::OutcomeInfo& info : unwind::outcome_table()) {
+    text += fmt::format("{:>{}}", tally[static_cast<std::size_t>(info.id)], info.name.size() + 3);
   }
+  return text + "\n";
+}
+
+void add_tally(nlohmann::ordered_json& out, Unwinder unwinder, const WalkTally& tally) {
+  out["unwinder"] = unwind::unwinder_info(unwinder).name;
+  out["walks"] = sum_of(tally);
+  out["share_right"] = harness::share_right(tally);
+  for (const unwind::OutcomeInfo& info : unwind::outcome_table()) {
+    out[std::string(info.name)] = tally[static_cast<std::size_t>(info.id)];
+  }
+}
+
+std::string start_name(const harness::StartWalks& start) {
+  std::string name(unwind::start_info(start.start).name);
+  if (start.start == unwind::Start::kInterrupt) {
+    name += fmt::format(", {}", unwind::mark_info(start.mark).name);
+  }
+  return name;
+}
+
+// Calls what(start, unwinder, tally) where there were walks.
+template <typename What>
+void for_each_start(const std::vector<Unwinder>& unwinders,
+                    const std::vector<harness::StartWalks>& starts, What what) {
+  for (const harness::StartWalks& start : starts) {
+    for (const Unwinder unwinder : unwinders) {
+      const WalkTally& tally = start.tallies[static_cast<std::size_t>(unwinder)];
+      if (sum_of(tally) != 0) what(start, unwinder, tally);
+    }
+  }
+}
+
+}  // namespace
+
+std::string tallies_text(const std::vector<Unwinder>& unwinders,
+                         const std::vector<WalkTally>& tallies) {
+  std::string text = header("", 0);
+  for (std::size_t i = 0; i < unwinders.size(); ++i) text += tally_line(unwinders[i], tallies[i]);
   return text;
 }
 
@@ -131,21 +177,40 @@ nlohmann::ordered_json tallies_json(const std::vector<Unwinder>& unwinders,
                                     const std::vector<WalkTally>& tallies) {
   auto out = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < unwinders.size(); ++i) {
-    nlohmann::ordered_json one{{"unwinder", unwind::unwinder_info(unwinders[i]).name},
-                               {"walks", sum_of(tallies[i])},
-                               {"share_right", harness::share_right(tallies[i])}};
-    for (const unwind::OutcomeInfo& info : unwind::outcome_table()) {
-      one[std::string(info.name)] = tallies[i][static_cast<std::size_t>(info.id)];
-    }
-    out.push_back(std::move(one));
+    add_tally(out.emplace_back(), unwinders[i], tallies[i]);
   }
+  return out;
+}
+
+std::string starts_text(const std::vector<Unwinder>& unwinders,
+                        const std::vector<harness::StartWalks>& starts) {
+  std::string text;
+  for_each_start(unwinders, starts, [&](const auto& start, Unwinder unwinder, const auto& tally) {
+    if (text.empty()) text = header("from C code", kStartColumn);
+    text += fmt::format("{:<{}}", start_name(start), kStartColumn) + tally_line(unwinder, tally);
+  });
+  return text;
+}
+
+nlohmann::ordered_json starts_json(const std::vector<Unwinder>& unwinders,
+                                   const std::vector<harness::StartWalks>& starts) {
+  auto out = nlohmann::ordered_json::array();
+  for_each_start(unwinders, starts, [&](const auto& start, Unwinder unwinder, const auto& tally) {
+    nlohmann::ordered_json& one = out.emplace_back();
+    one["start"] = unwind::start_info(start.start).name;
+    if (start.start == unwind::Start::kInterrupt) {
+      one["mark"] = unwind::mark_info(start.mark).name;
+    }
+    add_tally(one, unwinder, tally);
+  });
   return out;
 }
 
 nlohmann::ordered_json matrix_json(const UnwindMatrix& matrix) {
   nlohmann::ordered_json out{{"jit", matrix.jit},
                              {"instructions", matrix.steps},
-                             {"unwinders", tallies_json(matrix.unwinders, matrix.tallies)}};
+                             {"unwinders", tallies_json(matrix.unwinders, matrix.tallies)},
+                             {"starts", starts_json(matrix.unwinders, matrix.starts)}};
   auto functions = nlohmann::ordered_json::array();
   for (const MatrixFunction& function : matrix.functions) {
     auto rows = nlohmann::ordered_json::array();

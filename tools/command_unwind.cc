@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <expected>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -23,6 +26,8 @@
 #include "harness/walks.h"
 #include "machine/code_effects.h"
 #include "reports/unwind_matrix.h"
+#include "reports/unwind_sheet.h"
+#include "reports/unwind_svg.h"
 #include "tools/open_jits.h"
 #include "tools/session.h"
 
@@ -34,7 +39,11 @@ struct UnwindArguments {
   std::string jits;
   std::uint64_t cases = 0;
   std::uint64_t seed = 1;
-  std::string eh_frame;  // file to write, or empty
+  bool layouts = false;
+  // Files to write, or empty.
+  std::string eh_frame;
+  std::string svg;
+  std::string html;
 };
 
 // What a child process has found out under one JIT.
@@ -42,13 +51,17 @@ struct Walked {
   std::string failure;  // of the plugin; nothing else is there then
   std::string text;     // of one case
   std::string json;
-  std::string elf;           // of one case: the image with its call frame information
+  std::string elf;  // of one case: the image with its call frame information
+  std::string svg;  // of one case
+  std::string html;
   std::uint64_t walked = 0;  // cases
   // Cases that were not walked, by verdict; violations are runs that are wrong by themselves.
   std::vector<std::uint64_t> left_out =
       std::vector<std::uint64_t>(static_cast<std::size_t>(Verdict::kPluginFailed) + 1);
   std::vector<std::uint64_t> unwinders;
   std::vector<std::vector<std::uint64_t>> tallies;  // by unwinder, outcome
+  // Of walks that start in C code: start, mark, unwinder, and then how often each outcome.
+  std::vector<std::vector<std::uint64_t>> starts;
   std::vector<std::string> first;  // by unwinder: the first walk that is not right, or empty
   bool lies = false;               // a walk that is wrong calls itself reliable
 };
@@ -60,8 +73,9 @@ template <>
 struct plumb::Members<plumb::tools::Walked> {
   using Walked = plumb::tools::Walked;
   static constexpr std::tuple value{
-      &Walked::failure,  &Walked::text,      &Walked::json,    &Walked::elf,   &Walked::walked,
-      &Walked::left_out, &Walked::unwinders, &Walked::tallies, &Walked::first, &Walked::lies};
+      &Walked::failure, &Walked::text,   &Walked::json,     &Walked::elf,       &Walked::svg,
+      &Walked::html,    &Walked::walked, &Walked::left_out, &Walked::unwinders, &Walked::tallies,
+      &Walked::starts,  &Walked::first,  &Walked::lies};
 };
 
 namespace plumb::tools {
@@ -87,6 +101,46 @@ std::vector<WalkTally> tallies_of(const Walked& walked) {
   return result;
 }
 
+constexpr std::size_t kTallyBehind = 3;  // in Walked::starts
+
+std::vector<harness::StartWalks> starts_of(const Walked& walked) {
+  std::vector<harness::StartWalks> result;
+  for (const std::vector<std::uint64_t>& row : walked.starts) {
+    const auto start = static_cast<unwind::Start>(row[0]);
+    const auto mark = static_cast<unwind::Mark>(row[1]);
+    if (result.empty() || result.back().start != start || result.back().mark != mark) {
+      result.push_back({.start = start, .mark = mark});
+    }
+    std::copy(row.begin() + kTallyBehind, row.end(), result.back().tallies[row[2]].begin());
+  }
+  return result;
+}
+
+// Nothing tells whoever follows frame pointers of an interrupt that nothing marks: that its walk
+// calls itself reliable is what marks are for.
+bool is_blind(const harness::StartWalks& start, Unwinder unwinder) {
+  return start.start == unwind::Start::kInterrupt && start.mark == unwind::Mark::kNothing &&
+         unwind::follows_records(unwinder);
+}
+
+void add_start(Walked& walked, const harness::StartWalks& start, Unwinder unwinder) {
+  const WalkTally& tally = start.tallies[static_cast<std::size_t>(unwinder)];
+  if (std::ranges::all_of(tally, [](std::uint64_t count) { return count == 0; })) return;
+  const bool lies = tally[static_cast<std::size_t>(Outcome::kLie)] != 0;
+  walked.lies = walked.lies || (lies && !is_blind(start, unwinder));
+  const std::vector<std::uint64_t> key{static_cast<std::uint64_t>(start.start),
+                                       static_cast<std::uint64_t>(start.mark),
+                                       static_cast<std::uint64_t>(unwinder)};
+  const auto at = std::ranges::lower_bound(walked.starts, key, {}, [](const auto& row) {
+    return std::vector(row.begin(), row.begin() + kTallyBehind);
+  });
+  const bool is_there =
+      at != walked.starts.end() && std::equal(key.begin(), key.end(), at->begin());
+  auto& row = is_there ? *at : *walked.starts.insert(at, key);
+  row.resize(kTallyBehind + tally.size());
+  for (std::size_t i = 0; i < tally.size(); ++i) row[kTallyBehind + i] += tally[i];
+}
+
 // Adds one run; the place of the first walk of each unwinder that is not right.
 void add(Walked& walked, const Case& value, const Image& image, const WalkReport& report,
          const std::string& name) {
@@ -99,6 +153,9 @@ void add(Walked& walked, const Case& value, const Image& image, const WalkReport
     walked.first.resize(report.unwinders.size());
   }
   ++walked.walked;
+  for (const harness::StartWalks& start : report.starts) {
+    for (const Unwinder unwinder : report.unwinders) add_start(walked, start, unwinder);
+  }
   for (std::size_t i = 0; i < report.unwinders.size(); ++i) {
     const WalkTally tally = report.tally(report.unwinders[i]);
     for (std::size_t k = 0; k < tally.size(); ++k) walked.tallies[i][k] += tally[k];
@@ -144,6 +201,8 @@ bool walk_case(Walked& walked, const Case& value, jit::Jit& jit, harness::Judge&
     const reports::UnwindMatrix matrix = reports::unwind_matrix(value, image, report);
     walked.text = reports::matrix_text(matrix);
     walked.json = reports::matrix_json(matrix).dump();
+    walked.svg = reports::matrix_svg(matrix, reports::PictureKind::kDocument);
+    walked.html = reports::matrix_page(matrix);
     walked.elf = harness::unwind_elf(image, machine::unwind_knowledge(image),
                                      harness::named_code(value, image));
   }
@@ -180,6 +239,7 @@ nlohmann::ordered_json summary_json(const Walked& walked, const std::string& jit
   for (std::size_t i = 0; i < walked.first.size(); ++i) {
     if (!walked.first[i].empty()) out["unwinders"][i]["first_not_right"] = walked.first[i];
   }
+  out["starts"] = reports::starts_json(unwinders_of(walked), starts_of(walked));
   return out;
 }
 
@@ -192,13 +252,21 @@ std::string summary_text(const Walked& walked, const std::string& jit) {
     text += fmt::format("  {}: first {}\n", unwind::unwinder_info(unwinders_of(walked)[i]).name,
                         walked.first[i]);
   }
-  return text;
+  return text + reports::starts_text(unwinders_of(walked), starts_of(walked));
 }
 
-int unwind_jit(const UnwindArguments& arguments, const Case* value, jit::Jit& jit,
-               const Session& session, nlohmann::ordered_json& json) {
+int status_of_walks(const Walked& walked, const std::string& jit) {
+  if (walked.walked == 0) {
+    return unusable(fmt::format("nothing to walk on {}: {}", jit, left_out_text(walked)));
+  }
+  return walked.lies ? kStatusFinding : kStatusConforms;
+}
+
+// What a child process found out, or the status to end with: one line says why.
+std::expected<Walked, int> walk_isolated(const UnwindArguments& arguments, const Case* value,
+                                         jit::Jit& jit) {
   const double seconds = value != nullptr ? 60 : 600 + static_cast<double>(arguments.cases);
-  const auto walked =
+  auto walked =
       harness::run_isolated<Walked>(seconds, [&](std::atomic<harness::Activity>& activity) {
         harness::Judge judge;
         judge.show_activity(&activity);
@@ -210,19 +278,23 @@ int unwind_jit(const UnwindArguments& arguments, const Case* value, jit::Jit& ji
   if (!walked) {
     const harness::Loss& loss = walked.error();
     fmt::print(stderr, "plumb: {}: {}\n", jit.info().name, loss.death.str());
-    return harness::is_our_failure(loss) ? kStatusHarnessFailed : kStatusFinding;
+    return std::unexpected(harness::is_our_failure(loss) ? kStatusHarnessFailed : kStatusFinding);
   }
-  if (!walked->failure.empty()) {
-    fmt::print(stderr, "plumb: {}\n", walked->failure);
-    return kStatusUnusable;
-  }
-  if (walked->walked == 0) {
-    fmt::print(stderr, "plumb: nothing to walk on {}: {}\n", jit.info().name,
-               left_out_text(*walked));
-    return kStatusUnusable;
-  }
-  if (!arguments.eh_frame.empty()) {
-    const auto written = harness::write_file(arguments.eh_frame, walked->elf);
+  if (!walked->failure.empty()) return std::unexpected(unusable(walked->failure));
+  return *std::move(walked);
+}
+
+int unwind_jit(const UnwindArguments& arguments, const Case* value, jit::Jit& jit,
+               const Session& session, nlohmann::ordered_json& json) {
+  const auto walked = walk_isolated(arguments, value, jit);
+  if (!walked) return walked.error();
+  const int status = status_of_walks(*walked, jit.info().name);
+  if (status == kStatusUnusable) return status;
+  for (const auto& [path, text] :
+       {std::pair{&arguments.eh_frame, &walked->elf}, std::pair{&arguments.svg, &walked->svg},
+        std::pair{&arguments.html, &walked->html}}) {
+    if (path->empty()) continue;
+    const auto written = harness::write_file(*path, *text);
     if (!written) return unusable(written.error().str());
   }
   if (session.json) {
@@ -231,15 +303,92 @@ int unwind_jit(const UnwindArguments& arguments, const Case* value, jit::Jit& ji
   } else {
     fmt::print("{}", value != nullptr ? walked->text : summary_text(*walked, jit.info().name));
   }
-  return walked->lies ? kStatusFinding : kStatusConforms;
+  return status;
 }
 
-int unwind(const UnwindArguments& arguments, const Session& session) {
-  if (arguments.file.empty() == (arguments.cases == 0)) {
-    return unusable("unwind takes a case file, or --cases N for generated ones");
+// walked is null where the process that walked was lost: the row has no cells.
+reports::SheetRow sheet_row(const jit::JitInfo& info, const Walked* walked) {
+  reports::SheetRow row{.jit = info.name,
+                        .arch = info.arch,
+                        .era = info.version,
+                        .cases = 0,
+                        .left_out = "all",
+                        .unwinders = {},
+                        .tallies = {}};
+  if (walked == nullptr) return row;
+  row.cases = walked->walked;
+  row.left_out = left_out_text(*walked);
+  row.unwinders = unwinders_of(*walked);
+  row.tallies = tallies_of(*walked);
+  return row;
+}
+
+// Every layout of the reference JIT, and what --jit names beside them. One that cannot be walked
+// is told of on stderr; the others are there.
+int unwind_sheet(const UnwindArguments& arguments, const Session& session) {
+  auto jits = open_named_jits(session, "reference:*");
+  if (!jits) return unusable(jits.error().str());
+  if (!arguments.jits.empty()) {
+    auto others = open_named_jits(session, arguments.jits);
+    if (!others) return unusable(others.error().str());
+    for (auto& jit : others->jits) {
+      const auto is_there = [&](const auto& one) { return one->info().name == jit->info().name; };
+      if (std::ranges::none_of(jits->jits, is_there)) jits->jits.push_back(std::move(jit));
+    }
+    std::ranges::move(others->not_available, std::back_inserter(jits->not_available));
   }
-  if (!arguments.eh_frame.empty() && arguments.file.empty()) {
-    return unusable("--eh-frame takes the image of a case file");
+  reports::UnwindSheet sheet{.cases = arguments.cases, .seed = arguments.seed, .rows = {}};
+  int status = kStatusConforms;
+  for (const Arch arch : {Arch::kX86_64, Arch::kArm64, Arch::kRiscv64}) {
+    for (const auto& jit : jits->jits) {
+      if (jit->info().arch != arch) continue;
+      const auto walked = walk_isolated(arguments, nullptr, *jit);
+      status =
+          std::max(status, !walked ? walked.error() : status_of_walks(*walked, jit->info().name));
+      sheet.rows.push_back(sheet_row(jit->info(), walked ? &*walked : nullptr));
+    }
+  }
+  if (!arguments.svg.empty()) {
+    const auto written = harness::write_file(arguments.svg, reports::sheet_svg(sheet));
+    if (!written) return unusable(written.error().str());
+  }
+  if (session.json) {
+    fmt::print("{}\n", reports::sheet_json(sheet).dump(2));
+  } else {
+    fmt::print("{}", reports::sheet_text(sheet));
+  }
+  return status_of(status, *jits);
+}
+
+// What is wrong with the options, or nothing.
+std::string usage_problem(const UnwindArguments& arguments) {
+  const bool has_file = !arguments.file.empty();
+  if (arguments.layouts) {
+    if (has_file) return "--layouts takes generated cases, not a case file";
+  } else {
+    if (has_file == (arguments.cases != 0)) {
+      return "unwind takes a case file, or --cases N for generated ones, or --layouts";
+    }
+    if (arguments.jits.empty()) return "unwind takes --jit NAMES";
+  }
+  for (const auto& [name, path] :
+       {std::pair{"--eh-frame", &arguments.eh_frame}, std::pair{"--svg", &arguments.svg},
+        std::pair{"--html", &arguments.html}}) {
+    const bool is_of_sheet = arguments.layouts && path == &arguments.svg;
+    if (path->empty() || has_file || is_of_sheet) continue;
+    return fmt::format("{} takes a case file{}", name,
+                       path == &arguments.svg ? ", or --layouts" : "");
+  }
+  return {};
+}
+
+int unwind(UnwindArguments arguments, const Session& session) {
+  if (const std::string problem = usage_problem(arguments); !problem.empty()) {
+    return unusable(problem);
+  }
+  if (arguments.layouts) {
+    if (arguments.cases == 0) arguments.cases = 100;
+    return unwind_sheet(arguments, session);
   }
   std::unique_ptr<Case> value;
   if (!arguments.file.empty()) {
@@ -249,8 +398,11 @@ int unwind(const UnwindArguments& arguments, const Session& session) {
   }
   const auto jits = open_named_jits(session, arguments.jits);
   if (!jits) return unusable(jits.error().str());
-  if (!arguments.eh_frame.empty() && jits->jits.size() != 1) {
-    return unusable(fmt::format("--eh-frame takes one JIT, not {}", jits->jits.size()));
+  for (const auto& [name, path] :
+       {std::pair{"--eh-frame", &arguments.eh_frame}, std::pair{"--svg", &arguments.svg},
+        std::pair{"--html", &arguments.html}}) {
+    if (path->empty() || jits->jits.size() == 1) continue;
+    return unusable(fmt::format("{} takes one JIT, not {}", name, jits->jits.size()));
   }
   auto json = nlohmann::ordered_json::array();
   int status = kStatusConforms;
@@ -269,7 +421,10 @@ void add_unwind_command(CLI::App& app, Session& session) {
   CLI::App* command = app.add_subcommand(
       "unwind", "Every unwinder from every instruction, beside the calls that were in progress");
   command->add_option("file", arguments->file, "case file");
-  command->add_option("--jit", arguments->jits, "JIT names, comma-separated")->required();
+  command->add_option("--jit", arguments->jits, "JIT names, comma-separated");
+  command->add_flag("--layouts", arguments->layouts,
+                    "one sheet: every layout of the reference JIT, and --jit, by every unwinder; "
+                    "100 generated cases");
   command->add_option("--cases", arguments->cases, "so many generated cases, and the shares alone")
       ->check(CLI::Range(1, 1'000'000));
   command->add_option("--seed", arguments->seed, "of the generated cases");
@@ -277,6 +432,8 @@ void add_unwind_command(CLI::App& app, Session& session) {
       "--eh-frame", arguments->eh_frame,
       "write the case's code, its call frame information and symbols to this ELF file: "
       "for gdb, perf, readelf");
+  command->add_option("--svg", arguments->svg, "write the matrix, or the sheet, to this file");
+  command->add_option("--html", arguments->html, "write the matrix and its legend to this page");
   command->callback([arguments, &session] {
     session.action = [arguments, &session] { return unwind(*arguments, session); };
   });

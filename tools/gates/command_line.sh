@@ -82,6 +82,31 @@ expect 2 1 unwind "$seed" --jit linux-6.12-x86_64 --eh-frame "$scratch/no/such/d
 expect 2 1 unwind "$seed" --jit linux-6.12-x86_64,linux-6.12-arm64 --eh-frame "$scratch/two.elf"
 expect 2 1 unwind --cases 1 --jit linux-6.12-x86_64 --eh-frame "$scratch/two.elf"
 [ ! -e "$scratch/two.elf" ] || { echo "unwind --eh-frame wrote something on bad usage"; failed=1; }
+expect 0 0 unwind "$seed" --jit linux-6.12-x86_64 --svg "$scratch/walks.svg" --html "$scratch/walks.html"
+for file in walks.svg walks.html; do
+  grep -q 'Walks from every instruction, on linux-6.12-x86_64' "$scratch/$file" ||
+    { echo "unwind: nothing in $file"; failed=1; }
+done
+expect 0 0 unwind --layouts --cases 6 --jit linux-6.12-riscv64 --svg "$scratch/sheet.svg"
+for jit in reference:x86_64-4.13 reference:arm64-6.12 linux-6.12-riscv64; do
+  grep -q "^$jit .* 100.00 +" "$scratch/out" && grep -q ">$jit<" "$scratch/sheet.svg" ||
+    { echo "$jit is not on the sheet"; failed=1; }
+done
+expect 0 0 unwind --layouts --cases 6 --seed 2 --format json
+grep -q '"jit": "reference:x86_64-4.12"' "$scratch/out" || { echo "no sheet in JSON"; failed=1; }
+expect 2 1 unwind "$seed"
+expect 2 1 unwind --layouts "$seed"
+expect 2 1 unwind --layouts --jit no-such-jit --svg "$scratch/bad"
+expect 2 1 unwind --layouts --cases 1 --html "$scratch/bad"
+expect 2 1 unwind --layouts --cases 1 --eh-frame "$scratch/bad"
+expect 2 1 unwind --layouts --cases 6 --svg "$scratch/no/such/dir/bad"
+expect 2 1 unwind --cases 1 --jit linux-6.12-x86_64 --svg "$scratch/bad"
+expect 2 1 unwind --cases 1 --jit linux-6.12-x86_64 --html "$scratch/bad"
+expect 2 1 unwind "$seed" --jit linux-6.12-x86_64,linux-6.12-arm64 --svg "$scratch/bad"
+expect 2 1 unwind "$seed" --jit linux-6.12-x86_64,linux-6.12-arm64 --html "$scratch/bad"
+expect 2 1 unwind "$seed" --jit linux-6.12-x86_64 --html "$scratch/no/such/dir/bad"
+expect 2 3 unwind --layouts --cases 0
+[ ! -e "$scratch/bad" ] || { echo "unwind wrote something on bad usage"; failed=1; }
 expect 2 3 check "$seed" --jit all --depth deepest
 expect 2 1 gen --shape no-such-shape
 expect 0 0 gen --jit linux-6.12-riscv64 --count 3
