@@ -34,6 +34,7 @@ UnwindMatrix matrix() {
                       .unwinders = {Unwinder::kOrc, Unwinder::kDwarf},
                       .functions = {},
                       .tallies = {{1, 1, 1, 1, 1, 1}, {6, 0, 0, 0, 0, 0}},
+                      .starts = {},
                       .steps = 6};
   MatrixFunction& function = matrix.functions.emplace_back();
   function.name = "p<0>.\"main\"";
