@@ -254,9 +254,16 @@ TEST(Inputs, NeedNothingThatTheJitsLack) {
 
 TEST(Depths, AShareOfTheInputsGoesTheLongWay) {
   int full = 0;
-  for (int i = 0; i < 3200; ++i) full += depth_for(bytes_of(std::to_string(i))) == Depth::kFull;
-  EXPECT_GE(full, 50);
-  EXPECT_LE(full, 200);
+  int interrupts = 0;
+  for (int i = 0; i < 3200; ++i) {
+    const Depth depth = depth_for(bytes_of(std::to_string(i)));
+    full += depth == Depth::kFull;
+    interrupts += depth == Depth::kInterrupts;
+  }
+  for (const int share : {full, interrupts}) {
+    EXPECT_GE(share, 25);
+    EXPECT_LE(share, 100);
+  }
 }
 
 TEST(CommandLine, TakesItsOwnOptionsAndTheArtefactsDirectory) {

@@ -16,7 +16,7 @@
 namespace plumb::fuzz {
 namespace {
 
-// One input in so many goes the long way.
+// One input in so many goes the long way, and every second of those with interrupts.
 constexpr std::uint32_t kFullEvery = 32;
 constexpr std::size_t kMinimizeAttempts = 4'000;
 constexpr double kSecondsToJudge = 20;
@@ -30,7 +30,8 @@ std::string one_line(const nlohmann::json& object) {
 Depth depth_for(std::span<const std::uint8_t> input) {
   std::uint32_t hash = 0x811c9dc5u;  // FNV-1a
   for (const std::uint8_t byte : input) hash = (hash ^ byte) * 0x01000193u;
-  return (hash >> 16) % kFullEvery == 0 ? Depth::kFull : Depth::kFast;
+  if ((hash >> 16) % kFullEvery != 0) return Depth::kFast;
+  return (hash >> 24) % 2 == 0 ? Depth::kFull : Depth::kInterrupts;
 }
 
 JitFuzzer::JitFuzzer(Jits jits, std::vector<harness::NamedWaiver> waivers)

@@ -73,8 +73,8 @@ class JitFuzzer {
   std::uint64_t parsed_ = 0;  // inputs that were the text of a case
 };
 
-// A share of the inputs, by their bytes, is judged at full depth: the verdict on an input does not
-// depend on what came before it.
+// A share of the inputs, by their bytes, is judged at full depth, or with interrupts: the verdict
+// on an input does not depend on what came before it.
 [[nodiscard]] Depth depth_for(std::span<const std::uint8_t> input);
 
 // The funnels as people read them, a JIT after the other.

@@ -209,7 +209,8 @@ TEST(Thread2019, TheDoubleFrameLosesTheWalkOnceTheCountIsNotZero) {
 // ---- the leaf of riscv64: arch/riscv/kernel/stacktrace.c ----
 
 // It saves the frame pointer alone, at fp - 8, where the return address of a record stands: plain
-// records take what lies there for one. They are right only where the frame is not the leaf's.
+// records stop there, at what is no code, and whoever does not look takes it for one. They are right
+// only where the frame is not the leaf's.
 TEST(LeafOfRiscv64, IsFoundFromRegistersAndLosesPlainRecords) {
   const Examined examined = examine("linux-6.12-riscv64", kMainAndLeaf);
   const Spans leaf = {{"nop", "addi s0, sp, 48", Outcome::kSkipped},
@@ -217,8 +218,9 @@ TEST(LeafOfRiscv64, IsFoundFromRegistersAndLosesPlainRecords) {
                       {"ld s1, 32(sp)", "ret", Outcome::kSkipped}};
   EXPECT_EQ(spans_of(examined, Unwinder::kFrameRecordFromRegisters, 1), leaf);
   Spans plain = leaf;
-  plain[1].outcome = Outcome::kLost;
+  plain[1].outcome = Outcome::kStopped;
   EXPECT_EQ(spans_of(examined, Unwinder::kFrameRecord, 1), plain);
+  plain[1].outcome = Outcome::kLost;
   EXPECT_EQ(spans_of(examined, Unwinder::kBackwardsEdge, 1), plain);
   const Spans main = {{"nop", "addi s0, sp, 32", Outcome::kSkipped},
                       {"mv s1, a0", "ld s0, 16(sp)", Outcome::kNotReliable},

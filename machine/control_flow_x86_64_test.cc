@@ -385,10 +385,10 @@ TEST_F(MachineX86_64, FaultsWhenControlLeavesTheArena) {
   EXPECT_EQ(r.fault_pc, r.fault_address);
 }
 
-// mov qword [rsp - 16], 7; mov rax, [rsp - 16]: what the kernel's code must never do.
+// mov qword [rsp - 128], 7; mov rax, [rsp - 128]: what the kernel's code must never do.
 TEST_F(MachineX86_64, AnInterruptOverwritesWhatLiesBelowTheStackPointer) {
   TestImage t(arena_);
-  around(t, {0x48, 0xc7, 0x44, 0x24, 0xf0, 7, 0, 0, 0, 0x48, 0x8b, 0x44, 0x24, 0xf0});
+  around(t, {0x48, 0xc7, 0x44, 0x24, 0x80, 7, 0, 0, 0, 0x48, 0x8b, 0x44, 0x24, 0x80});
   EXPECT_EQ(run(t, kFullRun).result, 7u);
   const RunOptions interrupts{.depth = Depth::kInterrupts, .block_budget = 10'000};
   const MachineRun& r = run(t, interrupts);

@@ -10,7 +10,7 @@ sanitizer=${1:?usage: simulate.sh address|undefined|coverage [TARGET...]}
 shift
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] ||
-  targets=(fuzz_linux_x86_64 fuzz_linux_arm64 fuzz_linux_riscv64 fuzz_reference fuzz_case_parser fuzz_image_loader)
+  targets=(fuzz_linux_x86_64 fuzz_linux_arm64 fuzz_linux_riscv64 fuzz_reference fuzz_case_parser fuzz_image_loader fuzz_unwind)
 
 undefined=array-bounds,bool,builtin,enum,function,integer-divide-by-zero,null,object-size,return
 undefined+=,returns-nonnull-attribute,shift,signed-integer-overflow,unreachable,vla-bound
