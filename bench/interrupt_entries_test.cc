@@ -31,7 +31,7 @@ class SeenStack final : public unwind::StackReader {
  public:
   explicit SeenStack(const InterruptSeen& seen) : seen_(seen) {}
 
-  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const override {
+  [[nodiscard]] std::optional<std::uint64_t> word_elsewhere(std::uint64_t address) const override {
     const std::uint64_t offset = address - seen_.sp;
     if (offset > sizeof(seen_.stack) - 8) return std::nullopt;
     std::uint64_t value = 0;

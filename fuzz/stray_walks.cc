@@ -31,7 +31,7 @@ constexpr std::uint64_t kRoom = 0x200;
 
 class Stack final : public unwind::StackReader {
  public:
-  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const override {
+  [[nodiscard]] std::optional<std::uint64_t> word_elsewhere(std::uint64_t address) const override {
     if (!kStack.contains(address, sizeof(std::uint64_t))) return std::nullopt;
     std::uint64_t word = 0;
     std::memcpy(&word, bytes_.data() + (address - kStack.address), sizeof word);

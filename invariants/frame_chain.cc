@@ -49,7 +49,7 @@ class RecordedStack final : public unwind::StackReader {
         cfa_(record.frame_pointer + static_cast<std::uint64_t>(std::int64_t{row.cfa_offset})),
         row_(row) {}
 
-  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const override {
+  [[nodiscard]] std::optional<std::uint64_t> word_elsewhere(std::uint64_t address) const override {
     if (!stack_.contains(address, sizeof(std::uint64_t))) return std::nullopt;
     return is_at(address, row_.fp_offset) ? record_.saved : record_.return_address;
   }

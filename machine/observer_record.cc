@@ -29,7 +29,7 @@ static_assert(kPoisonFramePointer == unwind::kEndOfWalk);
 class GuestStack final : public unwind::StackReader {
  public:
   explicit GuestStack(const GuestMemory& memory) : memory_(memory) {}
-  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const override {
+  [[nodiscard]] std::optional<std::uint64_t> word_elsewhere(std::uint64_t address) const override {
     if (!memory_.is_stack_word(address)) return std::nullopt;
     return memory_.stack_word(address);
   }

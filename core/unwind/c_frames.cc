@@ -27,7 +27,9 @@ constexpr std::array kMarks{
 
 class NoStack final : public StackReader {
  public:
-  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t) const override { return {}; }
+  [[nodiscard]] std::optional<std::uint64_t> word_elsewhere(std::uint64_t) const override {
+    return {};
+  }
 };
 
 bool is_x86(Arch arch) { return arch == Arch::kX86_64; }
@@ -84,7 +86,18 @@ void StackBelow::lay(std::uint64_t top, std::uint64_t low) {
   PLUMB_CHECK(top >= low && top - low <= bytes_.size());
   low_ = low;
   size_ = top - low;
+  show_above(top);
   std::fill_n(bytes_.begin(), size_, kUntoldByte);
+}
+
+// As much of the other stack's window as lies there.
+void StackBelow::show_above(std::uint64_t address) {
+  const Window& other = stack_->window();
+  const std::uint64_t end = other.range.address + other.range.size;
+  const std::uint64_t begin = std::max(other.range.address, address);
+  if (begin >= end) return show({});
+  show({.range = {.address = begin, .size = end - begin},
+        .bytes = other.bytes + (begin - other.range.address)});
 }
 
 void StackBelow::put(std::uint64_t address, std::uint64_t value) {
@@ -148,7 +161,7 @@ Cursor StackBelow::interrupt(const Cursor& interrupted, Mark mark) {
   return c_frame(top, caller, kEntryReturn, kHandlerCode.address + 0x40);
 }
 
-std::optional<std::uint64_t> StackBelow::word(std::uint64_t address) const {
+std::optional<std::uint64_t> StackBelow::word_elsewhere(std::uint64_t address) const {
   const std::uint64_t high = low_ + size_;
   if (address >= high) return stack_->word(address);
   if (!stack_->word(address)) return std::nullopt;

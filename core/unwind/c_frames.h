@@ -90,10 +90,11 @@ class StackBelow final : public StackReader {
   // Bytes of all that was laid, from the lower end up to the stack pointer that it lies below.
   [[nodiscard]] std::span<const std::uint8_t> bytes() const { return {bytes_.data(), size_}; }
 
-  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const override;
+  [[nodiscard]] std::optional<std::uint64_t> word_elsewhere(std::uint64_t address) const override;
 
  private:
   void lay(std::uint64_t top, std::uint64_t low);
+  void show_above(std::uint64_t address);
   void put(std::uint64_t address, std::uint64_t value);
   Cursor c_frame(std::uint64_t top, const Cursor& caller, std::uint64_t return_address,
                  std::uint64_t pc);

@@ -23,6 +23,7 @@ constexpr std::array kOutcomes{
 
 StackReplay::StackReplay(const MachineRun& run, const Range& stack, Arch arch, std::uint64_t exit)
     : run_(run), stack_(stack), bytes_(stack.size) {
+  show({.range = stack_, .bytes = bytes_.data()});
   if (arch == Arch::kX86_64) store(run.entry_sp, exit, kWord);
 }
 
@@ -47,12 +48,8 @@ void StackReplay::advance_to(std::size_t step) {
   }
 }
 
-std::optional<std::uint64_t> StackReplay::word(std::uint64_t address) const {
-  if (!stack_.contains(address, kWord)) return std::nullopt;
-  std::uint64_t word = 0;
-  std::memcpy(&word, bytes_.data() + (address - stack_.address), kWord);
-  return word;
-}
+// The window has all of it.
+std::optional<std::uint64_t> StackReplay::word_elsewhere(std::uint64_t) const { return {}; }
 
 // The first 8 bytes of what was stored are known: no frame keeps anything in the others.
 void StackReplay::store(std::uint64_t address, std::uint64_t value, std::size_t size) {

@@ -19,10 +19,12 @@ class StackReplay final : public StackReader {
  public:
   // The run outlives it. It begins before the first step.
   StackReplay(const MachineRun& run, const Range& stack, Arch arch, std::uint64_t exit);
+  StackReplay(const StackReplay&) = delete;
+  StackReplay& operator=(const StackReplay&) = delete;
   // Steps never go back.
   void advance_to(std::size_t step);
 
-  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const override;
+  [[nodiscard]] std::optional<std::uint64_t> word_elsewhere(std::uint64_t address) const override;
 
  private:
   void store(std::uint64_t address, std::uint64_t value, std::size_t size);

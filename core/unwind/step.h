@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "core/arch.h"
+#include "core/placement.h"
 
 // Walking a stack: from the registers of a function to those of its caller. Pure functions of the
 // registers, of what stands on the stack, and of rows that say where each function keeps what
@@ -33,9 +35,31 @@ inline constexpr std::uint64_t kEndOfWalk = 0;
 
 class StackReader {
  public:
+  // Most of a stack lies in one piece of memory: there a word costs no call.
+  struct Window {
+    Range range;
+    const std::uint8_t* bytes = nullptr;  // of all of the range
+  };
+
   virtual ~StackReader() = default;
   // The 8 bytes there, which need not be aligned; nullopt unless all of them are on the stack.
-  [[nodiscard]] virtual std::optional<std::uint64_t> word(std::uint64_t address) const = 0;
+  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const {
+    if (!window_.range.contains(address, kWordSize)) return word_elsewhere(address);
+    std::uint64_t word = 0;
+    std::memcpy(&word, window_.bytes + (address - window_.range.address), kWordSize);
+    return word;
+  }
+  [[nodiscard]] const Window& window() const { return window_; }
+
+ protected:
+  static constexpr std::uint64_t kWordSize = 8;
+  // The same where the window does not have all of them.
+  [[nodiscard]] virtual std::optional<std::uint64_t> word_elsewhere(
+      std::uint64_t address) const = 0;
+  void show(const Window& window) { window_ = window; }
+
+ private:
+  Window window_{};
 };
 
 // How to find the caller while the program counter is in [begin, begin of the next row). CFA, the

@@ -93,7 +93,8 @@ class Surveyor {
     calls_in_progress(run_, shadow, calls_);
   }
 
-  // The first instruction behind the call of a helper: calls in progress are numbered as they begin.
+  // The first instruction behind the call of a helper: calls in progress are numbered as they
+  // begin.
   [[nodiscard]] bool is_helper_entry(const MachineStep& step) {
     if (step.shadow <= newest_) return false;
     newest_ = step.shadow;
@@ -138,14 +139,14 @@ class Surveyor {
 
   void walk_with(Unwinder unwinder, const Cursor& cursor, const StackReader& stack,
                  std::span<const std::uint64_t> expected, std::size_t own) {
-    const Walk found = walk(unwinder, cursor, stack, knowledge_, kLongestWalk);
+    walk_into(found_, unwinder, cursor, stack, knowledge_, kLongestWalk);
     seen_.unwinder = unwinder;
-    seen_.outcome = outcome_beside(found, expected, own);
+    seen_.outcome = outcome_beside(found_, expected, own);
     if (seen_.start == Start::kInterrupt) {
       seen_.finds_interrupted =
-          found.frames.size() >= own && found.frames[own - 1].cursor.pc == expected[own - 1];
+          found_.frames.size() >= own && found_.frames[own - 1].cursor.pc == expected[own - 1];
     }
-    seen_.walk = &found;
+    seen_.walk = &found_;
     seen_.expected = expected;
     visit_(seen_);
   }
@@ -159,6 +160,7 @@ class Surveyor {
   StackReplay stack_;
   StackBelow below_;
   SurveyedWalk seen_{};
+  Walk found_;
   std::int32_t shadow_ = -1;
   std::int32_t newest_ = -1;  // call in progress
   std::vector<std::uint64_t> calls_;

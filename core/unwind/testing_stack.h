@@ -17,7 +17,7 @@ class TestStack final : public StackReader {
  public:
   std::map<std::uint64_t, std::uint64_t> words;
 
-  [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const override {
+  [[nodiscard]] std::optional<std::uint64_t> word_elsewhere(std::uint64_t address) const override {
     if (address < kLow || address > kHigh - 8) return std::nullopt;
     const auto it = words.find(address);
     return it == words.end() ? 0 : it->second;

@@ -224,6 +224,15 @@ bool follows_records(Unwinder unwinder) {
 Walk walk(Unwinder unwinder, const Cursor& start, const StackReader& stack,
           const Knowledge& knowledge, std::size_t most) {
   Walk walk;
+  walk_into(walk, unwinder, start, stack, knowledge, most);
+  return walk;
+}
+
+void walk_into(Walk& walk, Unwinder unwinder, const Cursor& start, const StackReader& stack,
+               const Knowledge& knowledge, std::size_t most) {
+  walk.frames.clear();
+  walk.reached_end = false;
+  walk.reliable = false;
   Cursor cursor = start;
   bool reliable = true;
   while (walk.frames.size() < most) {
@@ -231,12 +240,12 @@ Walk walk(Unwinder unwinder, const Cursor& start, const StackReader& stack,
     if (const auto* const end = std::get_if<End>(&next)) {
       walk.reached_end = true;
       walk.reliable = reliable && end->reliable;
-      return walk;
+      return;
     }
     const auto* const frame = std::get_if<Frame>(&next);
     if (frame == nullptr) {
       walk.why = std::get<Lost>(next).why;
-      return walk;
+      return;
     }
     // arch_stack_walk_reliable() fails at an address that is no code.
     const bool is_code = knowledge.text.empty() || holds(knowledge.text, place_of(frame->cursor));
@@ -245,7 +254,6 @@ Walk walk(Unwinder unwinder, const Cursor& start, const StackReader& stack,
     cursor = frame->cursor;
   }
   walk.why = Why::kTooLong;
-  return walk;
 }
 
 }  // namespace plumb::unwind

@@ -98,5 +98,8 @@ struct Walk {
 // Steps until the end, or until there are most frames.
 [[nodiscard]] Walk walk(Unwinder unwinder, const Cursor& start, const StackReader& stack,
                         const Knowledge& knowledge, std::size_t most);
+// The same in the memory of an earlier walk.
+void walk_into(Walk& walk, Unwinder unwinder, const Cursor& start, const StackReader& stack,
+               const Knowledge& knowledge, std::size_t most);
 
 }  // namespace plumb::unwind
