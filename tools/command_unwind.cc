@@ -24,6 +24,7 @@
 #include "harness/loss.h"
 #include "harness/unwind_elf.h"
 #include "harness/walks.h"
+#include "invariants/invariants.h"
 #include "machine/code_effects.h"
 #include "reports/unwind_matrix.h"
 #include "reports/unwind_sheet.h"
@@ -180,6 +181,16 @@ void add(Walked& walked, const Case& value, const Image& image, const WalkReport
   }
 }
 
+// Is anything wrong with the run but for what is said of walks?
+bool is_wrong_by_itself(const Judgement& judgement) {
+  if (!harness::is_finding(judgement)) return false;
+  return judgement.violations.empty() ||
+         std::ranges::any_of(judgement.violations, [](const Violation& violation) {
+           const auto* const info = invariants::find_invariant(violation.invariant);
+           return info == nullptr || info->group != "unwinding";
+         });
+}
+
 // False: there is nothing to walk.
 bool walk_case(Walked& walked, const Case& value, jit::Jit& jit, harness::Judge& judge,
                const std::string& name, bool keeps_matrix) {
@@ -189,7 +200,7 @@ bool walk_case(Walked& walked, const Case& value, jit::Jit& jit, harness::Judge&
       fmt::format("{} on {}{}{}", verdict_name(trial.judgement.verdict), jit.info().name,
                   trial.judgement.reason.empty() ? "" : ": ", printable(trial.judgement.reason));
   if (trial.judgement.verdict == Verdict::kPluginFailed) walked.failure = reason;
-  if (!is_compared || (!keeps_matrix && harness::is_finding(trial.judgement))) {
+  if (!is_compared || (!keeps_matrix && is_wrong_by_itself(trial.judgement))) {
     ++walked.left_out[static_cast<std::size_t>(trial.judgement.verdict)];
     if (keeps_matrix) walked.failure = reason;
     return false;

@@ -13,6 +13,19 @@ fail() { echo "acceptance: $*"; exit 1; }
 # field FILE PATH: a number or string of a JSON file, by a path such as jits.0.funnel.compared.
 field() { cmake -DFILE="$1" -DFIELD="$2" -P tools/gates/json_field.cmake 2>&1; }
 
+# interrupted NAME JIT [OPTION...]: an interrupt at every instruction, and no finding that is not
+# known.
+interrupted() {
+  local name=$1 jit=$2
+  shift 2
+  "$plumb" "$@" --format json fuzz --jit "$jit" --depth interrupts --runs 300 --out "$scratch/found" \
+    >"$scratch/interrupts" || fail "$name: $(head -c 2000 "$scratch/interrupts")"
+  local walks
+  walks=$(grep -o '"unwind_walks": *[0-9]*' "$scratch/interrupts" | grep -o '[0-9]*$')
+  [ "${walks:-0}" -gt 0 ] || fail "$name: no walk is judged"
+  echo "$name: $walks walks from the program, helpers and interrupts, all judged"
+}
+
 # walked NAME JIT [OPTION...]: by rows every caller is found, from every instruction, and no walk that
 # is wrong calls itself reliable.
 walked() {
@@ -36,6 +49,7 @@ while read -r arch floor; do
   [ $((calls * 100)) -ge $((compared * 60)) ] || fail "6.12 $arch: $calls of $compared with a call or tail call"
   echo "6.12 $arch: $compared compared of $generated, $calls with a call or tail call, no finding"
   walked "6.12 $arch" "linux-6.12-$arch"
+  interrupted "6.12 $arch" "linux-6.12-$arch"
 done <<'END'
 x86_64 90
 arm64 90
@@ -83,6 +97,7 @@ else
     [ $((compared * 100)) -ge $((generated * 90)) ] || fail "$today $arch: compared $compared of $generated"
     echo "$today $arch: $compared compared of $generated, no finding"
     walked "$today $arch" "linux-$today-$arch" --cache "$scratch/cache"
+    interrupted "$today $arch" "linux-$today-$arch" --cache "$scratch/cache"
   done
 fi
 
