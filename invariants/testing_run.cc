@@ -288,8 +288,10 @@ void RunBuilder::record_chain(MachineEvent& event) {
   }
 }
 
-void RunBuilder::add_step(std::int32_t slot) {
-  built_.run.steps.push_back({.pc = pc_of(slot),
+void RunBuilder::add_step(std::int32_t slot) { add_step_at(pc_of(slot)); }
+
+void RunBuilder::add_step_at(std::uint64_t pc) {
+  built_.run.steps.push_back({.pc = pc,
                               .sp = sp_,
                               .fp = registers_[outer_.registers.frame_pointer.number()],
                               .lr = outer_.has_link() ? registers_[outer_.link] : 0,
@@ -382,6 +384,7 @@ void RunBuilder::callback(std::int32_t slot, int function) {
   const std::uint64_t sp = sp_;
   const std::int32_t outer = std::exchange(innermost_, helper_);
   into_helper(pc_of(slot) + outer_.call_size);
+  add_step_at(kLoopReturn - outer_.call_size);
   MachineEvent& event = record(EventKind::kCallback, slot, function);
   event.pc = kLoopReturn;
   event.call = helper_event_;

@@ -26,7 +26,8 @@ namespace plumb::invariants {
 //   entry.each: 0 store  1 exit
 //   next.main:  0 store  1 tail call  2 helper 7  3 exit
 //
-// Of its instructions the run has those above, where the frames are complete.
+// Of its instructions the run has those above, where the frames are complete, and the helper's call
+// of a callback.
 struct BuiltRun {
   Case value;
   Image image;
@@ -74,6 +75,7 @@ class RunBuilder {
   BuiltLayout layout() const;  // of the function that runs
   std::uint64_t pc_of(std::int32_t slot) const;
   void add_step(std::int32_t slot);
+  void add_step_at(std::uint64_t pc);
   std::int32_t last_step() const { return static_cast<std::int32_t>(built_.run.steps.size()) - 1; }
   Place place_of(std::int32_t slot) const;
   void save(std::uint64_t pc, std::uint64_t address, std::uint64_t value, bool is_push);

@@ -170,6 +170,7 @@ class Claims {
   // The first claim that is wrong, in the order of the run.
   std::optional<Violation> first_wrong() {
     for (std::size_t i = 0; i < run_.steps.size(); ++i) {
+      note_call(i);
       const NativeFunction* const native = view_.image().function_at(run_.steps[i].pc);
       if (native == nullptr || run_.steps[i].shadow < 0) continue;
       looked_ = true;
@@ -185,17 +186,46 @@ class Claims {
   }
 
  private:
-  [[nodiscard]] std::uint64_t return_address(const MachineStep& step) const {
-    return run_.shadow[static_cast<std::size_t>(step.shadow)].return_address;
+  [[nodiscard]] const ShadowFrame& call_of(const MachineStep& step) const {
+    return run_.shadow[static_cast<std::size_t>(step.shadow)];
   }
 
-  // Does the frame pointer head a record that returns where the function has to return?
+  [[nodiscard]] std::uint64_t entry_fp() const {
+    return run_.entry_registers[view_.image().registers.frame_pointer.number()];
+  }
+
+  // A call leaves the frame pointer as it is.
+  void note_call(std::size_t index) {
+    const MachineStep& step = run_.steps[index];
+    if (step.shadow < static_cast<std::int32_t>(caller_fp_.size())) return;
+    const std::uint64_t fp = index == 0 ? entry_fp() : run_.steps[index - 1].fp;
+    caller_fp_.resize(static_cast<std::size_t>(step.shadow) + 1, fp);
+  }
+
+  // What a row, or a record, makes of the caller's return address and frame pointer that is wrong,
+  // or empty.
+  [[nodiscard]] std::string wrong_caller(const unwind::Step& caller,
+                                         const MachineStep& step) const {
+    const auto* const frame = std::get_if<unwind::Frame>(&caller);
+    if (frame == nullptr) return "leads nowhere";
+    const ShadowFrame& call = call_of(step);
+    if (frame->cursor.pc != call.return_address) {
+      return fmt::format("returns to {}, the call in progress to {}",
+                         view_.code_name(frame->cursor.pc), view_.code_name(call.return_address));
+    }
+    if (frame->cursor.fp != caller_fp_[static_cast<std::size_t>(step.shadow)]) {
+      return "gives the caller another frame pointer";
+    }
+    return {};
+  }
+
+  // Does the frame pointer head a record of the function's own?
   [[nodiscard]] bool heads_own_record(const MachineStep& step) const {
     const Arch arch = view_.image().arch;
-    const unwind::Step caller = unwind::step_by_row(unwind::cursor_at(step, arch), stack_, arch,
-                                                    *unwind::frame_record_rows(arch).find(0));
-    const auto* const frame = std::get_if<unwind::Frame>(&caller);
-    return frame != nullptr && frame->cursor.pc == return_address(step);
+    return wrong_caller(unwind::step_by_row(unwind::cursor_at(step, arch), stack_, arch,
+                                            *unwind::frame_record_rows(arch).find(0)),
+                        step)
+        .empty();
   }
 
   [[nodiscard]] std::string wrong_range(const NativeFunction& native, std::size_t index) const {
@@ -221,19 +251,19 @@ class Claims {
     }
     const unwind::Step caller =
         unwind::step_by_row(unwind::cursor_at(step, arch), stack_, arch, *row);
-    const auto* const frame = std::get_if<unwind::Frame>(&caller);
-    if (frame == nullptr) return "the JIT's unwind row leads nowhere";
-    if (frame->cursor.pc != return_address(step)) {
-      return fmt::format("the JIT's unwind row returns to {}, the call in progress to {}",
-                         view_.code_name(frame->cursor.pc), view_.code_name(return_address(step)));
+    std::string problem = wrong_caller(caller, step);
+    const std::uint64_t pushed = arch == Arch::kX86_64 ? sizeof(std::uint64_t) : 0;
+    if (problem.empty() && std::get<unwind::Frame>(caller).cursor.sp != call_of(step).sp + pushed) {
+      problem = "gives the caller another stack pointer";
     }
-    return {};
+    return problem.empty() ? problem : "the JIT's unwind row " + problem;
   }
 
   const View& view_;
   const MachineRun& run_;
   unwind::Rows rows_;
   unwind::StackReplay stack_;
+  std::vector<std::uint64_t> caller_fp_;  // by call in progress
   bool claims_ranges_;
   bool looked_ = false;
 };

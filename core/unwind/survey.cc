@@ -98,9 +98,9 @@ class Surveyor {
   [[nodiscard]] bool is_helper_entry(const MachineStep& step) {
     if (step.shadow <= newest_) return false;
     newest_ = step.shadow;
-    const std::int32_t event = run_.shadow[static_cast<std::size_t>(step.shadow)].event;
-    return event >= 0 &&
-           run_.events[static_cast<std::size_t>(event)].kind == EventKind::kHelperCall;
+    const ShadowFrame& call = run_.shadow[static_cast<std::size_t>(step.shadow)];
+    return step.sp == call.sp && call.event >= 0 &&
+           run_.events[static_cast<std::size_t>(call.event)].kind == EventKind::kHelperCall;
   }
 
   void start_at(Start start, const Cursor& cursor, const StackReader& stack) {
