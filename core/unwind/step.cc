@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <expected>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "core/check.h"
@@ -30,13 +30,12 @@ Rows make_frame_record_rows(Arch arch) {
   return Rows(arch, {row});
 }
 
-// A word of a frame: above what is known to be no part of it.
-std::expected<std::uint64_t, Why> frame_word(std::uint64_t address, const Cursor& cursor,
-                                             const StackReader& stack) {
-  const auto word = stack.word(address);
-  if (!word) return std::unexpected(Why::kOutsideStack);
-  if (address < cursor.sp) return std::unexpected(Why::kNotUpwards);
-  return *word;
+// Reads a word of a frame, which lies above what is known to be no part of it, or says why not.
+std::optional<Why> read_word(std::uint64_t address, const Cursor& cursor, const StackReader& stack,
+                             std::uint64_t& word) {
+  if (!stack.read(address, word)) return Why::kOutsideStack;
+  if (address < cursor.sp) return Why::kNotUpwards;
+  return std::nullopt;
 }
 
 // struct pt_regs: x86-64 r15 ... orig_ax, ip, cs, flags, sp, ss; arm64 x0 ... x30, sp, pc, pstate
@@ -62,20 +61,18 @@ const SavedRegisters& saved_registers(Arch arch) {
 Step step_to_interrupted(std::uint64_t saved_at, std::uint64_t lowest, const StackReader& stack,
                          Arch arch) {
   const SavedRegisters& saved = saved_registers(arch);
-  const auto word = [&](std::int32_t offset) { return stack.word(moved(saved_at, offset)); };
-  const auto pc = word(saved.pc);
-  const auto sp = word(saved.sp);
-  const auto fp = word(saved.fp);
-  const auto lr = saved.lr >= 0 ? word(saved.lr) : std::optional<std::uint64_t>(0);
-  if (!pc || !sp || !fp || !lr) return Lost{Why::kOutsideStack};
+  Cursor there{.is_exact = true};
+  const auto read = [&](std::int32_t offset, std::uint64_t& word) {
+    return offset < 0 || stack.read(moved(saved_at, offset), word);
+  };
+  const bool is_there = read(saved.pc, there.pc) && read(saved.sp, there.sp) &&
+                        read(saved.fp, there.fp) && read(saved.lr, there.lr);
+  if (!is_there) return Lost{Why::kOutsideStack};
   // What was interrupted had its stack above what the interrupt keeps there.
-  if (saved_at < lowest || *sp < saved_at + saved.size) return Lost{Why::kNotUpwards};
-  return Frame{.cursor = {.pc = code_address(arch, *pc),
-                          .sp = *sp,
-                          .fp = *fp,
-                          .lr = code_address(arch, *lr),
-                          .is_exact = true},
-               .reliable = true};
+  if (saved_at < lowest || there.sp < saved_at + saved.size) return Lost{Why::kNotUpwards};
+  there.pc = code_address(arch, there.pc);
+  there.lr = code_address(arch, there.lr);
+  return Frame{.cursor = there, .reliable = true};
 }
 
 Rows::Rows(Arch arch, std::vector<Row> rows) : arch_(arch), rows_(std::move(rows)) {
@@ -121,14 +118,12 @@ Step step_by_row(const Cursor& cursor, const StackReader& stack, Arch arch, cons
   Frame caller{.cursor = {.pc = cursor.lr, .sp = cfa, .fp = cursor.fp, .lr = 0},
                .reliable = row.is_reliable};
   if (row.fp_offset) {
-    const auto word = frame_word(moved(cfa, *row.fp_offset), cursor, stack);
-    if (!word) return Lost{word.error()};
-    caller.cursor.fp = *word;
+    const auto why = read_word(moved(cfa, *row.fp_offset), cursor, stack, caller.cursor.fp);
+    if (why) return Lost{*why};
   }
   if (row.ra_offset) {
-    const auto word = frame_word(moved(cfa, *row.ra_offset), cursor, stack);
-    if (!word) return Lost{word.error()};
-    caller.cursor.pc = *word;
+    const auto why = read_word(moved(cfa, *row.ra_offset), cursor, stack, caller.cursor.pc);
+    if (why) return Lost{*why};
   }
   // A function that has no frame yet can have been entered with the stack pointer as it is.
   const bool stands_still = cfa == cursor.sp && !row.ra_offset && !row.fp_offset;

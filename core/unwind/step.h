@@ -44,10 +44,18 @@ class StackReader {
   virtual ~StackReader() = default;
   // The 8 bytes there, which need not be aligned; nullopt unless all of them are on the stack.
   [[nodiscard]] std::optional<std::uint64_t> word(std::uint64_t address) const {
-    if (!window_.range.contains(address, kWordSize)) return word_elsewhere(address);
     std::uint64_t word = 0;
-    std::memcpy(&word, window_.bytes + (address - window_.range.address), kWordSize);
-    return word;
+    return read(address, word) ? std::optional(word) : std::nullopt;
+  }
+  // The same, for walks: an optional value that is copied costs them a third of their time.
+  [[nodiscard]] bool read(std::uint64_t address, std::uint64_t& word) const {
+    if (window_.range.contains(address, kWordSize)) {
+      std::memcpy(&word, window_.bytes + (address - window_.range.address), kWordSize);
+      return true;
+    }
+    const std::optional<std::uint64_t> other = word_elsewhere(address);
+    if (other) word = *other;
+    return other.has_value();
   }
   [[nodiscard]] const Window& window() const { return window_; }
 

@@ -40,12 +40,10 @@ std::uint64_t record_at(Arch arch, std::uint64_t fp) {
   return arch == Arch::kRiscv64 ? fp - 2 * kWord : fp;
 }
 
-std::optional<Record> read_record(Arch arch, std::uint64_t fp, const StackReader& stack) {
+bool read_record(Arch arch, std::uint64_t fp, const StackReader& stack, Record& record) {
   const std::uint64_t at = record_at(arch, fp);
-  const auto saved = stack.word(at);
-  const auto back = stack.word(at + kWord);
-  if (!saved || !back) return std::nullopt;
-  return Record{.end = at + 2 * kWord, .fp = *saved, .back = *back};
+  record.end = at + 2 * kWord;
+  return stack.read(at, record.fp) && stack.read(at + kWord, record.back);
 }
 
 // What the architecture's code makes of a return address before it is looked up: arm64 takes
@@ -75,20 +73,21 @@ Step by_record(const Cursor& cursor, const StackReader& stack, const Knowledge& 
                bool reliable) {
   if (ends(cursor, knowledge)) return End{reliable};
   if (cursor.fp % kWord != 0) return Lost{Why::kMisaligned};
-  const auto record = read_record(knowledge.arch, cursor.fp, stack);
-  if (!record) return Lost{Why::kOutsideStack};
+  Record record;
+  if (!read_record(knowledge.arch, cursor.fp, stack, record)) return Lost{Why::kOutsideStack};
   if (record_at(knowledge.arch, cursor.fp) < cursor.sp) return Lost{Why::kNotUpwards};
-  if (is_no_return_address(record->back, knowledge)) return Lost{Why::kNoReturnAddress};
-  return caller_of(*record, knowledge.arch, reliable);
+  if (is_no_return_address(record.back, knowledge)) return Lost{Why::kNoReturnAddress};
+  return caller_of(record, knowledge.arch, reliable);
 }
 
 // arch/riscv/kernel/stacktrace.c: a leaf that was interrupted may have saved the frame pointer
 // alone, where the return address would stand.
 Step by_record_or_leaf(const Cursor& cursor, const StackReader& stack, const Knowledge& knowledge) {
   if (knowledge.arch == Arch::kRiscv64 && cursor.is_exact && cursor.fp % kWord == 0) {
-    const auto record = read_record(knowledge.arch, cursor.fp, stack);
-    if (record && cursor.fp > cursor.sp && !holds(knowledge.text, record->back - 1)) {
-      return Frame{.cursor = {.pc = cursor.lr, .sp = cursor.fp, .fp = record->back, .lr = 0},
+    Record record;
+    if (read_record(knowledge.arch, cursor.fp, stack, record) && cursor.fp > cursor.sp &&
+        !holds(knowledge.text, record.back - 1)) {
+      return Frame{.cursor = {.pc = cursor.lr, .sp = cursor.fp, .fp = record.back, .lr = 0},
                    .reliable = false};
     }
   }
@@ -97,9 +96,9 @@ Step by_record_or_leaf(const Cursor& cursor, const StackReader& stack, const Kno
 
 Step by_naive_record(const Cursor& cursor, const StackReader& stack, const Knowledge& knowledge) {
   if (ends(cursor, knowledge)) return End{};
-  const auto record = read_record(knowledge.arch, cursor.fp, stack);
-  if (!record) return Lost{Why::kOutsideStack};
-  return caller_of(*record, knowledge.arch, false);
+  Record record;
+  if (!read_record(knowledge.arch, cursor.fp, stack, record)) return Lost{Why::kOutsideStack};
+  return caller_of(record, knowledge.arch, false);
 }
 
 Step by_rows(const Cursor& cursor, const StackReader& stack, const Rows* rows) {
