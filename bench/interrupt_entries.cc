@@ -18,7 +18,7 @@ namespace {
 using namespace asmjit::x86;  // NOLINT(google-build-using-namespace): registers by their names
 
 constexpr std::array kMarks{
-#define PLUMB_INTERRUPT_MARK(id, name, sentence) \
+#define PLUMB_ENTRY_MARK(id, name, sentence) \
   InterruptMarkInfo{InterruptMark::k##id, name, sentence},
 #include "bench/interrupt_marks.inc"
 };

@@ -29,7 +29,7 @@
 namespace plumb::bench {
 
 enum class InterruptMark : std::uint8_t {
-#define PLUMB_INTERRUPT_MARK(id, name, sentence) k##id,
+#define PLUMB_ENTRY_MARK(id, name, sentence) k##id,
 #include "bench/interrupt_marks.inc"
 };
 struct InterruptMarkInfo {

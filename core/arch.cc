@@ -22,6 +22,10 @@ std::string_view arch_name(Arch arch) {
   return "?";
 }
 
+bool has_arch(std::string_view letters, Arch arch) {
+  return letters.contains(arch_name(arch).front());
+}
+
 std::optional<Arch> parse_arch(std::string_view name) {
   for (const auto& [value, text] : kArches) {
     if (text == name) return value;

@@ -86,7 +86,8 @@ struct Judgement {
   std::vector<RowAnswer> answers{};  // by row of the invariant table; empty: nothing was compared
   // Not applicable, undefined: one line, what exactly and where.
   std::string detail{};
-  // At Depth::kInterrupts: how many interrupts came, and how many walks along the stack were judged.
+  // At Depth::kInterrupts: how many interrupts came, and how many walks along the stack were
+  // judged.
   std::uint64_t interrupts = 0;
   std::uint64_t walks = 0;
 };

@@ -43,6 +43,7 @@ struct NativeFunction {
   // end not included. Both 0: it says nothing.
   std::uint32_t fp_begin = 0;
   std::uint32_t fp_end = 0;
+  [[nodiscard]] bool claims_frame_pointer() const { return fp_begin != 0 || fp_end != 0; }
 
   bool operator==(const NativeFunction&) const = default;
 };

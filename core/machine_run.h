@@ -176,8 +176,9 @@ struct ShadowFrame {
 struct MachineStep {
   std::uint64_t pc = 0;
   std::uint64_t sp = 0;
-  std::uint64_t fp = 0;      // the register that heads the chain of frame records, or 0
-  std::uint64_t lr = 0;      // the register of the return address; 0 where there is none
+  std::uint64_t fp = 0;  // the register that heads the chain of frame records; where nobody says
+                         // which, the platform's frame pointer
+  std::uint64_t lr = 0;  // the register of the return address; 0 where there is none
   std::int32_t shadow = -1;  // innermost call in progress: index in MachineRun::shadow
   std::uint32_t activation = 0;
   std::int32_t event = -1;  // the last one before it: index in MachineRun::events; -1: none yet

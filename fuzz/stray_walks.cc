@@ -26,8 +26,6 @@ constexpr Range kStack{.address = 0x54'0000'0000, .size = 0x400};
 constexpr Range kCode{.address = 0x4000'0000, .size = 0x100};
 constexpr Range kCCode{.address = 0x5000'0000, .size = 0x100};
 constexpr std::size_t kMost = 4096;
-// Of what is laid on the stack by unwind::StackBelow.
-constexpr std::uint64_t kRoom = 0x200;
 
 class Stack final : public unwind::StackReader {
  public:
@@ -123,6 +121,7 @@ Cursor any_cursor(gen::ChoiceStream& choices, bool is_exact) {
   Cursor cursor{.is_exact = is_exact};
   cursor.pc = any_word(choices);
   cursor.sp = kStack.address + 8 * choices.below(kStack.size / 8);
+  if (choices.below(8) == 0) cursor.sp = any_word(choices);
   cursor.fp = any_word(choices);
   cursor.lr = any_word(choices);
   return cursor;
@@ -181,8 +180,7 @@ StrayWalks walk_astray(std::span<const std::uint8_t> bytes) {
   Wanderer wanderer(known, mark);
   wanderer.start_at(start, stack);
   static_cast<void>(unwind::eh_frame(arch, known.jit_rows.all()));
-  // What is laid has to have room.
-  start.sp = std::max(start.sp, kStack.address + kRoom);
+  start.sp = std::max(start.sp, unwind::StackBelow::kMostLaid);
   unwind::StackBelow below(stack, arch);
   wanderer.start_at(below.interrupt(start, mark), below);
   wanderer.start_at(below.keep_record(start), below);

@@ -27,7 +27,7 @@ struct NamedCase {
 };
 
 struct CheckOptions {
-  Depth depth = Depth::kFull;  // at the least: a case may waive what only a deeper run shows
+  Depth depth = Depth::kFull;        // at the least: a case may waive what only a deeper run shows
   std::vector<NamedWaiver> waivers;  // known ones, beside those in the cases
   unsigned jobs = 1;
   double seconds_per_case = 20.0;

@@ -7,6 +7,8 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "core/case_text.h"
 #include "core/check.h"
@@ -178,6 +180,29 @@ TEST(Corpus, ReadsDirectoriesSortedAndReportsWhatIsBroken) {
   EXPECT_FALSE(corpus[2].value.has_value());
   EXPECT_FALSE(corpus[3].value.has_value());
   EXPECT_FALSE(write_file((directory / "no/such/file").string(), "x").has_value());
+  fs::remove_all(directory);
+}
+
+TEST(WriteFiles, AllOrNoneAndWhereLinksLead) {
+  namespace fs = std::filesystem;
+  const fs::path directory = fs::path(testing::TempDir()) / "plumb_write_files";
+  fs::create_directories(directory);
+  const auto at = [&](const char* name) { return (directory / name).string(); };
+  const auto content = [](const std::string& path) {
+    std::ifstream in(path);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  };
+  ASSERT_TRUE(write_files({{at("one"), "1"}, {"", "nothing"}, {at("two"), "2"}}).has_value());
+  EXPECT_EQ(content(at("two")), "2");
+  EXPECT_FALSE(write_files({{at("one"), "changed"}, {at("no/such/file"), "x"}}).has_value());
+  EXPECT_EQ(content(at("one")), "1");
+  fs::create_symlink("one", at("link"));
+  ASSERT_TRUE(write_file(at("link"), "3").has_value());
+  EXPECT_TRUE(fs::is_symlink(at("link")));
+  EXPECT_EQ(content(at("one")), "3");
+  ASSERT_TRUE(write_file("/dev/null", "gone").has_value());
+  EXPECT_FALSE(fs::is_regular_file("/dev/null"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(directory), fs::directory_iterator()), 3);
   fs::remove_all(directory);
 }
 

@@ -71,16 +71,60 @@ Result<std::vector<NamedWaiver>> read_waivers(const std::string& directory) {
 
 std::string case_name(const std::string& path) { return fs::path(path).stem().string(); }
 
+namespace {
+
+// A device, a pipe: written in place, as it is no file that could be put in another's stead.
+bool is_special(const std::string& path) {
+  std::error_code none;
+  const fs::file_status status = fs::status(path, none);
+  return fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status);
+}
+
+// The file that a symbolic link leads to.
+std::string behind_links(const std::string& path) {
+  std::error_code none;
+  if (!fs::is_symlink(path, none)) return path;
+  const fs::path target = fs::weakly_canonical(path, none);
+  return target.empty() ? path : target.string();
+}
+
+Result<void> write_to(const std::string& target, const OutputFile& file) {
+  std::FILE* const out = std::fopen(target.c_str(), "wb");
+  if (out == nullptr) return std::unexpected(error_at(file.path, std::strerror(errno)));
+  const bool written = std::fwrite(file.text.data(), 1, file.text.size(), out) == file.text.size();
+  const int reason = errno;
+  const bool closed = std::fclose(out) == 0;
+  if (written && closed) return {};
+  return std::unexpected(error_at(file.path, std::strerror(written ? errno : reason)));
+}
+
+}  // namespace
+
 Result<void> write_file(const std::string& path, const std::string& text) {
-  const std::string temporary = fmt::format("{}.{}.part", path, getpid());
-  std::FILE* file = std::fopen(temporary.c_str(), "wb");
-  if (file == nullptr) return std::unexpected(error_at(path, std::strerror(errno)));
-  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  const bool closed = std::fclose(file) == 0;
-  if (written && closed && std::rename(temporary.c_str(), path.c_str()) == 0) return {};
-  const std::string reason = std::strerror(errno);
-  std::remove(temporary.c_str());
-  return std::unexpected(error_at(path, reason));
+  return write_files({{path, text}});
+}
+
+// Beside their places first; then each takes its own.
+Result<void> write_files(const std::vector<OutputFile>& files) {
+  std::vector<std::pair<std::string, std::string>> moves;
+  Result<void> result;
+  for (const OutputFile& file : files) {
+    if (file.path.empty() || !result) continue;
+    if (is_special(file.path)) {
+      result = write_to(file.path, file);
+      continue;
+    }
+    const std::string place = behind_links(file.path);
+    moves.emplace_back(fmt::format("{}.{}.part", place, getpid()), place);
+    result = write_to(moves.back().first, file);
+  }
+  for (const auto& [from, to] : moves) {
+    if (result && std::rename(from.c_str(), to.c_str()) != 0) {
+      result = std::unexpected(error_at(to, std::strerror(errno)));
+    }
+    if (!result) std::remove(from.c_str());
+  }
+  return result;
 }
 
 }  // namespace plumb::harness

@@ -30,5 +30,11 @@ struct CorpusFile {
 
 // Writes the file whole or not at all: a temporary file beside it, then a rename.
 [[nodiscard]] Result<void> write_file(const std::string& path, const std::string& text);
+struct OutputFile {
+  std::string path;  // empty: nothing is written
+  std::string text;
+};
+// All of them or none.
+[[nodiscard]] Result<void> write_files(const std::vector<OutputFile>& files);
 
 }  // namespace plumb::harness

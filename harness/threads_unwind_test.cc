@@ -209,8 +209,8 @@ TEST(Thread2019, TheDoubleFrameLosesTheWalkOnceTheCountIsNotZero) {
 // ---- the leaf of riscv64: arch/riscv/kernel/stacktrace.c ----
 
 // It saves the frame pointer alone, at fp - 8, where the return address of a record stands: plain
-// records stop there, at what is no code, and whoever does not look takes it for one. They are right
-// only where the frame is not the leaf's.
+// records stop there, at what is no code, and whoever does not look takes it for one. They are
+// right only where the frame is not the leaf's.
 TEST(LeafOfRiscv64, IsFoundFromRegistersAndLosesPlainRecords) {
   const Examined examined = examine("linux-6.12-riscv64", kMainAndLeaf);
   const Spans leaf = {{"nop", "addi s0, sp, 48", Outcome::kSkipped},

@@ -73,6 +73,7 @@ std::string_view broken_walk(const View& view, const MachineEvent& event) {
   std::uint64_t sp = event.sp;
   for (std::uint32_t i = 0; i < event.chain_size; ++i) {
     const FrameRecord& record = run.frames[event.chain_begin + i];
+    if (record.frame_pointer % 8 != 0) return unwind::why_phrase(unwind::Why::kMisaligned);
     const RecordedStack stack(view.image().placement.stack, record, *rows.find(event.pc));
     const unwind::Step step =
         unwind::step({.pc = event.pc, .sp = sp, .fp = record.frame_pointer, .lr = 0}, stack, rows);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "invariants/checkers.h"
+#include "invariants/own_records.h"
 #include "invariants/walks.h"
 
 namespace plumb::invariants {
@@ -28,24 +29,24 @@ bool uses_rows(Unwinder unwinder) {
   return unwind::unwinder_info(unwinder).jit_code == unwind::Rule::kRows;
 }
 
-// Nothing tells whoever follows frame pointers of this interrupt.
-bool is_blind(const SurveyedWalk& seen) {
-  return seen.start == Start::kInterrupt && unwind::follows_records(seen.unwinder) &&
-         seen.mark == unwind::Mark::kNothing;
+// Where the function has its record, in the middle of its code, nobody who follows frame pointers
+// may lose the way; before and behind it the frame pointer is the caller's, and that is a loss. At
+// a helper's call it is the function's own. Rows say so where they do not know.
+bool is_loss(const SurveyedWalk& seen, const OwnRecords* own) {
+  if (seen.outcome == Outcome::kStopped && seen.walk->why == unwind::Why::kNoRow) return true;
+  if (seen.start == Start::kHelper || uses_rows(seen.unwinder)) return false;
+  if (seen.start == Start::kHelperEntry) return true;
+  return own == nullptr || !own->is_between(seen.step);
 }
 
-// Rows say so where they do not know. A frame pointer may be the caller's still, in a prologue, or
-// again, in an epilogue: that is a loss. At a call it is the function's own.
-bool is_wrong(const SurveyedWalk& seen) {
+bool is_wrong(const SurveyedWalk& seen, const OwnRecords* own) {
   switch (seen.outcome) {
     case Outcome::kRight:
     case Outcome::kNotReliable:
       return false;
     case Outcome::kStopped:
-      return seen.start == Start::kHelper ||
-             (uses_rows(seen.unwinder) && seen.walk->why != unwind::Why::kNoRow);
     case Outcome::kSkipped:
-      return seen.start == Start::kHelper || uses_rows(seen.unwinder);
+      return !is_loss(seen, own);
     case Outcome::kLost:
     case Outcome::kLie:
       break;
@@ -101,10 +102,13 @@ Violation at_step(const View& view, std::string_view invariant, std::size_t inde
 // Collects the first of each kind.
 class Judge {
  public:
-  explicit Judge(const View& view) : view_(view), keeps_chain_(keeps_chain(view)) {}
+  explicit Judge(const View& view) : view_(view) {
+    if (keeps_chain(view)) own_.emplace(view);
+  }
 
   void see(const SurveyedWalk& seen) {
-    if (is_blind(seen) || (!keeps_chain_ && !uses_rows(seen.unwinder))) return;
+    if (unwind::is_blind(seen.start, seen.mark, seen.unwinder)) return;
+    if (!own_ && !uses_rows(seen.unwinder)) return;
     ++found_.judged;
     if (seen.start == Start::kInterrupt && unwind::finds_interrupts(seen.unwinder, seen.mark)) {
       ++found_.interrupts;
@@ -113,16 +117,29 @@ class Judge {
     if (seen.outcome == Outcome::kLie) {
       note(found_.lie, "unwind-never-wrong-when-reliable", seen);
     }
-    if (is_wrong(seen)) note(found_.wrong, "unwind-matches-shadow-stack", seen);
+    if (is_wrong(seen, own_ ? &*own_ : nullptr)) {
+      note(found_.wrong, "unwind-matches-shadow-stack", seen);
+    }
     if (!seen.walk->reached_end && seen.walk->why == unwind::Why::kTooLong) {
       note(found_.endless, "unwinder-terminates", seen);
     }
   }
+  void note_no_room(std::size_t step) {
+    ++found_.interrupts;
+    if (found_.missed) return;
+    found_.missed = at_step(view_, "interrupt-frame-found", step,
+                            fmt::format("at {}: the stack pointer is not on the stack, and an "
+                                        "interrupt has no room",
+                                        view_.code_name(view_.run().steps[step].pc)));
+  }
   [[nodiscard]] WalkFindings found() && { return std::move(found_); }
 
  private:
+  // Of two, one by rows: it is of another kind, and a waiver for the other one does not cover it.
   void note(std::optional<Violation>& slot, std::string_view invariant, const SurveyedWalk& seen) {
-    if (slot) return;
+    constexpr std::string_view kByRows = "-by-rows";
+    const bool by_rows = uses_rows(seen.unwinder);
+    if (slot && (!by_rows || slot->role.ends_with(kByRows))) return;
     const MachineStep& step = view_.run().steps[seen.step];
     slot = at_step(
         view_, invariant, seen.step,
@@ -130,22 +147,16 @@ class Judge {
                     start_text(seen), view_.code_name(step.pc),
                     seen.outcome == Outcome::kLie ? " is called reliable, and" : "",
                     difference(view_, seen)));
+    if (by_rows) slot->role += kByRows;
   }
 
   const View& view_;
-  bool keeps_chain_;
+  std::optional<OwnRecords> own_;  // where the JIT keeps a chain
   WalkFindings found_;
 };
 
-// Why no walk is judged, or nothing.
-std::optional<NotApplicableReason> without_walks(const View& view) {
-  if (view.run().knowledge == nullptr) return NotApplicableReason::kDepth;
-  if (!keeps_chain(view)) return NotApplicableReason::kFramePointerUnknown;
-  return std::nullopt;
-}
-
 Answer answer(const View& view, std::uint64_t looked, const std::optional<Violation>& violation) {
-  if (const auto reason = without_walks(view)) return not_applicable(*reason);
+  if (view.run().knowledge == nullptr) return not_applicable(NotApplicableReason::kDepth);
   if (violation) return *violation;
   return held_if(looked > 0, NotApplicableReason::kNoWalk);
 }
@@ -159,90 +170,45 @@ class Claims {
       : view_(view),
         run_(view.run()),
         rows_(view.image().arch, view.image().unwind_rows),
-        stack_(run_, view.image().placement.stack, view.image().arch, view.image().placement.exit),
-        claims_ranges_(std::ranges::any_of(view.image().functions, [](const NativeFunction& f) {
-          return f.fp_begin != 0 || f.fp_end != 0;
-        })) {}
+        claims_ranges_(
+            std::ranges::any_of(view.image().functions, &NativeFunction::claims_frame_pointer)) {}
 
   [[nodiscard]] bool any() const { return claims_ranges_ || !rows_.all().empty(); }
   [[nodiscard]] bool looked() const { return looked_; }
 
-  // The first claim that is wrong, in the order of the run.
+  // The first claim that is wrong, of rows; where there is none, of ranges.
   std::optional<Violation> first_wrong() {
+    const OwnRecords own(view_);
+    if (!rows_.all().empty()) {
+      if (auto wrong = first_wrong_row(own)) return wrong;
+    }
+    return claims_ranges_ ? first_wrong_range(own) : std::nullopt;
+  }
+
+ private:
+  [[nodiscard]] const NativeFunction* function_at(std::size_t index) const {
+    const MachineStep& step = run_.steps[index];
+    return step.shadow < 0 ? nullptr : view_.image().function_at(step.pc);
+  }
+  [[nodiscard]] Violation wrong_at(std::size_t index, const std::string& problem) const {
+    return at_step(view_, "claims-hold", index,
+                   fmt::format("at {}: {}", view_.code_name(run_.steps[index].pc), problem));
+  }
+
+  std::optional<Violation> first_wrong_row(const OwnRecords& own) {
+    const Image& image = view_.image();
+    unwind::StackReplay stack(run_, image.placement.stack, image.arch, image.placement.exit);
     for (std::size_t i = 0; i < run_.steps.size(); ++i) {
-      note_call(i);
-      const NativeFunction* const native = view_.image().function_at(run_.steps[i].pc);
-      if (native == nullptr || run_.steps[i].shadow < 0) continue;
+      if (function_at(i) == nullptr) continue;
       looked_ = true;
-      stack_.advance_to(i);
-      std::string problem = wrong_range(*native, i);
-      if (problem.empty()) problem = wrong_row(i);
-      if (!problem.empty()) {
-        return at_step(view_, "claims-hold", i,
-                       fmt::format("at {}: {}", view_.code_name(run_.steps[i].pc), problem));
-      }
+      stack.advance_to(i);
+      if (auto problem = wrong_row(i, stack, own); !problem.empty()) return wrong_at(i, problem);
     }
     return std::nullopt;
   }
 
- private:
-  [[nodiscard]] const ShadowFrame& call_of(const MachineStep& step) const {
-    return run_.shadow[static_cast<std::size_t>(step.shadow)];
-  }
-
-  [[nodiscard]] std::uint64_t entry_fp() const {
-    return run_.entry_registers[view_.image().registers.frame_pointer.number()];
-  }
-
-  // A call leaves the frame pointer as it is.
-  void note_call(std::size_t index) {
-    const MachineStep& step = run_.steps[index];
-    if (step.shadow < static_cast<std::int32_t>(caller_fp_.size())) return;
-    const std::uint64_t fp = index == 0 ? entry_fp() : run_.steps[index - 1].fp;
-    caller_fp_.resize(static_cast<std::size_t>(step.shadow) + 1, fp);
-  }
-
-  // What a row, or a record, makes of the caller's return address and frame pointer that is wrong,
-  // or empty.
-  [[nodiscard]] std::string wrong_caller(const unwind::Step& caller,
-                                         const MachineStep& step) const {
-    const auto* const frame = std::get_if<unwind::Frame>(&caller);
-    if (frame == nullptr) return "leads nowhere";
-    const ShadowFrame& call = call_of(step);
-    if (frame->cursor.pc != call.return_address) {
-      return fmt::format("returns to {}, the call in progress to {}",
-                         view_.code_name(frame->cursor.pc), view_.code_name(call.return_address));
-    }
-    if (frame->cursor.fp != caller_fp_[static_cast<std::size_t>(step.shadow)]) {
-      return "gives the caller another frame pointer";
-    }
-    return {};
-  }
-
-  // Does the frame pointer head a record of the function's own?
-  [[nodiscard]] bool heads_own_record(const MachineStep& step) const {
-    const Arch arch = view_.image().arch;
-    return wrong_caller(unwind::step_by_row(unwind::cursor_at(step, arch), stack_, arch,
-                                            *unwind::frame_record_rows(arch).find(0)),
-                        step)
-        .empty();
-  }
-
-  [[nodiscard]] std::string wrong_range(const NativeFunction& native, std::size_t index) const {
-    if (!claims_ranges_) return {};
-    const MachineStep& step = run_.steps[index];
-    const std::uint64_t offset = step.pc - native.address;
-    if (native.fp_begin >= native.fp_end) {
-      if (!heads_own_record(step)) return {};
-      return "the frame pointer heads the function's record, and the JIT says of no instruction of "
-             "the function that it does";
-    }
-    if (offset < native.fp_begin || offset >= native.fp_end || heads_own_record(step)) return {};
-    return "the JIT says that the frame pointer heads the function's record here, and it does not";
-  }
-
-  [[nodiscard]] std::string wrong_row(std::size_t index) const {
-    if (rows_.all().empty()) return {};
+  [[nodiscard]] std::string wrong_row(std::size_t index, const unwind::StackReader& stack,
+                                      const OwnRecords& own) const {
     const MachineStep& step = run_.steps[index];
     const Arch arch = view_.image().arch;
     const unwind::Row* const row = rows_.find(step.pc);
@@ -250,20 +216,56 @@ class Claims {
       return "the JIT hands over unwind rows, and none for this instruction";
     }
     const unwind::Step caller =
-        unwind::step_by_row(unwind::cursor_at(step, arch), stack_, arch, *row);
-    std::string problem = wrong_caller(caller, step);
+        unwind::step_by_row(unwind::cursor_at(step, arch), stack, arch, *row);
+    std::string problem = own.wrong_caller(caller, index);
+    const ShadowFrame& call = run_.shadow[static_cast<std::size_t>(step.shadow)];
     const std::uint64_t pushed = arch == Arch::kX86_64 ? sizeof(std::uint64_t) : 0;
-    if (problem.empty() && std::get<unwind::Frame>(caller).cursor.sp != call_of(step).sp + pushed) {
+    if (problem.empty() && std::get<unwind::Frame>(caller).cursor.sp != call.sp + pushed) {
       problem = "gives the caller another stack pointer";
     }
     return problem.empty() ? problem : "the JIT's unwind row " + problem;
   }
 
+  std::optional<Violation> first_wrong_range(const OwnRecords& own) {
+    std::vector<bool> has_begun(run_.activations.size());
+    for (std::size_t i = 0; i < run_.steps.size(); ++i) {
+      const NativeFunction* const native = function_at(i);
+      const std::uint32_t activation = run_.steps[i].activation;
+      if (native == nullptr || activation >= has_begun.size()) continue;
+      looked_ = true;
+      const auto offset = static_cast<std::uint32_t>(run_.steps[i].pc - native->address);
+      const bool is_claimed = native->fp_begin <= offset && offset < native->fp_end;
+      if (is_claimed && !own.is_headed(i)) {
+        return range_at(i, "the frame pointer heads the function's record here, and it does not");
+      }
+      // The body's first instruction, where the frame is complete.
+      if (has_begun[activation] || !own.is_headed(i) || !begins_insn(*native, offset)) continue;
+      has_begun[activation] = true;
+      if (native->fp_begin >= native->fp_end) {
+        return range_at(i,
+                        "the frame pointer heads no record anywhere in the function, and here "
+                        "it heads the function's own");
+      }
+      if (!is_claimed) {
+        return range_at(i,
+                        "the frame pointer does not head the function's record where its body "
+                        "begins, and it does");
+      }
+    }
+    return std::nullopt;
+  }
+  static bool begins_insn(const NativeFunction& native, std::uint32_t offset) {
+    return native.insn_offsets.empty() || std::ranges::binary_search(native.insn_offsets, offset);
+  }
+  [[nodiscard]] Violation range_at(std::size_t index, std::string_view what) const {
+    Violation violation = wrong_at(index, fmt::format("the JIT says that {}", what));
+    violation.role += "-range";
+    return violation;
+  }
+
   const View& view_;
   const MachineRun& run_;
   unwind::Rows rows_;
-  unwind::StackReplay stack_;
-  std::vector<std::uint64_t> caller_fp_;  // by call in progress
   bool claims_ranges_;
   bool looked_ = false;
 };
@@ -271,15 +273,17 @@ class Claims {
 }  // namespace
 
 WalkFindings walk_findings(const View& view) {
-  if (without_walks(view)) return {};
+  if (view.run().knowledge == nullptr) return {};
   std::vector<Unwinder> unwinders = unwind::unwinders_for(view.image());
   std::erase_if(unwinders, [](Unwinder unwinder) {
     return unwinder == Unwinder::kBackwardsEdge || unwinder == Unwinder::kDwarf;
   });
   Judge judge(view);
-  unwind::survey(view.image(), view.run(), *view.run().knowledge,
-                 {.unwinders = std::move(unwinders), .call_frames = nullptr, .starts_in_c = true},
-                 [&judge](const SurveyedWalk& seen) { judge.see(seen); });
+  const auto no_room = unwind::survey(
+      view.image(), view.run(), *view.run().knowledge,
+      {.unwinders = std::move(unwinders), .call_frames = nullptr, .starts_in_c = true},
+      [&judge](const SurveyedWalk& seen) { judge.see(seen); });
+  if (no_room) judge.note_no_room(*no_room);
   return std::move(judge).found();
 }
 
@@ -301,7 +305,6 @@ Answer check_unwinder_terminates(const View& view) {
 
 Answer check_claims_hold(const View& view) {
   if (view.run().steps.empty()) return not_applicable(NotApplicableReason::kDepth);
-  if (!keeps_chain(view)) return not_applicable(NotApplicableReason::kFramePointerUnknown);
   Claims claims(view);
   if (!claims.any()) return not_applicable(NotApplicableReason::kNoClaims);
   if (auto wrong = claims.first_wrong()) return *std::move(wrong);

@@ -80,9 +80,11 @@ std::string said_of_range(std::uint32_t begin, std::uint32_t end) {
 
 TEST(ClaimedRange, IsTrueAndNotEmpty) {
   EXPECT_EQ(said_of_range(0x20, 0x80), "");
-  EXPECT_EQ(said_of_range(0x30, 0x40), "");  // it need not be all that there is
-  EXPECT_THAT(said_of_range(0x20, 4), HasSubstr("of no instruction"));
-  EXPECT_THAT(said_of_range(0x20, 0x20), HasSubstr("of no instruction"));
+  EXPECT_EQ(said_of_range(0x20, 0x24), "");  // it need not be all that there is
+  EXPECT_THAT(said_of_range(0x20, 4), HasSubstr("no record anywhere in the function"));
+  EXPECT_THAT(said_of_range(0x20, 0x20), HasSubstr("no record anywhere in the function"));
+  EXPECT_THAT(said_of_range(0x30, 0x40), HasSubstr("where its body begins, and it does"));
+  EXPECT_THAT(said_of_range(4, 5), HasSubstr("where its body begins, and it does"));
 }
 
 TEST(ClaimedRange, IsWrongWhereTheFramePointerIsNotTheFunctionsOwn) {
@@ -127,16 +129,49 @@ TEST(Walks, RowsThatLeadNowhereAreAViolation) {
   EXPECT_EQ(checked.violations[0].invariant, "unwind-matches-shadow-stack");
 }
 
-// Nobody says which register heads the chain: nothing is judged, and nothing held.
-TEST(Walks, AreNotApplicableWithoutAFramePointer) {
+// Nobody says which register heads the chain: walks by rows alone are judged.
+TEST(Walks, NeedNoChainToGoByRows) {
   BuiltRun built = good_run();
   built.depth = Depth::kInterrupts;
+  claim(built);
+  const std::uint64_t all = check(built.subject()).walks;
   built.image.registers.frame_pointer = NativeRegister();
   const Checked checked = check(built.subject());
-  EXPECT_EQ(checked.walks, 0u);
+  EXPECT_EQ(listing(checked.violations), "");
+  EXPECT_LT(checked.walks, all);
   for (const char* name : {"claims-hold", "unwind-matches-shadow-stack", "interrupt-frame-found"}) {
-    EXPECT_EQ(answer_of(checked, name).kind, RowAnswer::Kind::kNotApplicable) << name;
-    EXPECT_EQ(answer_of(checked, name).reason, NotApplicableReason::kFramePointerUnknown) << name;
+    EXPECT_EQ(answer_of(checked, name).kind, RowAnswer::Kind::kHeld) << name;
+  }
+}
+
+// The record of a function is lost in the middle of its code: where the frame pointer is odd, far
+// away, or the caller's.
+TEST(Walks, MustNotLoseTheWayInTheMiddleOfAFunction) {
+  for (const std::uint64_t fp : {std::uint64_t{2}, std::uint64_t{0x7000}, std::uint64_t{0}}) {
+    BuiltRun built = good_run();
+    built.depth = Depth::kInterrupts;
+    MachineStep& step = built.run.steps[5];  // the second of next.main
+    ASSERT_EQ(step.activation, built.run.steps[6].activation);
+    ASSERT_EQ(step.activation, built.run.steps[4].activation);
+    step.fp = fp == 2 ? step.fp + 2 : fp;
+    built.tell([](CodeKnowledge& known) {
+      known.jit_rows =
+          unwind::Rows(known.jit_rows.arch(), {{.begin = kBuiltCode, .kind = Row::Kind::kUnknown}});
+    });
+    EXPECT_THAT(listing(check(built.subject()).violations),
+                HasSubstr("unwind-matches-shadow-stack"))
+        << fp;
+  }
+}
+
+// sp = 0, or somewhere else: an interrupt there would destroy what is not the stack's.
+TEST(Walks, AnInterruptNeedsRoom) {
+  for (const std::uint64_t sp : {std::uint64_t{0}, std::uint64_t{64}, std::uint64_t{0x7000}}) {
+    BuiltRun built = good_run();
+    built.depth = Depth::kInterrupts;
+    built.run.steps[5].sp = sp;
+    EXPECT_THAT(listing(check(built.subject()).violations), HasSubstr("an interrupt has no room"))
+        << sp;
   }
 }
 

@@ -300,10 +300,10 @@ void Observer::interrupt() {
   std::memset(below, kInterruptedStack, size);
   memory_.note_stack_write(sp - size);
   if (!keeps_steps_) return;
+  if (size < unwind::StackBelow::kMostLaid) return;
   interrupts_.interrupt(unwind::cursor_at(run_->steps.back(), image_->arch),
-                        unwind::Mark::kEncoded);
+                        unwind::mark_of(image_->arch));
   const auto frame = interrupts_.bytes();
-  if (frame.size() > size) return;
   std::memcpy(below + (size - frame.size()), frame.data(), frame.size());
   ++run_->interrupts;
 }

@@ -65,11 +65,10 @@ void Observer::add_step(std::uint64_t pc) {
   const TargetFacts& facts = target_.facts();
   const NativeRegister frame_pointer = image_->registers.frame_pointer;
   const std::array<int, 3> numbers{
-      facts.stack_pointer, frame_pointer.is_known() ? frame_pointer.number() : facts.stack_pointer,
+      facts.stack_pointer, frame_pointer.is_known() ? frame_pointer.number() : facts.frame_pointer,
       std::max(facts.link, 0)};
   std::array<std::uint64_t, 3> values{};
   engine_->read(std::span(numbers).first(facts.link < 0 ? 2 : 3), values.data());
-  if (!frame_pointer.is_known()) values[1] = 0;
   run_->steps.push_back({.pc = pc,
                          .sp = values[0],
                          .fp = values[1],

@@ -44,6 +44,7 @@ struct TargetFacts {
   Arch arch = Arch::kX86_64;
   int register_count = 0;
   int stack_pointer = 0;                    // hardware numbers
+  int frame_pointer = 0;                    // of the platform's ABI
   int result = 0;                           // what a native function returns
   std::array<std::uint8_t, 5> arguments{};  // of a native function, the first five
   int zero = -1;                            // always 0; -1: there is no such register

@@ -6,12 +6,14 @@ namespace {
 
 constexpr int kLr = 30;
 constexpr int kSp = 31;
+constexpr int kFp = 29;
 // AAPCS64, section 6.1.1: x0 ... x18. Of the link register a callee leaves what it returned to.
 constexpr std::uint32_t kCallerSaved = 0x0007'ffff;
 
 constexpr TargetFacts kFacts{.arch = Arch::kArm64,
                              .register_count = 32,
                              .stack_pointer = kSp,
+                             .frame_pointer = kFp,
                              .result = 0,
                              .arguments = {0, 1, 2, 3, 4},
                              .link = kLr,

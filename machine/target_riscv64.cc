@@ -6,6 +6,7 @@ namespace {
 
 constexpr int kRa = 1;
 constexpr int kSp = 2;
+constexpr int kFp = 8;  // s0
 constexpr int kA0 = 10;
 // RISC-V psABI, integer calling convention: t0-t2, a0-a7, t3-t6. Of ra a callee leaves what it
 // returned to.
@@ -14,6 +15,7 @@ constexpr std::uint32_t kCallerSaved = 0xf003'fce0;
 constexpr TargetFacts kFacts{.arch = Arch::kRiscv64,
                              .register_count = 32,
                              .stack_pointer = kSp,
+                             .frame_pointer = kFp,
                              .result = kA0,
                              .arguments = {10, 11, 12, 13, 14},
                              .zero = 0,

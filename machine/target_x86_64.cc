@@ -8,15 +8,17 @@
 namespace plumb::machine {
 namespace {
 
-// Register numbers of the psABI's encoding: rax 0, rcx 1, rdx 2, rsp 4, rsi 6, rdi 7, r8 ... r11.
-// Its section 3.2.3: arguments in rdi, rsi, rdx, rcx, r8.
+// Register numbers of the psABI's encoding: rax 0, rcx 1, rdx 2, rsp 4, rbp 5, rsi 6, rdi 7, r8 ...
+// r11. Its section 3.2.3: arguments in rdi, rsi, rdx, rcx, r8.
 constexpr int kRax = 0;
 constexpr int kRsp = 4;
+constexpr int kRbp = 5;
 constexpr std::uint32_t kCallerSaved = 0x0fc7;
 
 constexpr TargetFacts kFacts{.arch = Arch::kX86_64,
                              .register_count = 16,
                              .stack_pointer = kRsp,
+                             .frame_pointer = kRbp,
                              .result = kRax,
                              .arguments = {7, 6, 2, 1, 8},
                              .caller_saved = kCallerSaved,

@@ -52,7 +52,6 @@ TEST_P(MachineUnknown, ThereIsNothingToWalkWithoutAFramePointer) {
       EXPECT_TRUE(r.frames.empty());
       EXPECT_NE(r.entry_registers[number], kPoisonFramePointer);
       EXPECT_EQ(r.exit_registers[number], r.entry_registers[number]);
-      EXPECT_TRUE(std::ranges::all_of(r.steps, [](const MachineStep& s) { return s.fp == 0; }));
     }
   }
 }

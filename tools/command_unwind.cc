@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <expected>
+#include <filesystem>
 #include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -117,18 +119,20 @@ std::vector<harness::StartWalks> starts_of(const Walked& walked) {
   return result;
 }
 
-// Nothing tells whoever follows frame pointers of an interrupt that nothing marks: that its walk
-// calls itself reliable is what marks are for.
-bool is_blind(const harness::StartWalks& start, Unwinder unwinder) {
-  return start.start == unwind::Start::kInterrupt && start.mark == unwind::Mark::kNothing &&
-         unwind::follows_records(unwinder);
+// Is it a lie to call a wrong walk reliable there? Not where the JIT keeps no chain.
+bool is_held_to_it(const Image& image, Unwinder unwinder) {
+  return image.registers.frame_pointer.is_known() ||
+         unwind::unwinder_info(unwinder).jit_code == unwind::Rule::kRows ||
+         unwinder == Unwinder::kDwarf;
 }
 
-void add_start(Walked& walked, const harness::StartWalks& start, Unwinder unwinder) {
+void add_start(Walked& walked, const Image& image, const harness::StartWalks& start,
+               Unwinder unwinder) {
   const WalkTally& tally = start.tallies[static_cast<std::size_t>(unwinder)];
   if (std::ranges::all_of(tally, [](std::uint64_t count) { return count == 0; })) return;
   const bool lies = tally[static_cast<std::size_t>(Outcome::kLie)] != 0;
-  walked.lies = walked.lies || (lies && !is_blind(start, unwinder));
+  walked.lies = walked.lies || (lies && is_held_to_it(image, unwinder) &&
+                                !unwind::is_blind(start.start, start.mark, unwinder));
   const std::vector<std::uint64_t> key{static_cast<std::uint64_t>(start.start),
                                        static_cast<std::uint64_t>(start.mark),
                                        static_cast<std::uint64_t>(unwinder)};
@@ -155,12 +159,13 @@ void add(Walked& walked, const Case& value, const Image& image, const WalkReport
   }
   ++walked.walked;
   for (const harness::StartWalks& start : report.starts) {
-    for (const Unwinder unwinder : report.unwinders) add_start(walked, start, unwinder);
+    for (const Unwinder unwinder : report.unwinders) add_start(walked, image, start, unwinder);
   }
   for (std::size_t i = 0; i < report.unwinders.size(); ++i) {
     const WalkTally tally = report.tally(report.unwinders[i]);
     for (std::size_t k = 0; k < tally.size(); ++k) walked.tallies[i][k] += tally[k];
-    walked.lies = walked.lies || tally[static_cast<std::size_t>(Outcome::kLie)] != 0;
+    const bool lies = tally[static_cast<std::size_t>(Outcome::kLie)] != 0;
+    walked.lies = walked.lies || (lies && is_held_to_it(image, report.unwinders[i]));
     if (!walked.first[i].empty()) continue;
     for (const harness::InsnWalks& insn : report.insns) {
       const auto worst = insn.worst(report.unwinders[i]);
@@ -301,13 +306,10 @@ int unwind_jit(const UnwindArguments& arguments, const Case* value, jit::Jit& ji
   if (!walked) return walked.error();
   const int status = status_of_walks(*walked, jit.info().name);
   if (status == kStatusUnusable) return status;
-  for (const auto& [path, text] :
-       {std::pair{&arguments.eh_frame, &walked->elf}, std::pair{&arguments.svg, &walked->svg},
-        std::pair{&arguments.html, &walked->html}}) {
-    if (path->empty()) continue;
-    const auto written = harness::write_file(*path, *text);
-    if (!written) return unusable(written.error().str());
-  }
+  const auto written = harness::write_files({{arguments.eh_frame, walked->elf},
+                                             {arguments.svg, walked->svg},
+                                             {arguments.html, walked->html}});
+  if (!written) return unusable(written.error().str());
   if (session.json) {
     json.push_back(value != nullptr ? nlohmann::ordered_json::parse(walked->json)
                                     : summary_json(*walked, jit.info().name));
@@ -371,9 +373,27 @@ int unwind_sheet(const UnwindArguments& arguments, const Session& session) {
   return status_of(status, *jits);
 }
 
+// Two options that name one file, or nothing: one of them would be lost.
+std::string same_file(const UnwindArguments& arguments) {
+  const std::array named{std::pair{"the case file", &arguments.file},
+                         std::pair{"--eh-frame", &arguments.eh_frame},
+                         std::pair{"--svg", &arguments.svg}, std::pair{"--html", &arguments.html}};
+  for (std::size_t i = 0; i < named.size(); ++i) {
+    for (std::size_t k = i + 1; k < named.size(); ++k) {
+      if (named[i].second->empty() || named[k].second->empty()) continue;
+      std::error_code none;
+      const auto one = std::filesystem::weakly_canonical(*named[i].second, none);
+      if (one != std::filesystem::weakly_canonical(*named[k].second, none)) continue;
+      return fmt::format("{} and {} are one file", named[i].first, named[k].first);
+    }
+  }
+  return {};
+}
+
 // What is wrong with the options, or nothing.
 std::string usage_problem(const UnwindArguments& arguments) {
   const bool has_file = !arguments.file.empty();
+  if (std::string problem = same_file(arguments); !problem.empty()) return problem;
   if (arguments.layouts) {
     if (has_file) return "--layouts takes generated cases, not a case file";
   } else {

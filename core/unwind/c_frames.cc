@@ -17,7 +17,6 @@ constexpr std::uint64_t kRecordSize = 2 * kWord;
 constexpr std::uint64_t kAlignment = 16;
 // stackframe of struct pt_regs of arm64.
 constexpr std::uint64_t kRecordInRegisters = 304;
-constexpr std::uint64_t kEncoded = 1;
 
 constexpr std::array kMarks{
 #define PLUMB_INTERRUPT_MARK(id, name, archs, leads, sentence) \
@@ -36,20 +35,22 @@ bool is_x86(Arch arch) { return arch == Arch::kX86_64; }
 
 }  // namespace
 
-bool MarkInfo::is_met_on(Arch arch) const {
-  switch (arch) {
-    case Arch::kX86_64:
-      return archs.contains('x');
-    case Arch::kArm64:
-      return archs.contains('a');
-    case Arch::kRiscv64:
-      return archs.contains('r');
-  }
-  return false;
-}
+bool MarkInfo::is_met_on(Arch arch) const { return has_arch(archs, arch); }
 
 std::span<const MarkInfo> mark_table() { return kMarks; }
 const MarkInfo& mark_info(Mark mark) { return kMarks[static_cast<std::size_t>(mark)]; }
+
+Mark mark_of(Arch arch) {
+  switch (arch) {
+    case Arch::kX86_64:
+      break;
+    case Arch::kArm64:
+      return Mark::kRecord;
+    case Arch::kRiscv64:
+      return Mark::kCallSite;
+  }
+  return Mark::kEncoded;
+}
 
 const StackReader& no_stack() {
   static const NoStack none;
@@ -150,7 +151,7 @@ Cursor StackBelow::interrupt(const Cursor& interrupted, Mark mark) {
       caller.fp = top;
       break;
     case Mark::kEncoded:
-      caller.fp = registers | kEncoded;
+      caller.fp = registers | kEncodedBit;
       break;
     case Mark::kRecord:
       caller.fp = registers + kRecordInRegisters;

@@ -28,6 +28,10 @@ inline constexpr std::size_t kMarkCount = std::size({
 #include "core/unwind/interrupt_marks.inc"
 });
 
+// Of a frame pointer that is the address of an interrupt's registers (Mark::kEncoded):
+// ENCODE_FRAME_POINTER of arch/x86/include/asm/frame.h.
+inline constexpr std::uint64_t kEncodedBit = 1;
+
 struct MarkInfo {
   Mark id = Mark::kNothing;
   std::string_view name;   // "fake-frame"
@@ -40,6 +44,8 @@ struct MarkInfo {
 // In the order of the enumeration.
 [[nodiscard]] std::span<const MarkInfo> mark_table();
 [[nodiscard]] const MarkInfo& mark_info(Mark mark);
+// The one that kernels of 6.12 use.
+[[nodiscard]] Mark mark_of(Arch arch);
 
 // Where the code of such frames would lie. No byte of it is ever run or read.
 inline constexpr Range kHandlerCode{.address = guest::kInterruptCode, .size = 0x100};
@@ -69,6 +75,9 @@ inline constexpr std::uint8_t kUntoldByte = 0x1e;
 // before is gone.
 class StackBelow final : public StackReader {
  public:
+  // What is laid has to have room: the stack pointer, where frames are laid below it, is no less.
+  static constexpr std::uint64_t kMostLaid = 512;
+
   StackBelow(const StackReader& stack, Arch arch) : stack_(&stack), arch_(arch) {}
 
   // A function was called and is at its first instruction: now it has its frame record. Returns the
@@ -103,7 +112,7 @@ class StackBelow final : public StackReader {
   Arch arch_;
   std::uint64_t low_ = 0;
   std::uint64_t size_ = 0;
-  std::array<std::uint8_t, 512> bytes_{};
+  std::array<std::uint8_t, kMostLaid> bytes_{};
 };
 
 }  // namespace plumb::unwind

@@ -82,17 +82,7 @@ Step downwards(Unwinder unwinder, const Cursor& cursor, const StackReader& stack
 
 }  // namespace
 
-bool MistakeInfo::is_made_on(Arch arch) const {
-  switch (arch) {
-    case Arch::kX86_64:
-      return archs.contains('x');
-    case Arch::kArm64:
-      return archs.contains('a');
-    case Arch::kRiscv64:
-      return archs.contains('r');
-  }
-  return false;
-}
+bool MistakeInfo::is_made_on(Arch arch) const { return has_arch(archs, arch); }
 
 std::span<const MistakeInfo> mistake_table() { return kTable; }
 

@@ -110,8 +110,9 @@ Step step_by_row(const Cursor& cursor, const StackReader& stack, Arch arch, cons
   const bool by_frame_pointer = row.base == Row::Base::kFramePointer;
   if (by_frame_pointer && cursor.fp == kEndOfWalk) return End{row.is_reliable};
   const std::uint64_t base = by_frame_pointer ? cursor.fp : cursor.sp;
-  if (base % kWord != 0) return Lost{Why::kMisaligned};
+  // x86-64 can push below an odd address, and unwind_orc.c does not look.
   const std::uint64_t cfa = moved(base, row.cfa_offset);
+  if (arch != Arch::kX86_64 && cfa % kWord != 0) return Lost{Why::kMisaligned};
   if (row.kind == Row::Kind::kRegisters) {
     return step_to_interrupted(cfa, cursor.sp, stack, arch);
   }

@@ -67,6 +67,7 @@ TEST(FrameRecordWalk, SaysWhyItIsLost) {
   };
   for (const Arch arch : kArchs) {
     for (const Row& row : rows) {
+      if (arch == Arch::kX86_64 && row.why == Why::kMisaligned) continue;  // it does not look
       const std::uint64_t fp = row.record + (arch == Arch::kRiscv64 ? 16 : 0);
       if (fp == kEndOfWalk) continue;  // riscv64: that is the mark
       const Step got =

@@ -64,8 +64,9 @@ class Surveyor {
     knowledge_.call_frames = options.call_frames;
   }
 
-  void walk_all() {
+  std::optional<std::size_t> walk_all() {
     for (std::size_t i = 0; i < run_.steps.size(); ++i) walk_from(i);
+    return no_room_;
   }
 
  private:
@@ -80,11 +81,20 @@ class Surveyor {
     const Cursor cursor = cursor_at(step, image_.arch);
     if (is_jit_code) start_at(Start::kInstruction, cursor, stack_);
     if (!options_.starts_in_c) return;
-    if (is_helper_entry(step)) {
-      start_at(Start::kHelperEntry, cursor, stack_);
-      start_at(Start::kHelper, below_.keep_record(cursor), below_);
+    const bool is_entry = is_helper_entry(step);
+    if (is_entry) start_at(Start::kHelperEntry, cursor, stack_);
+    if (!has_room(step)) {
+      if (!no_room_) no_room_ = index;
+      return;
     }
+    if (is_entry) start_at(Start::kHelper, below_.keep_record(cursor), below_);
     interrupt(cursor);
+  }
+
+  [[nodiscard]] bool has_room(const MachineStep& step) const {
+    const Range& stack = image_.placement.stack;
+    return step.sp >= stack.address + StackBelow::kMostLaid &&
+           step.sp <= stack.address + stack.size;
   }
 
   void note_calls(std::int32_t shadow) {
@@ -163,6 +173,7 @@ class Surveyor {
   Walk found_;
   std::int32_t shadow_ = -1;
   std::int32_t newest_ = -1;  // call in progress
+  std::optional<std::size_t> no_room_;
   std::vector<std::uint64_t> calls_;
   std::vector<std::uint64_t> expected_;
 };
@@ -173,8 +184,8 @@ std::span<const StartInfo> start_table() { return kStarts; }
 const StartInfo& start_info(Start start) { return kStarts[static_cast<std::size_t>(start)]; }
 
 std::vector<Unwinder> unwinders_for(const Image& image) {
-  const bool claims_frame_pointer = std::ranges::any_of(
-      image.functions, [](const NativeFunction& function) { return function.fp_end != 0; });
+  const bool claims_frame_pointer =
+      std::ranges::any_of(image.functions, &NativeFunction::claims_frame_pointer);
   std::vector<Unwinder> result;
   for (const UnwinderInfo& info : unwinder_table()) {
     if (!info.runs_on(image.arch)) continue;
@@ -202,9 +213,14 @@ Outcome outcome_beside(const Walk& walk, std::span<const std::uint64_t> expected
   return Outcome::kLost;
 }
 
-void survey(const Image& image, const MachineRun& run, const CodeKnowledge& known,
-            const SurveyOptions& options, const std::function<void(const SurveyedWalk&)>& visit) {
-  Surveyor(image, run, known, options, visit).walk_all();
+bool is_blind(Start start, Mark mark, Unwinder unwinder) {
+  return start == Start::kInterrupt && mark == Mark::kNothing && follows_records(unwinder);
+}
+
+std::optional<std::size_t> survey(const Image& image, const MachineRun& run,
+                                  const CodeKnowledge& known, const SurveyOptions& options,
+                                  const std::function<void(const SurveyedWalk&)>& visit) {
+  return Surveyor(image, run, known, options, visit).walk_all();
 }
 
 }  // namespace plumb::unwind

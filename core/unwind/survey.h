@@ -6,6 +6,7 @@
 #include <functional>
 #include <initializer_list>
 #include <iterator>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,10 @@ struct StartInfo {
 // Has an unwinder been promised to find the registers of an interrupt that is marked so?
 [[nodiscard]] bool finds_interrupts(Unwinder unwinder, Mark mark);
 
+// Nothing tells whoever follows frame pointers of an interrupt that nothing marks: that its walk
+// may call itself reliable all the same is what marks are for.
+[[nodiscard]] bool is_blind(Start start, Mark mark, Unwinder unwinder);
+
 struct SurveyedWalk {
   std::size_t step = 0;  // where it starts: index in MachineRun::steps
   Start start = Start::kInstruction;
@@ -66,9 +71,12 @@ inline constexpr std::size_t kLongestWalk = 512;
 
 // Starts at every instruction of a function or a thunk of the image; in every helper that is
 // called, before and behind its prologue; and behind an interrupt at every instruction there is,
-// once for each way to mark it that the unwinder can meet. Calls visit for each walk.
-void survey(const Image& image, const MachineRun& run, const CodeKnowledge& known,
-            const SurveyOptions& options, const std::function<void(const SurveyedWalk&)>& visit);
+// once for each way to mark it that the unwinder can meet. Calls visit for each walk. Returns the
+// first step with a stack pointer that an interrupt has no room below: nothing starts in C code
+// there.
+std::optional<std::size_t> survey(const Image& image, const MachineRun& run,
+                                  const CodeKnowledge& known, const SurveyOptions& options,
+                                  const std::function<void(const SurveyedWalk&)>& visit);
 
 // What a walk found, beside the frames that it has to find; the first ones, up to own, are those of
 // C code on top of a JIT's, or of what was interrupted. kSkipped: the frame at own is missing, or

@@ -17,8 +17,6 @@ constexpr std::array kTable{
 };
 
 constexpr std::uint64_t kWord = 8;
-// ENCODE_FRAME_POINTER of arch/x86/include/asm/frame.h.
-constexpr std::uint64_t kEncoded = 1;
 
 bool holds(std::span<const Range> ranges, std::uint64_t address) {
   return std::ranges::any_of(ranges,
@@ -68,11 +66,13 @@ bool is_no_return_address(std::uint64_t back, const Knowledge& knowledge) {
   return back == 0 || (knowledge.arch == Arch::kRiscv64 && !holds(knowledge.text, back - 1));
 }
 
-// Checked: it is aligned, on the stack, and above all that is known to be no part of it.
+// Checked: it is aligned (unwind_frame.c does not look), on the stack, and above all that is known
+// to be no part of it.
 Step by_record(const Cursor& cursor, const StackReader& stack, const Knowledge& knowledge,
                bool reliable) {
   if (ends(cursor, knowledge)) return End{reliable};
-  if (cursor.fp % kWord != 0) return Lost{Why::kMisaligned};
+  const bool has_to_be_aligned = knowledge.arch != Arch::kX86_64;
+  if (has_to_be_aligned && cursor.fp % kWord != 0) return Lost{Why::kMisaligned};
   Record record;
   if (!read_record(knowledge.arch, cursor.fp, stack, record)) return Lost{Why::kOutsideStack};
   if (record_at(knowledge.arch, cursor.fp) < cursor.sp) return Lost{Why::kNotUpwards};
@@ -80,13 +80,20 @@ Step by_record(const Cursor& cursor, const StackReader& stack, const Knowledge& 
   return caller_of(record, knowledge.arch, reliable);
 }
 
-// arch/riscv/kernel/stacktrace.c: a leaf that was interrupted may have saved the frame pointer
-// alone, where the return address would stand.
+// fp_is_valid() of arch/riscv/kernel/stacktrace.c, behind a frame that ends at sp. The end mark is
+// ours: kernels have another frame there.
+bool is_frame_pointer(std::uint64_t fp, std::uint64_t sp, const StackReader& stack) {
+  if (fp == kEndOfWalk) return true;
+  return fp % kWord == 0 && fp >= sp + 2 * kWord && stack.word(fp - kWord).has_value();
+}
+
+// The same file: a leaf that was interrupted may have saved the frame pointer alone, where the
+// return address would stand.
 Step by_record_or_leaf(const Cursor& cursor, const StackReader& stack, const Knowledge& knowledge) {
   if (knowledge.arch == Arch::kRiscv64 && cursor.is_exact && cursor.fp % kWord == 0) {
     Record record;
     if (read_record(knowledge.arch, cursor.fp, stack, record) && cursor.fp > cursor.sp &&
-        !holds(knowledge.text, record.back - 1)) {
+        is_frame_pointer(record.back, cursor.fp, stack)) {
       return Frame{.cursor = {.pc = cursor.lr, .sp = cursor.fp, .fp = record.back, .lr = 0},
                    .reliable = false};
     }
@@ -121,7 +128,7 @@ Step by_call_frames(const Cursor& cursor, const StackReader& stack, const Knowle
 std::optional<std::uint64_t> marked_registers(const Cursor& cursor, const Knowledge& knowledge) {
   switch (knowledge.mark) {
     case Mark::kEncoded:
-      if ((cursor.fp & kEncoded) != 0) return cursor.fp - kEncoded;
+      if ((cursor.fp & kEncodedBit) != 0) return cursor.fp - kEncodedBit;
       break;
     case Mark::kFakeFrame:
       if (kFakeFunction.contains(cursor.pc)) return cursor.sp;
@@ -150,17 +157,7 @@ Step by_mark(std::uint64_t registers, const Cursor& cursor, const StackReader& s
 
 }  // namespace
 
-bool UnwinderInfo::runs_on(Arch arch) const {
-  switch (arch) {
-    case Arch::kX86_64:
-      return archs.contains('x');
-    case Arch::kArm64:
-      return archs.contains('a');
-    case Arch::kRiscv64:
-      return archs.contains('r');
-  }
-  return false;
-}
+bool UnwinderInfo::runs_on(Arch arch) const { return has_arch(archs, arch); }
 
 std::span<const UnwinderInfo> unwinder_table() { return kTable; }
 

@@ -233,7 +233,8 @@ TEST(Unwinders, AnEncodedFramePointerLeadsToTheInterruptedCode) {
   // Nobody decodes it elsewhere: an odd frame pointer is none.
   Cursor at_helper = handler;
   at_helper.pc = kSub + 0x20;
-  EXPECT_EQ(walk(Unwinder::kOrc, at_helper, stack, knowing.knowledge, 10).why, Why::kMisaligned);
+  EXPECT_EQ(walk(Unwinder::kOrc, at_helper, stack, knowing.knowledge, 10).why,
+            Why::kNoReturnAddress);
   // Registers that lead downwards are none.
   stack.words[at(saved.sp)] = 0x1020;
   EXPECT_EQ(walk(Unwinder::kFramePointer, handler, stack, knowing.knowledge, 10).why,
