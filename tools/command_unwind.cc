@@ -11,12 +11,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "core/case_text.h"
-#include "core/codec.h"
 #include "core/printable.h"
 #include "core/rng.h"
 #include "gen/generate.h"
@@ -33,6 +31,7 @@
 #include "reports/unwind_svg.h"
 #include "tools/open_jits.h"
 #include "tools/session.h"
+#include "tools/walked.h"
 
 namespace plumb::tools {
 namespace {
@@ -48,143 +47,6 @@ struct UnwindArguments {
   std::string svg;
   std::string html;
 };
-
-// What a child process has found out under one JIT.
-struct Walked {
-  std::string failure;  // of the plugin; nothing else is there then
-  std::string text;     // of one case
-  std::string json;
-  std::string elf;  // of one case: the image with its call frame information
-  std::string svg;  // of one case
-  std::string html;
-  std::uint64_t walked = 0;  // cases
-  // Cases that were not walked, by verdict; violations are runs that are wrong by themselves.
-  std::vector<std::uint64_t> left_out =
-      std::vector<std::uint64_t>(static_cast<std::size_t>(Verdict::kPluginFailed) + 1);
-  std::vector<std::uint64_t> unwinders;
-  std::vector<std::vector<std::uint64_t>> tallies;  // by unwinder, outcome
-  // Of walks that start in C code: start, mark, unwinder, and then how often each outcome.
-  std::vector<std::vector<std::uint64_t>> starts;
-  std::vector<std::string> first;  // by unwinder: the first walk that is not right, or empty
-  bool lies = false;               // a walk that is wrong calls itself reliable
-};
-
-}  // namespace
-}  // namespace plumb::tools
-
-template <>
-struct plumb::Members<plumb::tools::Walked> {
-  using Walked = plumb::tools::Walked;
-  static constexpr std::tuple value{
-      &Walked::failure, &Walked::text,   &Walked::json,     &Walked::elf,       &Walked::svg,
-      &Walked::html,    &Walked::walked, &Walked::left_out, &Walked::unwinders, &Walked::tallies,
-      &Walked::starts,  &Walked::first,  &Walked::lies};
-};
-
-namespace plumb::tools {
-namespace {
-
-using harness::WalkReport;
-using harness::WalkTally;
-using unwind::Outcome;
-using unwind::Unwinder;
-
-std::vector<Unwinder> unwinders_of(const Walked& walked) {
-  std::vector<Unwinder> result;
-  result.reserve(walked.unwinders.size());
-  for (const std::uint64_t id : walked.unwinders) result.push_back(static_cast<Unwinder>(id));
-  return result;
-}
-std::vector<WalkTally> tallies_of(const Walked& walked) {
-  std::vector<WalkTally> result;
-  for (const std::vector<std::uint64_t>& counts : walked.tallies) {
-    WalkTally& tally = result.emplace_back();
-    for (std::size_t i = 0; i < tally.size(); ++i) tally[i] = counts[i];
-  }
-  return result;
-}
-
-constexpr std::size_t kTallyBehind = 3;  // in Walked::starts
-
-std::vector<harness::StartWalks> starts_of(const Walked& walked) {
-  std::vector<harness::StartWalks> result;
-  for (const std::vector<std::uint64_t>& row : walked.starts) {
-    const auto start = static_cast<unwind::Start>(row[0]);
-    const auto mark = static_cast<unwind::Mark>(row[1]);
-    if (result.empty() || result.back().start != start || result.back().mark != mark) {
-      result.push_back({.start = start, .mark = mark});
-    }
-    std::copy(row.begin() + kTallyBehind, row.end(), result.back().tallies[row[2]].begin());
-  }
-  return result;
-}
-
-// Is it a lie to call a wrong walk reliable there? Not where the JIT keeps no chain.
-bool is_held_to_it(const Image& image, Unwinder unwinder) {
-  return image.registers.frame_pointer.is_known() ||
-         unwind::unwinder_info(unwinder).jit_code == unwind::Rule::kRows ||
-         unwinder == Unwinder::kDwarf;
-}
-
-void add_start(Walked& walked, const Image& image, const harness::StartWalks& start,
-               Unwinder unwinder) {
-  const WalkTally& tally = start.tallies[static_cast<std::size_t>(unwinder)];
-  if (std::ranges::all_of(tally, [](std::uint64_t count) { return count == 0; })) return;
-  const bool lies = tally[static_cast<std::size_t>(Outcome::kLie)] != 0;
-  walked.lies = walked.lies || (lies && is_held_to_it(image, unwinder) &&
-                                !unwind::is_blind(start.start, start.mark, unwinder));
-  const std::vector<std::uint64_t> key{static_cast<std::uint64_t>(start.start),
-                                       static_cast<std::uint64_t>(start.mark),
-                                       static_cast<std::uint64_t>(unwinder)};
-  const auto at = std::ranges::lower_bound(walked.starts, key, {}, [](const auto& row) {
-    return std::vector(row.begin(), row.begin() + kTallyBehind);
-  });
-  const bool is_there =
-      at != walked.starts.end() && std::equal(key.begin(), key.end(), at->begin());
-  auto& row = is_there ? *at : *walked.starts.insert(at, key);
-  row.resize(kTallyBehind + tally.size());
-  for (std::size_t i = 0; i < tally.size(); ++i) row[kTallyBehind + i] += tally[i];
-}
-
-// Adds one run; the place of the first walk of each unwinder that is not right.
-void add(Walked& walked, const Case& value, const Image& image, const WalkReport& report,
-         const std::string& name) {
-  if (walked.unwinders.empty()) {
-    for (const Unwinder unwinder : report.unwinders) {
-      walked.unwinders.push_back(static_cast<std::uint64_t>(unwinder));
-    }
-    walked.tallies.assign(report.unwinders.size(),
-                          std::vector<std::uint64_t>(harness::kWalkOutcomes));
-    walked.first.resize(report.unwinders.size());
-  }
-  ++walked.walked;
-  for (const harness::StartWalks& start : report.starts) {
-    for (const Unwinder unwinder : report.unwinders) add_start(walked, image, start, unwinder);
-  }
-  for (std::size_t i = 0; i < report.unwinders.size(); ++i) {
-    const WalkTally tally = report.tally(report.unwinders[i]);
-    for (std::size_t k = 0; k < tally.size(); ++k) walked.tallies[i][k] += tally[k];
-    const bool lies = tally[static_cast<std::size_t>(Outcome::kLie)] != 0;
-    walked.lies = walked.lies || (lies && is_held_to_it(image, report.unwinders[i]));
-    if (!walked.first[i].empty()) continue;
-    for (const harness::InsnWalks& insn : report.insns) {
-      const auto worst = insn.worst(report.unwinders[i]);
-      if (!worst || *worst <= Outcome::kNotReliable) continue;
-      const NativeFunction* const native = image.function_at(insn.address);
-      const std::string place =
-          native == nullptr
-              ? "a thunk"
-              : fmt::format("{}.{} +{:#x}",
-                            value.programs[static_cast<std::size_t>(native->program)].name,
-                            value.programs[static_cast<std::size_t>(native->program)]
-                                .functions[static_cast<std::size_t>(native->function)]
-                                .name,
-                            insn.address - native->address);
-      walked.first[i] = fmt::format("{} at {}, {}", unwind::outcome_info(*worst).name, place, name);
-      break;
-    }
-  }
-}
 
 // Is anything wrong with the run but for what is said of walks?
 bool is_wrong_by_itself(const Judgement& judgement) {
@@ -211,7 +73,8 @@ bool walk_case(Walked& walked, const Case& value, jit::Jit& jit, harness::Judge&
     return false;
   }
   const Image& image = trial.image->image();
-  const WalkReport report = harness::walk_report(image, trial.run, harness::unwinders_for(image));
+  const harness::WalkReport report =
+      harness::walk_report(image, trial.run, harness::unwinders_for(image));
   add(walked, value, image, report, name);
   if (keeps_matrix) {
     const reports::UnwindMatrix matrix = reports::unwind_matrix(value, image, report);
@@ -235,17 +98,6 @@ Walked walk_generated(const UnwindArguments& arguments, jit::Jit& jit, harness::
               false);
   }
   return walked;
-}
-
-// "5 undefined, 2 violation".
-std::string left_out_text(const Walked& walked) {
-  std::string text;
-  for (std::size_t i = 0; i < walked.left_out.size(); ++i) {
-    if (walked.left_out[i] == 0) continue;
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", walked.left_out[i],
-                        verdict_name(static_cast<Verdict>(i)));
-  }
-  return text.empty() ? "none" : text;
 }
 
 nlohmann::ordered_json summary_json(const Walked& walked, const std::string& jit) {

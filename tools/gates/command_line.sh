@@ -105,6 +105,11 @@ expect 2 1 unwind --cases 1 --jit linux-6.12-x86_64 --html "$scratch/bad"
 expect 2 1 unwind "$seed" --jit linux-6.12-x86_64,linux-6.12-arm64 --svg "$scratch/bad"
 expect 2 1 unwind "$seed" --jit linux-6.12-x86_64,linux-6.12-arm64 --html "$scratch/bad"
 expect 2 1 unwind "$seed" --jit linux-6.12-x86_64 --html "$scratch/no/such/dir/bad"
+cp "$seed" "$scratch/case.bpf"
+expect 2 1 unwind "$scratch/case.bpf" --jit linux-6.12-x86_64 --svg "$scratch/case.bpf"
+expect 2 1 unwind "$seed" --jit linux-6.12-x86_64 --svg "$scratch/bad" --html "$scratch/./bad"
+expect 2 1 unwind "$seed" --jit linux-6.12-x86_64 --svg "$scratch/bad" --html "$scratch/no/such/dir/bad"
+cmp "$seed" "$scratch/case.bpf" || failed=1
 expect 2 3 unwind --layouts --cases 0
 [ ! -e "$scratch/bad" ] || { echo "unwind wrote something on bad usage"; failed=1; }
 expect 2 3 check "$seed" --jit all --depth deepest
