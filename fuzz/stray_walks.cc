@@ -96,7 +96,7 @@ std::vector<Row> any_rows(gen::ChoiceStream& choices, const Range& range) {
     rows.push_back(row);
   }
   rows.push_back({.begin = range.address + range.size, .kind = Row::Kind::kUnknown});
-  std::ranges::stable_sort(rows, {}, &Row::begin);
+  std::ranges::sort(rows, {}, &Row::begin);
   return rows;
 }
 

@@ -327,7 +327,10 @@ unwind::Rows rows_around(const Image& image) {
   rows.push_back({.begin = placement.exit + 1, .kind = Row::Kind::kUnknown});
   const std::vector<Row> of_interrupts = unwind::interrupt_rows(image.arch);
   rows.insert(rows.end(), of_interrupts.begin(), of_interrupts.end());
-  std::ranges::stable_sort(rows, {}, &Row::begin);
+  // At one address, what is known counts: it comes last.
+  std::ranges::sort(rows, {}, [](const Row& row) {
+    return std::pair(row.begin, row.kind != Row::Kind::kUnknown);
+  });
   return unwind::Rows(image.arch, std::move(rows));
 }
 

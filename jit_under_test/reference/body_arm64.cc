@@ -9,7 +9,6 @@
 namespace plumb::jit::reference {
 
 using namespace asmjit;  // NOLINT: registers are named as in assembly
-using a64::sp;
 using a64::x0;
 using a64::x1;
 using a64::x10;
