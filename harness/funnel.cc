@@ -167,6 +167,7 @@ std::vector<std::string> zero_stages(const FunnelCounts& counts, const Reachable
     if (row.required && counts.*row.count == 0 && is_reachable) zero.emplace_back(row.name);
   }
   if (counts.opinion_asked > 0 && counts.opinion_given == 0) zero.emplace_back("opinion_given");
+  if (counts.unwind_interrupts > 0 && counts.unwind_walks == 0) zero.emplace_back("unwind_walks");
   return zero;
 }
 

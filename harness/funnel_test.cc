@@ -70,6 +70,16 @@ TEST(Funnel, AnEmptyStageIsAnErrorUnlessTheJitCannotReachIt) {
   EXPECT_FALSE(can_reach("with_throw", 0));
 }
 
+TEST(Funnel, InterruptsBehindWhichNoWalkIsJudgedAreAnError) {
+  const auto empty = [](std::uint64_t interrupts, std::uint64_t walks) {
+    const FunnelCounts counts{.unwind_interrupts = interrupts, .unwind_walks = walks};
+    return std::ranges::count(zero_stages(counts, {}), "unwind_walks");
+  };
+  EXPECT_EQ(empty(0, 0), 0);
+  EXPECT_EQ(empty(5, 0), 1);
+  EXPECT_EQ(empty(5, 9), 0);
+}
+
 TEST(Funnel, AnEmptyStageIsAnErrorUnlessTheShapesCannotReachIt) {
   const auto names = [](std::string_view shape) {
     return zero_stages(FunnelCounts{}, {.capabilities = ~std::uint64_t{0},

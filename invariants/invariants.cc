@@ -99,7 +99,7 @@ Checked check(const Subject& subject) {
       checked.violations.push_back(std::move(*violation));
     }
   }
-  checked.walks = view.walks().judged;
+  if (view.run().knowledge != nullptr) checked.walks = view.walks().judged;
   // At one time, in the order of the table.
   std::ranges::sort(checked.violations, {}, [](const Violation& violation) {
     return std::pair(violation.time(), find_invariant(violation.invariant));

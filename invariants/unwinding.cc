@@ -155,10 +155,13 @@ class Judge {
   WalkFindings found_;
 };
 
-Answer answer(const View& view, std::uint64_t looked, const std::optional<Violation>& violation) {
+// Walks start at interrupts alone; at less depth nothing is made for them.
+Answer answer(const View& view, std::uint64_t WalkFindings::* looked,
+              std::optional<Violation> WalkFindings::* violation) {
   if (view.run().knowledge == nullptr) return not_applicable(NotApplicableReason::kDepth);
-  if (violation) return *violation;
-  return held_if(looked > 0, NotApplicableReason::kNoWalk);
+  const WalkFindings& found = view.walks();
+  if (found.*violation) return *(found.*violation);
+  return held_if(found.*looked > 0, NotApplicableReason::kNoWalk);
 }
 
 // ---- claims ----
@@ -288,19 +291,19 @@ WalkFindings walk_findings(const View& view) {
 }
 
 Answer check_unwind_never_wrong(const View& view) {
-  return answer(view, view.walks().judged, view.walks().lie);
+  return answer(view, &WalkFindings::judged, &WalkFindings::lie);
 }
 
 Answer check_unwind_matches_calls(const View& view) {
-  return answer(view, view.walks().judged, view.walks().wrong);
+  return answer(view, &WalkFindings::judged, &WalkFindings::wrong);
 }
 
 Answer check_interrupt_frame_found(const View& view) {
-  return answer(view, view.walks().interrupts, view.walks().missed);
+  return answer(view, &WalkFindings::interrupts, &WalkFindings::missed);
 }
 
 Answer check_unwinder_terminates(const View& view) {
-  return answer(view, view.walks().judged, view.walks().endless);
+  return answer(view, &WalkFindings::judged, &WalkFindings::endless);
 }
 
 Answer check_claims_hold(const View& view) {

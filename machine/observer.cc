@@ -39,7 +39,9 @@ void Observer::begin(const Subject& subject, std::size_t entry) {
   open_return_ = -1;
   due_at_ = 0;
   keeps_steps_ = subject.keeps_steps && options_.depth != Depth::kFast;
-  interrupts_ = unwind::StackBelow(unwind::no_stack(), image_->arch);
+  if (options_.depth == Depth::kInterrupts) {
+    interrupts_ = unwind::StackBelow(unwind::no_stack(), image_->arch);
+  }
   previous_ = {};
   source_end_ = 0;
   run_->tail_calls_seen = map_->tells_tail_calls();

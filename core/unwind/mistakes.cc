@@ -21,6 +21,7 @@ std::vector<Row> copy_of(const Rows& rows) { return {rows.all().begin(), rows.al
 bool is_by_sp(const Row& row) {
   return row.kind == Row::Kind::kFrame && row.base == Row::Base::kStackPointer;
 }
+
 // No instruction begins at the second byte of another one.
 Rows one_late(const Rows& rows, bool is_reliable) {
   std::vector<Row> late = copy_of(rows);
