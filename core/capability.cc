@@ -49,6 +49,7 @@ std::uint64_t needed_by(const OpcodeInfo& info) {
   need(plain_add, Capability::kAtomicAdd);
   need(is_atomic(info.operation) && !plain_add, Capability::kAtomics);
   need(info.operation == Operation::kLoadFunction, Capability::kCallBack);
+  need(info.operation == Operation::kThrow, Capability::kThrow);
   return needs;
 }
 

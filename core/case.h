@@ -27,6 +27,7 @@ inline constexpr int kMaxCallerDepthWithTailCall = 256;  // bytes (kernel commit
 inline constexpr int kTailCallLimit = 33;                // MAX_TAIL_CALL_CNT
 inline constexpr int kMaxCaseText = 1 << 20;             // bytes of a case file
 inline constexpr int kNoProgram = -1;
+inline constexpr int kNoFunction = -1;
 
 struct Function {
   std::string name;
@@ -49,6 +50,10 @@ struct Program {
   std::string name;
   std::vector<Function> functions;  // functions[0] is the main function
   Preparation preparation = Preparation::kVerifier;
+  // The function that runs in the place of the program when it throws, or kNoFunction.
+  int exception_callback = kNoFunction;
+  // Nobody wrote that function: the last one, "r0 = r1; exit" (core/exceptions.h).
+  bool has_default_callback = false;
 
   bool operator==(const Program&) const = default;
 };

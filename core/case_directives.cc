@@ -91,7 +91,7 @@ constexpr CaseParser::Directive CaseParser::kDirectives[] = {
     {".function", &CaseParser::read_function}, {".stack", &CaseParser::read_stack},
     {".enter", &CaseParser::read_enter},       {".expect", &CaseParser::read_expect},
     {".waive", &CaseParser::read_waive},       {".repeat", &CaseParser::read_repeat},
-    {".end", &CaseParser::read_end},
+    {".end", &CaseParser::read_end},           {".callback", &CaseParser::read_callback},
 };
 
 CaseParser::Step CaseParser::read_directive(Cursor& cursor) {
@@ -235,6 +235,24 @@ CaseParser::Step CaseParser::read_function(Cursor& cursor) {
   functions.push_back({std::move(*name), {}, 0});
   open_ = Open::kFunction;
   has_stack_ = false;
+  return {};
+}
+
+CaseParser::Step CaseParser::read_callback(Cursor& cursor) {
+  if (Step step = end_function(); !step) return step;
+  if (draft_.value.programs.empty()) {
+    return problem(directive_column_, "'.callback' stands in a program (.program NAME)");
+  }
+  const std::size_t owner = draft_.value.programs.size() - 1;
+  if (!draft_.callbacks.empty() && draft_.callbacks.back().owner == owner) {
+    return problem(directive_column_, "'.callback' stands once in a program");
+  }
+  cursor.skip_blanks();
+  NameUse use{.name = {}, .spot = spot(cursor.column()), .owner = owner};
+  Read<std::string> name = expect_name(cursor, "a function name");
+  if (!name) return std::unexpected(name.error());
+  use.name = std::move(*name);
+  draft_.callbacks.push_back(std::move(use));
   return {};
 }
 

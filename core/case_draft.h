@@ -53,6 +53,7 @@ struct Draft {
   Names programs;
   std::vector<Names> functions;  // of each program
   std::vector<NameUse> slots;
+  std::vector<NameUse> callbacks;  // of programs
   std::vector<NameUse> calls;
   std::vector<NameUse> symbols;  // of wide loads
   std::optional<NameUse> enter;

@@ -56,6 +56,7 @@ class CaseParser {
   Step read_context(Cursor& cursor);
   Step read_program(Cursor& cursor);
   Step read_function(Cursor& cursor);
+  Step read_callback(Cursor& cursor);
   Step read_stack(Cursor& cursor);
   Step read_repeat(Cursor& cursor);
   Step read_end(Cursor& cursor);

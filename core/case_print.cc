@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 
 #include "core/case_text.h"
 #include "core/check.h"
@@ -164,9 +165,13 @@ std::string print_case(const Case& value) {
   if (value.enter != 0) append(out, ".enter {}\n", at(value.programs, value.enter).name);
   for (const Program& program : value.programs) {
     append(out, ".program {}\n", program.name);
-    for (const Function& function : program.functions) {
-      append_function(out, value, program, function);
+    std::span functions(program.functions);
+    if (program.has_default_callback) {
+      functions = functions.first(functions.size() - 1);
+    } else if (program.exception_callback != kNoFunction) {
+      append(out, ".callback {}\n", at(program.functions, program.exception_callback).name);
     }
+    for (const Function& function : functions) append_function(out, value, program, function);
   }
   append_bytes(out, ".context", value.context, value.context.size());
   append_expectation(out, value.expectation);

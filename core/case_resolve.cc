@@ -5,9 +5,12 @@
 
 #include "core/case_draft.h"
 #include "core/edit.h"
+#include "core/exceptions.h"
 
 namespace plumb::text {
 namespace {
+
+constexpr std::string_view kThrowName = "bpf_throw";
 
 Read<std::size_t> find(const Names& names, const NameUse& use, std::string_view what) {
   const auto it = names.find(use.name);
@@ -19,6 +22,9 @@ Read<std::size_t> find(const Names& names, const NameUse& use, std::string_view 
 Read<void> check_function_names(const Draft& draft) {
   for (const Names& functions : draft.functions) {
     for (const auto& [name, function] : functions) {
+      if (name == kThrowName) {
+        return problem(function.spot, "'bpf_throw' is the kernel's, no function's name");
+      }
       const auto object = draft.objects.find(name);
       if (object == draft.objects.end()) continue;
       const bool is_array = object->second.kind == Declared::Kind::kArray;
@@ -66,6 +72,23 @@ Read<void> resolve_symbol(Draft& draft, const NameUse& use) {
   return {};
 }
 
+// Callbacks that are named, and then those of programs that throw and name none.
+Read<void> resolve_callbacks(Draft& draft) {
+  for (const NameUse& use : draft.callbacks) {
+    const Read<std::size_t> function = find(draft.functions[use.owner], use, "function");
+    if (!function) return std::unexpected(function.error());
+    if (*function == 0) return problem(use.spot, "the main function is no exception callback");
+    draft.value.programs[use.owner].exception_callback = static_cast<int>(*function);
+  }
+  for (Program& program : draft.value.programs) {
+    if (complete_callback(program)) continue;
+    return problem(draft.programs.find(program.name)->second.spot,
+                   "a program that throws and names no '.callback' gets one function more, and has "
+                   "no room for it");
+  }
+  return {};
+}
+
 }  // namespace
 
 Read<void> resolve(Draft& draft) {
@@ -88,7 +111,7 @@ Read<void> resolve(Draft& draft) {
     if (!program) return std::unexpected(program.error());
     draft.value.enter = static_cast<int>(*program);
   }
-  return {};
+  return resolve_callbacks(draft);
 }
 
 Read<void> Labels::define(std::string_view name, std::size_t slot, const Spot& spot) {

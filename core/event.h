@@ -25,6 +25,7 @@ enum class EventKind : std::uint8_t {
   kHelperCall,       // about to run the helper; tail calls are not helper calls
   kTailCallTaken,    // about to run the target program
   kTailCallRefused,  // fell through
+  kThrow,            // bpf_throw was called; about to run the exception callback
   kExit,             // the invocation returned to the kernel
 };
 
@@ -38,9 +39,10 @@ struct Event {
   EventKind kind = EventKind::kCall;
   Place at;                      // of the instruction that caused it; kExit: the exit instruction
   std::uint32_t activation = 0;  // ordinal of the activation that it happened in
-  std::int32_t target = 0;       // helper number, callee function, or target program
+  std::int32_t target = 0;       // helper number, callee function, or target program; kThrow: the
+                                 // callback, a function of the boundary's program
   RefusalReason reason = RefusalReason::kNone;
-  std::array<Value, 5> args{};  // R1 ... R5 of calls, helper calls and callbacks
+  std::array<Value, 5> args{};  // R1 ... R5 of calls, helper calls and callbacks; kThrow: R1
   Value result{};               // R0 of kReturn and kExit
 
   bool operator==(const Event&) const = default;

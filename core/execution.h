@@ -68,6 +68,8 @@ struct Execution {
   std::uint32_t activations = 0;         // how many there were; ordinals count from 0
   std::uint64_t instructions = 0;        // executed
   std::uint32_t tail_calls = 0;          // taken
+  // Of each throw, in order: how many activations it ended, the boundary's among them.
+  std::vector<std::uint8_t> throw_depths;
   std::vector<std::uint32_t>
       activation_function;  // per activation: program * kMaxFunctions + function
 

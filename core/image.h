@@ -57,6 +57,24 @@ struct Symbol {
   bool operator==(const Symbol&) const = default;
 };
 
+// What bpf_throw hands to the exception callback as the boundary's stack pointer.
+enum class ThrowSp : std::uint8_t {
+  kUnknown,
+  kAtCall,  // as it was just before the boundary's call that the throw came out of
+  kZero,    // 0: unwinders of the platform have none
+};
+
+// How throws of one program find their way.
+struct ThrowPath {
+  int program = 0;
+  int boundary = 0;           // function whose frame the callback takes over
+  int callback = 0;           // function
+  std::uint64_t address = 0;  // where the callback is called
+  ThrowSp sp = ThrowSp::kUnknown;
+
+  bool operator==(const ThrowPath&) const = default;
+};
+
 // Native code of one case.
 struct Image {
   Arch arch = Arch::kX86_64;
@@ -80,6 +98,7 @@ struct Image {
   // What the JIT hands over to unwinders, by ascending begin: rows of kind kFrame, and unknown ones
   // where a function ends, the last one among them. Empty: it says nothing.
   std::vector<unwind::Row> unwind_rows;
+  std::vector<ThrowPath> throws;  // of each program with an exception callback
 
   bool operator==(const Image&) const = default;
   // The function whose code holds the address, or null.

@@ -21,10 +21,14 @@ inline constexpr int kRegisterCount = 11;
 inline constexpr std::uint8_t kFramePointerRegister = 10;
 inline constexpr std::uint8_t kWideLoadOpcode = 0x18;
 inline constexpr std::int32_t kTailCallHelper = 12;  // bpf_tail_call, include/uapi/linux/bpf.h
-inline constexpr std::int32_t kThrowHelper = -1;     // bpf_throw is a kfunc; reserved for its issue
+
+// bpf_throw, a kfunc: "call bpf_throw" has kPseudoKernelCall and immediate 0. Its code stands where
+// that of a helper with this number would, which no call instruction names.
+inline constexpr std::int32_t kThrowStub = 3071;
 
 // Sources of call and lddw (BPF_PSEUDO_* of include/uapi/linux/bpf.h).
 inline constexpr std::uint8_t kPseudoCall = 1;
+inline constexpr std::uint8_t kPseudoKernelCall = 2;  // BPF_PSEUDO_KFUNC_CALL
 inline constexpr std::uint8_t kPseudoArray = 1;
 inline constexpr std::uint8_t kPseudoRegion = 2;
 inline constexpr std::uint8_t kPseudoFunction = 4;

@@ -20,6 +20,8 @@ std::string_view event_kind_name(EventKind kind) {
       return "tail call taken";
     case EventKind::kTailCallRefused:
       return "tail call refused";
+    case EventKind::kThrow:
+      return "throw";
     case EventKind::kExit:
       return "exit";
   }

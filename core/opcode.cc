@@ -80,7 +80,7 @@ FieldUse field_use(const OpcodeInfo& info) {
   if (operation == Operation::kJa) {
     return info.width == 64 ? FieldUse{.offset = true} : FieldUse{.immediate = true};
   }
-  if (operation == Operation::kExit) return {};
+  if (operation == Operation::kExit || operation == Operation::kThrow) return {};
   if (operation == Operation::kLoad || operation == Operation::kLoadSigned) {
     return {true, true, true, false, true};
   }

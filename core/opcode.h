@@ -50,6 +50,7 @@ enum class Operation : std::uint8_t {
   kJa,
   kCallHelper,
   kCallFunction,
+  kThrow,
   kExit,
   kLoad,
   kLoadSigned,

@@ -70,6 +70,7 @@ void apply_writes(const OpcodeInfo& info, const Insn& insn, KnownOffsets& known)
       known.forget(0, 5);
       return;
     case Operation::kExit:
+    case Operation::kThrow:
     case Operation::kJa:
       known.forget_all();  // the next slot is reached from elsewhere
       return;

@@ -85,6 +85,12 @@ extern "C" {
 #define PLUMB_STUB_COUNT 4096
 #define PLUMB_STUB_SIZE ((uint64_t)PLUMB_STUB_STRIDE * PLUMB_STUB_COUNT)
 
+/* bpf_throw: a C function as any helper, with the cookie as its argument, that never returns. It
+ * walks the stack to the next main function, and calls the exception callback of that program: with
+ * the cookie, the stack pointer and the frame pointer that the walk gave for it. All other
+ * registers, callee-saved ones too, hold anything then. */
+#define PLUMB_THROW_STUB 3071
+
 #define PLUMB_PER_CPU_SIZE 4096
 
 enum plumb_arch { PLUMB_ARCH_X86_64 = 1, PLUMB_ARCH_ARM64 = 2, PLUMB_ARCH_RISCV64 = 3 };
@@ -278,13 +284,16 @@ struct plumb_insn {
  * Symbolic references inside instructions, by index into the request's tables:
  *   call, src 0                     immediate = helper number; 12 is bpf_tail_call
  *   call, src 1 (BPF_PSEUDO_CALL)   immediate = function of the same program
+ *   call, src 2 (.._KFUNC_CALL)     immediate = 0: bpf_throw, whose code is at PLUMB_THROW_STUB
  *   lddw, src 1 (BPF_PSEUDO_MAP_FD) immediate = prog array
  *   lddw, src 2 (.._MAP_VALUE)      immediate = region, next slot's immediate = offset in it
  *   lddw, src 4 (.._FUNC)           immediate = function of the same program
  */
 enum plumb_function_flags {
-  PLUMB_FUNCTION_CALLBACK = 1u << 0,           /* its address is taken */
-  PLUMB_FUNCTION_EXCEPTION_CALLBACK = 1u << 1, /* runs when the program throws */
+  PLUMB_FUNCTION_CALLBACK = 1u << 0, /* its address is taken */
+  /* Runs when the program throws. A program has at most one; one that throws has one. Nothing
+   * else calls it. */
+  PLUMB_FUNCTION_EXCEPTION_CALLBACK = 1u << 1,
   /* No verifier has seen it: the JIT gets the instructions as they stand, as in lib/test_bpf.c of
    * the kernel. The last one may be any, arithmetic has no reserved fields, and moves with
    * immediate 1 are zero extensions. */
@@ -602,18 +611,22 @@ struct plumb_attachment {
   struct plumb_patch_list patch; /* of the target's entry */
 };
 
-/* How a throw finds its way. */
+/* ---- Throws ---- */
+
+/* What the walk of bpf_throw gives the exception callback as stack pointer of the boundary. */
 enum plumb_throw_sp {
   PLUMB_THROW_SP_UNKNOWN = 0,
-  PLUMB_THROW_SP_OF_BOUNDARY = 1, /* the callback runs on the boundary's frame */
-  PLUMB_THROW_SP_BELOW = 2        /* in a frame of its own below the thrower's */
+  /* As it was just before the boundary's call that the throw came out of (Linux on x86-64). */
+  PLUMB_THROW_SP_AT_CALL = 1,
+  /* 0: unwinders of the platform have none, the callback has only the frame pointer (arm64). */
+  PLUMB_THROW_SP_ZERO = 2
 };
 struct plumb_throw_info {
   uint32_t struct_size;
   uint32_t program;
-  uint32_t boundary; /* function whose frame the throw unwinds to */
+  uint32_t boundary; /* function whose frame the callback takes over */
   uint32_t sp_rule;  /* enum plumb_throw_sp */
-  uint64_t callback; /* where it is entered; 0: there is none */
+  uint64_t callback; /* where bpf_throw calls it */
 };
 
 /* ---- The table ---- */
@@ -651,6 +664,9 @@ struct plumb_plugin {
   int (*attach)(struct plumb_image* image, const struct plumb_attach_request* request,
                 struct plumb_attachment* attachment, char* error, size_t error_size);
   void (*detach)(struct plumb_image* image, struct plumb_attachment* attachment);
+  /* Called behind load() for every program with an exception callback, where the capabilities have
+   * PLUMB_CAN_THROW. 0, or -1 with error set: the plugin itself failed. Null: the callback is
+   * called at its function's address, function 0 is the boundary, and the rule is unknown. */
   int (*throw_info)(struct plumb_image* image, uint32_t program, struct plumb_throw_info* info,
                     char* error, size_t error_size);
 

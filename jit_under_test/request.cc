@@ -106,6 +106,9 @@ void RequestBuilder::add_programs(const Case& value) {
                          .function_stride = sizeof(plumb_function),
                          .functions = functions});
     mark_callbacks(program, functions);
+    if (program.exception_callback != kNoFunction) {
+      functions[program.exception_callback].flags |= PLUMB_FUNCTION_EXCEPTION_CALLBACK;
+    }
     functions += program.functions.size();
   }
 }

@@ -19,9 +19,11 @@ struct Node {
   std::uint32_t first_edge = 0;
   std::uint32_t edge_count = 0;
   std::int64_t tail_call = -1;  // op of the first one
+  std::int64_t throws = -1;     // the same
   bool visited = false;
   bool open = false;         // on the path of the search
   bool in_callback = false;  // reachable from a callback
+  bool in_exception_callback = false;
   // The deepest chain of callers above, itself not counted.
   int frames_above = 0;
   int bytes_above = 0;
@@ -53,6 +55,7 @@ class CallGraph {
   void collect(std::uint32_t f) {
     const CodeFunction& function = code_.functions[f];
     Node& node = nodes_[f];
+    node.in_exception_callback = code_.is_exception_callback(f);
     node.first_edge = static_cast<std::uint32_t>(edges_.size());
     for (std::uint32_t i = function.first; i < function.first + function.size; ++i) {
       const Op& op = code_.ops[i];
@@ -62,6 +65,8 @@ class CallGraph {
       } else if (op.operation == Operation::kCallHelper && node.tail_call < 0 &&
                  op.target == static_cast<std::uint32_t>(kTailCallHelper)) {
         node.tail_call = i;
+      } else if (op.operation == Operation::kThrow && node.throws < 0) {
+        node.throws = i;
       }
     }
     node.edge_count = static_cast<std::uint32_t>(edges_.size()) - node.first_edge;
@@ -95,8 +100,12 @@ class CallGraph {
     if (frames > kMaxCallDepth) return {Reason::kCallChainTooLong, start, frames};
     const int bytes = node.bytes_above + chain_bytes(function.stack_depth, contract_);
     if (bytes > kMaxStackDepth) return {Reason::kCallChainTooDeep, start, bytes};
+    if (node.throws >= 0 && (node.in_callback || node.in_exception_callback)) {
+      return {Reason::kThrowInCallback, code_.place(f, static_cast<std::uint32_t>(node.throws))};
+    }
     if (node.tail_call < 0) return {};
     const Place tail_call = code_.place(f, static_cast<std::uint32_t>(node.tail_call));
+    if (node.in_exception_callback) return {Reason::kTailCallInExceptionCallback, tail_call};
     if (node.in_callback && !contract_.tail_call_in_callback) {
       return {Reason::kTailCallInCallback, tail_call};
     }
@@ -113,6 +122,7 @@ class CallGraph {
       const Edge& edge = edges_[node.first_edge + e];
       Node& callee = nodes_[edge.callee];
       callee.in_callback = callee.in_callback || node.in_callback || edge.is_callback;
+      callee.in_exception_callback = callee.in_exception_callback || node.in_exception_callback;
       callee.frames_above = std::max(callee.frames_above, node.frames_above + 1);
       callee.bytes_above = std::max(callee.bytes_above, bytes);
     }

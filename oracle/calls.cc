@@ -43,7 +43,8 @@ void Interpreter::enter(std::uint32_t function) {
   const CodeFunction& code = code_.functions[function];
   frame.activation = execution_.activations++;
   frame.function = function;
-  if (code.function == 0) {
+  // An exception callback runs in the place of a main function.
+  if (code.function == 0 || code_.is_exception_callback(function)) {
     frame.chain_frames = 1;
     frame.chain_bytes = chain_bytes(code.stack_depth, contract_);
   }
@@ -120,10 +121,12 @@ Reason Interpreter::exit() {
   return Reason::kNone;
 }
 
-// A main function promises its callers a number, whoever they are: the kernel, or the caller of a
-// subprogram that a tail call replaced by it. A subprogram may leave R0 alone.
+// A main function, and the exception callback in its place, promise their callers a number, whoever
+// they are: the kernel, or the caller of a subprogram that a tail call replaced by it. A subprogram
+// may leave R0 alone.
 Reason Interpreter::check_result(const Frame& frame, const Value& result) const {
-  if (code_.functions[frame.function].function == 0) {
+  const bool in_place_of_main = code_.is_exception_callback(frame.function);
+  if (code_.functions[frame.function].function == 0 || in_place_of_main) {
     if (result.is_scalar()) return Reason::kNone;
     return result.is_pointer() ? Reason::kMainReturnsPointer : Reason::kUninitialisedRegister;
   }
@@ -261,6 +264,29 @@ void Interpreter::take_tail_call(std::int32_t program) {
   end_call(kUninitialisedValue);
   registers_[1] = context_pointer();
   enter(code_.main_function[static_cast<std::size_t>(program)]);
+}
+
+// ---- bpf_throw ----
+
+// Out of all frames up to the next main function, the boundary, whose callers stay as they are.
+Reason Interpreter::throw_exception() {
+  const Value cookie = registers_[1];
+  if (cookie.kind == Value::Kind::kUninitialised) return Reason::kUninitialisedRegister;
+  if (!cookie.is_scalar()) return Reason::kArgumentNotScalar;
+  std::size_t boundary = frames_.size() - 1;
+  for (; code_.functions[frames_[boundary].function].function != 0; --boundary) {
+    if (frames_[boundary].origin == Origin::kCallback) return Reason::kThrowInCallback;
+  }
+  const CodeFunction& main = code_.functions[frames_[boundary].function];
+  const std::uint32_t callback = code_.exception_callback[static_cast<std::size_t>(main.program)];
+  record(EventKind::kThrow, at_, code_.functions[callback].function).args[0] = cookie;
+  execution_.throw_depths.push_back(static_cast<std::uint8_t>(frames_.size() - boundary));
+  for (std::size_t ended = frames_.size(); ended > boundary; --ended) memory_.leave_frame();
+  frames_.resize(boundary + 1);
+  end_call(kUninitialisedValue);
+  registers_[1] = cookie;
+  enter(callback);
+  return Reason::kNone;
 }
 
 // ---- bpf_loop ----

@@ -83,6 +83,9 @@ class FunctionDecoder {
         return find_helper(insn.immediate) == nullptr ? Reason::kNoSuchHelper : Reason::kNone;
       case Operation::kCallFunction:
         return resolve_function(insn.immediate, op);
+      case Operation::kThrow:
+        return program_.exception_callback == kNoFunction ? Reason::kNoExceptionCallback
+                                                          : Reason::kNone;
       case Operation::kLoadImm64:
       case Operation::kLoadArray:
       case Operation::kLoadRegion:
@@ -116,6 +119,7 @@ class FunctionDecoder {
   Reason resolve_function(std::int32_t index, Op& op) {
     if (!in_range(index, program_.functions.size())) return Reason::kNoSuchFunction;
     if (index == 0) return Reason::kMainFunctionReferenced;
+    if (index == program_.exception_callback) return Reason::kExceptionCallbackReferenced;
     op.target = code_.main_function[static_cast<std::size_t>(target_.program)] +
                 static_cast<std::uint32_t>(index);
     return Reason::kNone;
@@ -158,8 +162,9 @@ class FunctionDecoder {
     // The last slot: what stands there must not go on to the next one.
     slot_ = insns_.size() - 1;
     const Op& last = code_.ops[target_.first + slot_];
-    const bool ends =
-        last.width != 0 && (last.operation == Operation::kExit || last.operation == Operation::kJa);
+    const bool ends = last.width != 0 &&
+                      (last.operation == Operation::kExit || last.operation == Operation::kJa ||
+                       last.operation == Operation::kThrow);
     return ends ? Reason::kNone : Reason::kFallsThrough;
   }
 
@@ -179,6 +184,9 @@ bool programs_exist(const Case& value) {
     if (program.functions.empty()) return false;
     PLUMB_CHECK(program.functions.size() <=
                 kMaxFunctions);  // a function's Value::index relies on it
+    const int callback = program.exception_callback;
+    if (callback != kNoFunction && (callback == 0 || !in_range(callback, program.functions.size())))
+      return false;
   }
   for (const ProgArray& array : value.arrays) {
     for (const int slot : array.slots) {
@@ -196,6 +204,10 @@ void lay_out(const Case& value, Code& code) {
   code.main_function.reserve(value.programs.size());
   for (std::size_t p = 0; p < value.programs.size(); ++p) {
     code.main_function.push_back(static_cast<std::uint32_t>(code.functions.size()));
+    const int callback = value.programs[p].exception_callback;
+    code.exception_callback.push_back(
+        callback == kNoFunction ? Code::kNoCallback
+                                : code.main_function.back() + static_cast<std::uint32_t>(callback));
     const std::vector<Function>& functions = value.programs[p].functions;
     for (std::size_t f = 0; f < functions.size(); ++f) {
       const auto size = static_cast<std::uint32_t>(functions[f].insns.size());

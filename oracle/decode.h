@@ -39,8 +39,14 @@ struct Code {
   std::vector<Op> ops;
   std::vector<CodeFunction> functions;       // program by program
   std::vector<std::uint32_t> main_function;  // per program: index in functions
-  std::uint64_t needs = 0;                   // capabilities.h, of all that was decoded
+  // Per program: index in functions, or kNoCallback.
+  std::vector<std::uint32_t> exception_callback;
+  std::uint64_t needs = 0;  // capabilities.h, of all that was decoded
 
+  static constexpr std::uint32_t kNoCallback = ~std::uint32_t{0};
+  [[nodiscard]] bool is_exception_callback(std::uint32_t function) const {
+    return exception_callback[static_cast<std::size_t>(functions[function].program)] == function;
+  }
   [[nodiscard]] Place place(std::uint32_t function, std::uint32_t op) const {
     const CodeFunction& f = functions[function];
     return {f.program, f.function, static_cast<std::int32_t>(op - f.first)};

@@ -118,6 +118,8 @@ Reason Interpreter::step(const Op& op) {
       return call_helper(op);
     case Operation::kCallFunction:
       return call_function(op);
+    case Operation::kThrow:
+      return throw_exception();
     case Operation::kExit:
       return exit();
     case Operation::kLoad:

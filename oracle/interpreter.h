@@ -72,6 +72,7 @@ class Interpreter {
   void pop_frame();
   [[nodiscard]] Reason call_function(const Op& op);
   [[nodiscard]] Reason exit();
+  [[nodiscard]] Reason throw_exception();
   [[nodiscard]] Reason check_result(const Frame& frame, const Value& result) const;
   void finish(const Value& result);
   [[nodiscard]] Reason call_helper(const Op& op);

@@ -38,7 +38,8 @@ std::string encoding_text(const Insn& insn) {
 // Can print_insn() show it? Structural defects mean that references may lead nowhere.
 bool can_be_shown(Reason reason) {
   return reason >= Reason::kUninitialisedRegister || reason == Reason::kRecursion ||
-         reason == Reason::kTailCallTooDeep || reason == Reason::kTailCallInCallback;
+         reason == Reason::kTailCallTooDeep || reason == Reason::kTailCallInCallback ||
+         reason == Reason::kTailCallInExceptionCallback || reason == Reason::kThrowInCallback;
 }
 
 }  // namespace
