@@ -174,6 +174,7 @@ Shown shows_r10(const View& view, std::size_t index) {
     }
     case EventKind::kCallback:       // the registers are the helper's
     case EventKind::kTailCallTaken:  // the target has not set up its own yet
+    case EventKind::kThrow:          // nor has the exception callback
     case EventKind::kExit:
       break;
   }

@@ -37,6 +37,11 @@ std::string target_text(const Case& value, EventKind kind, const Place& at, std:
       const auto index = static_cast<std::size_t>(target);
       return index < functions.size() ? " " + functions[index].name : fmt::format(" {}", target);
     }
+    case EventKind::kThrow: {
+      const auto& functions = value.programs[static_cast<std::size_t>(at.program)].functions;
+      const auto index = static_cast<std::size_t>(target);
+      return index < functions.size() ? " to " + functions[index].name : "";
+    }
     case EventKind::kTailCallTaken:
       return target >= 0 && static_cast<std::size_t>(target) < value.programs.size()
                  ? " to " + program_name(value, target)

@@ -50,6 +50,11 @@ struct UnloadAnswer {
 namespace plumb {
 
 template <>
+struct Enumerators<ThrowSp> {
+  static constexpr auto first = ThrowSp::kUnknown;
+  static constexpr auto last = ThrowSp::kZero;
+};
+template <>
 struct Enumerators<Arch> {
   static constexpr Arch first = Arch::kX86_64;
   static constexpr Arch last = Arch::kRiscv64;
@@ -182,6 +187,11 @@ struct Members<unwind::Row> {
                                     &unwind::Row::is_reliable};
 };
 template <>
+struct Members<ThrowPath> {
+  static constexpr std::tuple value{&ThrowPath::program, &ThrowPath::boundary, &ThrowPath::callback,
+                                    &ThrowPath::address, &ThrowPath::sp};
+};
+template <>
 struct Members<Image> {
   static constexpr std::tuple value{&Image::arch,
                                     &Image::jit,
@@ -199,7 +209,8 @@ struct Members<Image> {
                                     &Image::code,
                                     &Image::arrays,
                                     &Image::symbols,
-                                    &Image::unwind_rows};
+                                    &Image::unwind_rows,
+                                    &Image::throws};
 };
 template <>
 struct Members<jit::JitInfo> {
@@ -230,7 +241,8 @@ struct Members<Function> {
 };
 template <>
 struct Members<Program> {
-  static constexpr std::tuple value{&Program::name, &Program::functions, &Program::preparation};
+  static constexpr std::tuple value{&Program::name, &Program::functions, &Program::preparation,
+                                    &Program::exception_callback, &Program::has_default_callback};
 };
 template <>
 struct Members<ProgArray> {

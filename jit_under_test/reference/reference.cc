@@ -59,6 +59,7 @@ const char* not_applicable(const Case& value, const LayoutTraits& traits,
         const OpcodeInfo* info = decode(function.insns[slot]);
         if (info == nullptr) return "unknown instruction";
         if (info->operation == Operation::kMayGoto) return "may_goto is not supported";
+        if (info->operation == Operation::kThrow) return "exceptions are not supported";
         if (info->group == Group::kPacket) return "legacy packet access is not supported";
       }
     }
