@@ -31,6 +31,7 @@ enum class StopReason : std::uint8_t {
   kTailCallBound,   // took more tail calls than any program may
   kFault,           // access to unmapped memory, or execution outside the image
   kInvalidInsn,     // undefined instruction or trap
+  kLostThrow,       // bpf_throw found no boundary
   kWildJump,        // control arrived somewhere that is no entry, return site or stub
   kEmulatorFailed,  // the emulator refused or aborted
 };
@@ -44,7 +45,8 @@ struct Activation {
   int function = 0;
   std::int32_t caller = -1;    // activation that called it; -1: the kernel; a tail call's target
                                // inherits the caller of the activation that it replaces
-  std::int32_t replaced = -1;  // activation that tail-called it, or -1
+  std::int32_t replaced = -1;  // activation that tail-called it, or whose frame it took over as
+                               // an exception callback; or -1
   // Stack pointer on arrival: points at the return address (x86) for a call; for a tail call, at
   // the landing point. A thunk that enters a program may have pushed what it likes and then jumps:
   // there it is what it is.
@@ -92,10 +94,10 @@ struct MachineEvent {
   // False: that was not seen before the next event or the end, and they are of an earlier moment.
   bool settled = true;
   std::uint64_t returned_sp = 0;  // kReturn: as soon as control was back in the caller; 0: never
-  std::int32_t entered = -1;  // kCall, kCallback, kTailCallTaken: the activation that it begins;
-                              // kReturn: the one that ends
-  std::int32_t call = -1;     // kReturn: index of the event that began the call; kCallback: of the
-                              // helper call that calls back
+  std::int32_t entered = -1;  // kCall, kCallback, kTailCallTaken, kThrow: the activation that it
+                              // begins; kReturn: the one that ends
+  std::int32_t call = -1;   // kReturn: index of the event that began the call; kCallback: of the
+                            // helper call that calls back
   std::int32_t shadow = 0;  // innermost call in progress, in MachineRun::shadow: that of calls and
                             // helper calls does not count yet, that of returns no longer
   std::uint32_t chain_begin =
@@ -145,7 +147,7 @@ struct ReturnSite {
   std::uint32_t activation = 0;  // that returned
 };
 
-// A store to the stack by the code of a helper that calls back (machine/loop_routine.h): its frame.
+// A store to the stack by the code of a helper that calls back (machine/c_routine.h): its frame.
 struct HelperStore {
   std::uint64_t address = 0;
   std::uint64_t value = 0;  // the first 8 bytes, zero-extended
@@ -186,6 +188,27 @@ struct MachineStep {
   bool operator==(const MachineStep&) const = default;
 };
 
+// What the walk of bpf_throw came to, by the rules of kernel/bpf/helpers.c and the platform's
+// unwinder, and handed to the exception callback.
+struct ThrowWalk {
+  int program = -1;      // whose main function it found; -1: none
+  int frames = 0;        // BPF frames that it passed, that one among them
+  std::uint64_t sp = 0;  // of that frame, just before the call that the walk came out of; 0 where
+                         // unwinders have none (arm64)
+  std::uint64_t fp = 0;  // the frame pointer there
+
+  bool operator==(const ThrowWalk&) const = default;
+};
+
+// One throw.
+struct MachineThrow {
+  ThrowWalk walk;
+  std::int32_t event = -1;        // kThrow
+  std::int32_t boundary = -1;     // activation whose frame the throw has to end at, by the calls in
+                                  // progress: the next one of a main function
+  std::uint64_t boundary_sp = 0;  // of it, just before its call that the throw came out of
+};
+
 struct MachineRun {
   StopReason stop = StopReason::kReturned;
   std::string detail;  // one line for people; no host address
@@ -211,6 +234,7 @@ struct MachineRun {
   std::vector<ShadowFrame> shadow;         // every call of the run; [0] is the kernel's
   std::vector<MachineStep> steps;          // kFull: one per instruction
   std::vector<HelperStore> helper_stores;  // kFull
+  std::vector<MachineThrow> throws;        // in order
   // Stack of the entry's caller, from the entry's stack pointer upwards, the return address on x86
   // included: lowest address whose byte is another one at the end, or 0.
   std::uint64_t caller_stack_changed = 0;

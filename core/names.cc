@@ -54,6 +54,8 @@ std::string_view stop_reason_name(StopReason reason) {
       return "fault";
     case StopReason::kInvalidInsn:
       return "invalid instruction";
+    case StopReason::kLostThrow:
+      return "lost throw";
     case StopReason::kWildJump:
       return "wild jump";
     case StopReason::kEmulatorFailed:

@@ -318,8 +318,8 @@ unwind::Rows rows_around(const Image& image) {
   using unwind::Row;
   const auto target = make_target(image.arch);
   const Placement& placement = image.placement;
-  const std::vector<std::uint8_t>& loop = target->stub_code().loop.code;
-  const unwind::CodePiece routine{.code = code_effects(image.arch, loop, placement.routines)};
+  const std::vector<std::uint8_t>& body = target->stub_code().routine.code;
+  const unwind::CodePiece routine{.code = code_effects(image.arch, body, placement.routines)};
   std::vector<Row> rows{unwind::row_at_entry(image.arch, placement.stubs.address)};
   const std::vector<Row> of_routine = unwind::rows_of_code(image.arch, {&routine, 1});
   rows.insert(rows.end(), of_routine.begin(), of_routine.end());

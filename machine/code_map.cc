@@ -208,7 +208,7 @@ std::string CodeMap::describe(std::uint64_t address) const {
   }
   const Placement& placement = image_->placement;
   if (in_stubs(address)) {
-    if (address >= placement.routines) return "the loop helper";
+    if (address >= placement.routines) return "the body of a helper";
     const auto helper = placement.helper_at(address);
     return helper ? fmt::format("stub of helper {}", *helper) : "between the stubs of helpers";
   }

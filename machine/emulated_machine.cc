@@ -55,6 +55,7 @@ void reset(MachineRun& run) {
   run.shadow.clear();
   run.steps.clear();
   run.helper_stores.clear();
+  run.throws.clear();
   run.caller_stack_changed = 0;
   run.tail_calls = 0;
   run.tail_calls_seen = true;
@@ -87,17 +88,21 @@ const char* check_registers(const RegisterMap& map, const TargetFacts& facts) {
 // A run that is not observed: helpers work, nothing else is looked at.
 class BareClient final : public EngineClient {
  public:
-  BareClient(Engine& engine, const Target& target, const Image& image, HelperMock& mock)
-      : engine_(engine), target_(target), image_(image), mock_(mock) {}
+  BareClient(Engine& engine, const Image& image, HelperMock& mock, CCalls& c_calls)
+      : engine_(engine), image_(image), mock_(mock), c_calls_(c_calls) {}
 
   void on_block(std::uint64_t address, std::uint32_t) override {
-    const std::uint64_t routines = image_.placement.routines;
-    if (address == routines + target_.stub_code().loop.end) return mock_.end_loop(engine_);
-    if (address >= routines) return;
+    if (address >= image_.placement.routines) {
+      const CCalls::Outcome outcome = c_calls_.arrive(engine_, address);
+      if (outcome.problem != nullptr) return engine_.stop();
+      if (outcome.ends) mock_.leave(engine_);
+      return;
+    }
     const auto number = image_.placement.helper_at(address);
+    if (number == kThrowStub) return c_calls_.enter(CFunction::kThrow, mock_.enter(engine_));
+    if (number == kLoopHelper) return c_calls_.enter(CFunction::kLoop, mock_.enter(engine_));
     const HelperInfo* helper = number ? find_helper(*number) : nullptr;
     if (helper == nullptr || helper->number == kTailCallHelper) return engine_.stop();
-    if (helper->number == kLoopHelper) return mock_.begin_loop(engine_);
     RegisterFile registers{};
     engine_.read_all(registers);
     if (mock_.call(engine_, *helper, registers).problem != nullptr) engine_.stop();
@@ -108,9 +113,9 @@ class BareClient final : public EngineClient {
 
  private:
   Engine& engine_;
-  const Target& target_;
   const Image& image_;
   HelperMock& mock_;
+  CCalls& c_calls_;
 };
 
 }  // namespace
@@ -119,7 +124,8 @@ EmulatedMachine::EmulatedMachine(std::unique_ptr<Target> target, std::size_t con
     : target_(std::move(target)),
       memory_(context_pages),
       observer_(*target_, memory_),
-      bare_mock_(*target_, memory_) {}
+      bare_mock_(*target_, memory_),
+      bare_c_calls_(*target_, memory_) {}
 
 const MachineRun& EmulatedMachine::run(const Case& value, const Image& image,
                                        const RunOptions& options) {
@@ -178,7 +184,8 @@ std::uint64_t EmulatedMachine::run_bare(const Case& value, const Image& image, c
   memory_.note_whole_stack_written();  // nobody watches the stores
   engine.write_all(entry_registers(value, image));
   bare_mock_.begin(image);
-  BareClient client(engine, *target_, image, bare_mock_);
+  bare_c_calls_.begin(image);
+  BareClient client(engine, image, bare_mock_, bare_c_calls_);
   static_cast<void>(engine.run(client, image.entry, image.placement.exit));
   RegisterFile registers{};
   engine.read_all(registers);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "machine/c_calls.h"
 #include "machine/code_map.h"
 #include "machine/engine.h"
 #include "machine/guest_memory.h"
@@ -53,6 +54,7 @@ class EmulatedMachine final : public Machine {
   CodeMap map_;
   Observer observer_;
   HelperMock bare_mock_;
+  CCalls bare_c_calls_;
   std::array<UsedEngine, 3> engines_;  // by Watch
   std::uint64_t stub_generation_ = 1;
   std::vector<std::uint8_t> bytes_;  // scratch

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <span>
 
-#include "machine/loop_routine.h"
+#include "machine/c_routine.h"
 
 namespace plumb::machine {
 namespace {
@@ -74,21 +74,15 @@ MockOutcome HelperMock::call(Engine& engine, const HelperInfo& helper,
   return outcome;
 }
 
-// The routine itself scrambles registers.
-void HelperMock::begin_loop(Engine& engine) {
+std::array<std::uint64_t, 5> HelperMock::enter(Engine& engine) {
   ++calls_;
-  const auto& abi = target_.facts().arguments;
-  if (arguments_ == abi) return scramble(engine, 0, {});
-  RegisterFile values{};
-  std::uint32_t mask = 0;
-  for (std::size_t i = 0; i < abi.size(); ++i) {
-    values[abi[i]] = engine.read(arguments_[i]);
-    mask |= 1u << abi[i];
-  }
-  scramble(engine, mask, values);
+  std::array<std::uint64_t, 5> arguments{};
+  for (std::size_t i = 0; i < arguments.size(); ++i) arguments[i] = engine.read(arguments_[i]);
+  scramble(engine, 0, {});
+  return arguments;
 }
 
-void HelperMock::end_loop(Engine& engine) { finish(engine, engine.read(target_.facts().result)); }
+void HelperMock::leave(Engine& engine) { finish(engine, engine.read(target_.facts().result)); }
 
 void HelperMock::finish(Engine& engine, std::uint64_t result) {
   RegisterFile values = scrambled_registers();

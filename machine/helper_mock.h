@@ -32,9 +32,11 @@ class HelperMock {
   // The stub of a helper other than loop and tail_call was reached; its return comes next.
   [[nodiscard]] MockOutcome call(Engine& engine, const HelperInfo& helper,
                                  const RegisterFile& registers);
-  // The loop routine, which is a function of the platform's ABI, is about to begin, about to end.
-  void begin_loop(Engine& engine);
-  void end_loop(Engine& engine);
+  // The stub of a C function with a body (c_calls.h) was reached: its arguments, as passed. What
+  // lies below the stack pointer is its own.
+  [[nodiscard]] std::array<std::uint64_t, 5> enter(Engine& engine);
+  // That body is about to return, its result in the platform's register.
+  void leave(Engine& engine);
 
  private:
   // Leaves the result in its register and junk in all others that a callee may destroy.

@@ -20,7 +20,7 @@ void Observer::begin(const Subject& subject, std::size_t entry) {
   run_ = subject.run;
   options_ = subject.options;
   mock_.begin(*image_);
-  loop_end_ = image_->placement.routines + target_.stub_code().loop.end;
+  c_calls_.begin(*image_);
   stopped_ = false;
   current_ = 0;
   innermost_ = 0;
@@ -216,20 +216,33 @@ void Observer::arrive_in_stubs(const Block& from, std::uint64_t address) {
   const Placement& placement = image_->placement;
   if (address >= placement.routines) {
     if (!map_->in_stubs(from.end - 1)) return wild("control arrived at", address);
-    if (address == loop_end_) mock_.end_loop(*engine_);
-    return;
+    return run_c_code(address);
   }
   drop_dead_thunk_calls(from);
   const auto call = call_to(from, address);
   const auto helper = placement.helper_at(address);
   if (!call || !helper || !is_entered_) return wild("control arrived at", address);
-  call_helper(*helper, *call);
+  *helper == kThrowStub ? call_throw(*call) : call_helper(*helper, *call);
+}
+
+// The body of a C function.
+void Observer::run_c_code(std::uint64_t address) {
+  const CCalls::Outcome outcome = c_calls_.arrive(*engine_, address);
+  if (outcome.ends) mock_.leave(*engine_);
+  if (outcome.problem == nullptr) return;
+  run_->fault_pc = source_end_ == 0 ? address : source_end_ - 1;
+  if (outcome.is_lost_throw) run_->throws.back().walk = c_calls_.last_throw();
+  stop(outcome.is_lost_throw ? StopReason::kLostThrow : StopReason::kFault, outcome.problem);
 }
 
 void Observer::enter_by_call(Role role, const Call& call) {
   const NativeFunction& f = map_->function(role);
   const std::int32_t helper_event = run_->shadow[static_cast<std::size_t>(call.shadow)].event;
   const bool is_callback = call.is_from_stubs && helper_event >= 0;
+  if (is_callback &&
+      run_->events[static_cast<std::size_t>(helper_event)].kind == EventKind::kThrow) {
+    return enter_exception_callback(role);
+  }
   const Place at =
       is_callback ? run_->events[static_cast<std::size_t>(helper_event)].at : source_place();
   const auto kind = is_callback ? EventKind::kCallback : EventKind::kCall;
@@ -260,7 +273,7 @@ void Observer::call_helper(std::int32_t number, const Call& call) {
   const MachineEvent& event = record_call(EventKind::kHelperCall, at, number, call);
   note_r10(event.registers);
   begin_call(event, call);
-  if (number == kLoopHelper) return mock_.begin_loop(*engine_);
+  if (number == kLoopHelper) return c_calls_.enter(CFunction::kLoop, mock_.enter(*engine_));
   const MockOutcome outcome = mock_.call(*engine_, *helper, event.registers);
   if (outcome.problem != nullptr) {
     run_->fault_pc = call.return_address;

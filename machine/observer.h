@@ -12,6 +12,7 @@
 #include "core/machine_run.h"
 #include "core/unwind/c_frames.h"
 #include "core/unwind/step.h"
+#include "machine/c_calls.h"
 #include "machine/code_map.h"
 #include "machine/engine.h"
 #include "machine/guest_memory.h"
@@ -30,6 +31,7 @@ class Observer final : public EngineClient {
       : target_(target),
         memory_(memory),
         mock_(target, memory),
+        c_calls_(target, memory),
         rows_(unwind::frame_record_rows(target.facts().arch)) {}
 
   struct Subject {
@@ -81,6 +83,15 @@ class Observer final : public EngineClient {
   void take_tail_call(Role role, std::uint64_t address);
   void refuse_tail_call(std::uint64_t address);
   void call_helper(std::int32_t number, const Call& call);
+  void run_c_code(std::uint64_t address);
+
+  // ---- throws (observer_throws.cc) ----
+  void call_throw(const Call& call);
+  void enter_exception_callback(Role role);
+  [[nodiscard]] std::int32_t boundary_of(std::uint32_t thrower) const;
+  [[nodiscard]] std::uint64_t boundary_sp(std::uint32_t thrower, std::int32_t boundary) const;
+  [[nodiscard]] std::int32_t shadow_of(std::int32_t activation) const;
+
   void record_helper_writes(const Range& written, std::uint64_t sp);
   void finish_at_end();
   [[nodiscard]] std::uint64_t caller_stack_changed() const;
@@ -148,6 +159,7 @@ class Observer final : public EngineClient {
   const Target& target_;
   GuestMemory& memory_;
   HelperMock mock_;
+  CCalls c_calls_;
   const unwind::Rows& rows_;
   Engine* engine_ = nullptr;
   const Image* image_ = nullptr;
@@ -167,7 +179,6 @@ class Observer final : public EngineClient {
   std::uint64_t due_at_ = 0;        // where; 0: not known yet
   bool keeps_steps_ = false;
   unwind::StackBelow interrupts_{unwind::no_stack(), Arch::kX86_64};
-  std::uint64_t loop_end_ = 0;    // LoopRoutine::end
   Block previous_;                // the block that runs, or ran last
   std::uint64_t source_end_ = 0;  // end of the last block inside a function
 };

@@ -9,9 +9,16 @@
 #include "core/check.h"
 #include "core/guest.h"
 #include "core/helper_model.h"
+#include "core/insn.h"
 #include "machine/target.h"
 
 namespace plumb::machine {
+namespace {
+
+// Stubs whose function has a body (c_calls.h).
+constexpr std::int32_t kWithBody[] = {kLoopHelper, kThrowStub};
+
+}  // namespace
 
 void UnmapBytes::operator()(std::uint8_t* bytes) const { munmap(bytes, size); }
 
@@ -48,17 +55,21 @@ bool StubArea::is_intact(const Target& target) const {
   const auto is_whole = [&](const HelperInfo& helper) {
     const std::uint64_t stub = placement_->stub(helper.number);
     if (stub == 0) return true;
-    if (helper.number != kLoopHelper) return holds(stub, code.ret);
-    return holds(stub, target.jump(stub, placement_->routines));
+    return std::ranges::count(kWithBody, helper.number) != 0 || holds(stub, code.ret);
+  };
+  const auto leads_on = [&](std::int32_t number) {
+    const std::uint64_t stub = placement_->stub(number);
+    return stub == 0 || holds(stub, target.jump(stub, placement_->routines));
   };
   return std::ranges::all_of(helper_table(), is_whole) &&
-         holds(placement_->routines, code.loop.code);
+         std::ranges::all_of(kWithBody, leads_on) && holds(placement_->routines, code.routine.code);
 }
 
 const char* StubArea::write(const Target& target) const {
   const StubCode& code = target.stub_code();
   const std::uint64_t end = range_.guest.address + range_.guest.size;
-  if (code.loop.code.size() > end - placement_->routines) return "no room for the loop helper";
+  if (code.routine.code.size() > end - placement_->routines)
+    return "no room for the code of helpers";
   const auto put = [this](std::uint64_t address, const std::vector<std::uint8_t>& bytes) {
     std::ranges::copy(bytes, host(address));
   };
@@ -69,12 +80,14 @@ const char* StubArea::write(const Target& target) const {
     for (std::int32_t i = 0; placement_->stub(i) != 0; ++i) put(placement_->stub(i), code.ret);
   }
   for (const HelperStub& stub : placement_->helpers) put(stub.address, code.ret);
-  if (const std::uint64_t stub = placement_->stub(kLoopHelper); stub != 0) {
+  for (const std::int32_t number : kWithBody) {
+    const std::uint64_t stub = placement_->stub(number);
+    if (stub == 0) continue;
     const auto jump = target.jump(stub, placement_->routines);
-    if (jump.empty()) return "the loop helper's stub is out of reach of its code";
+    if (jump.empty()) return "a helper's stub is out of reach of its code";
     put(stub, jump);
   }
-  put(placement_->routines, code.loop.code);
+  put(placement_->routines, code.routine.code);
   return nullptr;
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/placement.h"
-#include "machine/loop_routine.h"
+#include "machine/c_routine.h"
 
 namespace plumb::machine {
 
@@ -15,8 +15,8 @@ class Target;
 // What stubs are made of in one instruction set.
 struct StubCode {
   std::vector<std::uint8_t> trap;  // fills what lies between
-  std::vector<std::uint8_t> ret;   // stands at the stub of every helper but the loop's
-  LoopRoutine loop;                // stands at Placement::routines; the loop's stub jumps there
+  std::vector<std::uint8_t> ret;   // stands at the stub of every helper without a body of its own
+  CRoutine routine;                // stands at Placement::routines; the others' stubs jump there
 };
 
 struct UnmapBytes {

@@ -50,7 +50,8 @@ struct TargetFacts {
   int zero = -1;                            // always 0; -1: there is no such register
   int link = -1;                   // holds the return address on arrival; -1: it is on the stack
   std::uint32_t caller_saved = 0;  // bit per hardware number: what a helper may destroy
-  FrameGeometry frame;             // what a call pushes, where the frame record lies
+  std::array<int, 2> reserved{-1, -1};  // what no code changes: the thread's; -1: none
+  FrameGeometry frame;                  // what a call pushes, where the frame record lies
 };
 
 // Everything about one instruction set that the machine must know. Only what native code shows:

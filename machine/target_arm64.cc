@@ -120,7 +120,7 @@ class TargetArm64 final : public Target {
 
  private:
   const StubCode stubs_{
-      .trap = word_bytes(kBrk), .ret = word_bytes(kRet), .loop = loop_routine_arm64()};
+      .trap = word_bytes(kBrk), .ret = word_bytes(kRet), .routine = c_routine_arm64()};
 };
 
 }  // namespace

@@ -21,6 +21,7 @@ constexpr TargetFacts kFacts{.arch = Arch::kRiscv64,
                              .zero = 0,
                              .link = kRa,
                              .caller_saved = kCallerSaved,
+                             .reserved = {3, 4},  // gp, tp
                              .frame = frame_geometry(Arch::kRiscv64)};
 
 // Encodings: the RISC-V unprivileged specification, chapters 2 and 16.
@@ -104,7 +105,7 @@ class TargetRiscv64 final : public Target {
 
  private:
   const StubCode stubs_{
-      .trap = word_bytes(kEbreak), .ret = word_bytes(kRet), .loop = loop_routine_riscv64()};
+      .trap = word_bytes(kEbreak), .ret = word_bytes(kRet), .routine = c_routine_riscv64()};
 };
 
 }  // namespace

@@ -157,7 +157,7 @@ class TargetX86_64 final : public Target {
   }
 
  private:
-  const StubCode stubs_{.trap = {kInt3}, .ret = {kRet}, .loop = loop_routine_x86_64()};
+  const StubCode stubs_{.trap = {kInt3}, .ret = {kRet}, .routine = c_routine_x86_64()};
 };
 
 }  // namespace

@@ -43,7 +43,7 @@ inline constexpr std::uint64_t kNativeHelperResult = 0x5c5c'0000'5c5c'0000;
 enum class NativeHelpers : std::uint8_t {
   // They scramble every caller-saved register and 256 bytes below the stack pointer; bpf_loop is
   // the
-  // emulated machine's (machine/loop_routine.h), which before each callback scrambles all that is
+  // emulated machine's (machine/native/loop_routine.h), which before each callback scrambles all that is
   // no
   // argument.
   kThorough,

@@ -9,7 +9,7 @@
 #include "core/check.h"
 #include "core/guest.h"
 #include "core/helper_model.h"
-#include "machine/loop_routine.h"
+#include "machine/native/loop_routine.h"
 
 namespace plumb::machine {
 namespace {

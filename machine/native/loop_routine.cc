@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "machine/native/loop_routine.h"
+
 #include <asmjit/x86.h>
 
 #include "core/check.h"
 #include "core/helper_model.h"
-#include "machine/loop_routine.h"
 
 namespace plumb::machine {
 namespace {
