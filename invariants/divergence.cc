@@ -15,7 +15,8 @@ Divergence differs(What what, int argument = 0) {
 }
 
 bool has_arguments(EventKind kind) {
-  return kind == EventKind::kCall || kind == EventKind::kHelperCall || kind == EventKind::kCallback;
+  return kind == EventKind::kCall || kind == EventKind::kHelperCall ||
+         kind == EventKind::kCallback || kind == EventKind::kThrow;
 }
 
 bool has_target(EventKind kind) { return has_arguments(kind) || kind == EventKind::kTailCallTaken; }

@@ -29,7 +29,7 @@ bool is_cut(const MachineRun& run, const MachineEvent& event) {
 
 bool has_chain(const MachineEvent& event) {
   return event.kind == EventKind::kCall || event.kind == EventKind::kHelperCall ||
-         event.kind == EventKind::kCallback;
+         event.kind == EventKind::kCallback || event.kind == EventKind::kThrow;
 }
 
 // Why there is no walk to look at, or nothing.

@@ -56,7 +56,8 @@ Entered how_entered(const View& view, std::size_t activation) {
   const std::int32_t event = view.frames()[activation].entered_by;
   if (event < 0) return activation == 0 ? Entered::kAsProgram : Entered::kOtherwise;
   const MachineEvent& entered = view.run().events[static_cast<std::size_t>(event)];
-  return entered.kind == EventKind::kCallback ? Entered::kAsCallback : Entered::kOtherwise;
+  const bool by_c_code = entered.kind == EventKind::kCallback || entered.kind == EventKind::kThrow;
+  return by_c_code ? Entered::kAsCallback : Entered::kOtherwise;
 }
 
 // ---- signed return addresses ----

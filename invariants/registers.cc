@@ -39,17 +39,6 @@ int first_changed(RegisterSet set, const RegisterFile& before, const RegisterFil
   return -1;
 }
 
-// "native register 3 (R6)"
-std::string register_name(const View& view, int native) {
-  for (std::size_t number = 0; number < view.image().registers.bpf.size(); ++number) {
-    if (const NativeRegister& bpf = view.image().registers.bpf[number];
-        bpf.is_known() && bpf.number() == native) {
-      return fmt::format("native register {} (R{})", native, number);
-    }
-  }
-  return fmt::format("native register {}", native);
-}
-
 NativeRegister r10_register(const View& view, std::int64_t activation) {
   const Frame* frame = view.frame(activation);
   return view.image().r10_register(frame != nullptr ? frame->native : nullptr);
@@ -111,7 +100,7 @@ Answer check_r6_r9_survive_calls(const View& view) {
     const int changed = first_changed(saved.set, call->registers, events[i].registers);
     if (changed < 0) continue;
     return view.at_event("r6-r9-survive-calls", i, view.run().events[i].entered,
-                         fmt::format("a call changes {}", register_name(view, changed)));
+                         fmt::format("a call changes {}", view.register_name(changed)));
   }
   return unseen.held_if(looked, NotApplicableReason::kNoBpfCalls);
 }
@@ -132,13 +121,13 @@ Answer check_callee_saved_preserved(const View& view) {
     const int changed = first_changed(returned.set, call->registers, run.events[i].registers);
     if (changed < 0) continue;
     return view.at_event("callee-saved-preserved", i, view.run().events[i].entered,
-                         fmt::format("a call changes {}", register_name(view, changed)));
+                         fmt::format("a call changes {}", view.register_name(changed)));
   }
   if (run.stop != StopReason::kReturned) return not_applicable(NotApplicableReason::kStopped);
   const int changed = first_changed(all, run.entry_registers, run.exit_registers);
   if (changed < 0) return unseen.held_if(true, NotApplicableReason::kStopped);
   return view.at_end("callee-saved-preserved", fmt::format("the invocation returns with {} changed",
-                                                           register_name(view, changed)));
+                                                           view.register_name(changed)));
 }
 
 namespace {
@@ -161,6 +150,7 @@ Shown shows_r10(const View& view, std::size_t index) {
       return {.activation = event.activation};
     case EventKind::kHelperCall:
     case EventKind::kTailCallRefused:
+    case EventKind::kThrow:
       return {.activation = event.activation};
     case EventKind::kReturn: {
       const MachineEvent* call = call_of(view, index);
@@ -174,7 +164,6 @@ Shown shows_r10(const View& view, std::size_t index) {
     }
     case EventKind::kCallback:       // the registers are the helper's
     case EventKind::kTailCallTaken:  // the target has not set up its own yet
-    case EventKind::kThrow:          // nor has the exception callback
     case EventKind::kExit:
       break;
   }

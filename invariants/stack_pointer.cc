@@ -21,7 +21,7 @@ std::string moved(std::uint64_t from, std::uint64_t to) {
 // The event where sp is seen in the body of the activation, in between BPF instructions.
 bool is_body_event(EventKind kind) {
   return kind == EventKind::kCall || kind == EventKind::kHelperCall ||
-         kind == EventKind::kTailCallRefused;
+         kind == EventKind::kTailCallRefused || kind == EventKind::kThrow;
 }
 
 std::optional<Violation> unbalanced_return(const View& view, std::size_t index) {
@@ -57,8 +57,10 @@ class BodySp {
   // Where it was before, when it has to be there again.
   std::optional<std::uint64_t> note(const MachineEvent& event) {
     if (event.activation != activation_) *this = BodySp(rule_, event.activation);
+    // bpf_throw is called as a helper is.
+    const EventKind as = event.kind == EventKind::kThrow ? EventKind::kHelperCall : event.kind;
     const std::size_t kind =
-        rule_ == SpAtCalls::kByKind ? static_cast<std::size_t>(event.kind) : std::size_t{0};
+        rule_ == SpAtCalls::kByKind ? static_cast<std::size_t>(as) : std::size_t{0};
     return std::exchange(seen_[kind], event.sp);
   }
 
@@ -198,7 +200,10 @@ Answer check_sp_aligned_at_call(const View& view) {
   bool looked = false;
   const auto& events = view.run().events;
   for (std::size_t i = 0; i < events.size(); ++i) {
-    if (events[i].kind != EventKind::kCall && events[i].kind != EventKind::kHelperCall) continue;
+    const EventKind kind = events[i].kind;
+    const bool is_call =
+        kind == EventKind::kCall || kind == EventKind::kHelperCall || kind == EventKind::kThrow;
+    if (!is_call) continue;
     looked = true;
     unseen.note_if(by_contract == 0, NotApplicableReason::kAlignmentUnknown);
     if (events[i].sp % alignment == 0) continue;

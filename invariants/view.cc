@@ -330,7 +330,7 @@ std::optional<std::uint64_t> View::argument(const MachineEvent& event, int numbe
   const auto index = static_cast<std::size_t>(number - 1);
   NativeRegister native = platform_.argument_registers[index];
   if (event.kind == EventKind::kCall) native = image().registers.bpf[index + 1];
-  if (event.kind == EventKind::kHelperCall) {
+  if (event.kind == EventKind::kHelperCall || event.kind == EventKind::kThrow) {
     native = image().registers.helper_argument[index].or_else(native);
   }
   if (!native.is_known()) return std::nullopt;
@@ -345,10 +345,27 @@ std::optional<std::uint64_t> View::r10(const MachineEvent& event, std::int64_t a
   return event.registers[native.number()] + static_cast<std::uint64_t>(std::int64_t{*bias});
 }
 
+std::string View::register_name(int native) const {
+  for (std::size_t number = 0; number < image().registers.bpf.size(); ++number) {
+    if (const NativeRegister& bpf = image().registers.bpf[number];
+        bpf.is_known() && bpf.number() == native) {
+      return fmt::format("native register {} (R{})", native, number);
+    }
+  }
+  return fmt::format("native register {}", native);
+}
+
+bool View::is_exception_callback(std::int64_t activation) const {
+  const Frame* owner = frame(activation);
+  return owner != nullptr && owner->entered_by >= 0 &&
+         run().events[static_cast<std::size_t>(owner->entered_by)].kind == EventKind::kThrow;
+}
+
 std::string View::role(std::int64_t activation) const {
   const Frame* owner = frame(activation);
   if (owner == nullptr) return "-";
   const Activation& seen = run().activations[static_cast<std::size_t>(activation)];
+  if (is_exception_callback(activation)) return "exception-callback";
   if (seen.replaced >= 0) return "tail-callee";
   if (owner->is_callback) return "callback";
   return seen.function == 0 ? "main" : "subprogram";

@@ -161,6 +161,11 @@ class View {
   // Place of the code at the address; outside functions {0, 0, 0}.
   [[nodiscard]] Place place_of(std::uint64_t pc) const;
 
+  [[nodiscard]] const Function& bpf_function(const NativeFunction& native) const;
+  // "native register 3 (R6)"
+  [[nodiscard]] std::string register_name(int native) const;
+  // Did a throw enter it?
+  [[nodiscard]] bool is_exception_callback(std::int64_t activation) const;
   [[nodiscard]] std::string role(std::int64_t activation) const;
   // "main", "other.sub", "stub" ... and the offset: an address of code for people.
   [[nodiscard]] std::string code_name(std::uint64_t address) const;
@@ -177,7 +182,6 @@ class View {
   [[nodiscard]] Violation at_end(std::string_view invariant, std::string message) const;
 
  private:
-  [[nodiscard]] const Function& bpf_function(const NativeFunction& native) const;
   void leave_out_unseen_refusals();
   void build_frames();
   void classify_accesses();

@@ -140,7 +140,7 @@ void CCalls::lose_frame_pointer(Engine& engine) const {
   if (target_.facts().arch != Arch::kX86_64) return;
   const auto fp = static_cast<std::size_t>(target_.facts().frame_pointer);
   RegisterFile values{};
-  values[fp] = kScrambledRegister | fp << 32 | fp;
+  values[fp] = kScrambledRegister + fp;
   engine.scramble(1u << fp, values);
 }
 
@@ -148,7 +148,7 @@ void CCalls::scramble_for_call(Engine& engine) {
   const TargetFacts& facts = target_.facts();
   RegisterFile values{};
   std::uint32_t mask = (facts.register_count == 32 ? 0 : 1u << facts.register_count) - 1u;
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = kScrambledRegister | i << 32 | i;
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = kScrambledRegister + i;
   for (std::size_t i = 0; i < facts.arguments.size(); ++i) {
     values[facts.arguments[i]] = next_arguments_[i];
   }

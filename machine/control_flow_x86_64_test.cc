@@ -339,7 +339,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Wild{"call_of_the_loop_routine",
                          {0xe8, 0xf7, 0xbf, 0xff, 0xff},
                          {0x90},
-                         "control arrived at the loop helper"},
+                         "control arrived at the body of a helper"},
                     // The callee returns one byte further than it should: add qword [rsp + 8], 1.
                     Wild{"return_beside_the_call",
                          {0xe8, 0x17, 0, 0, 0},

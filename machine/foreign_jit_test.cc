@@ -5,7 +5,7 @@
 
 #include "core/guest.h"
 #include "core/helper_model.h"
-#include "machine/loop_routine.h"
+#include "machine/c_routine.h"
 #include "machine/testing_any_arch.h"
 
 namespace plumb::machine {

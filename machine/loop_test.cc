@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "core/helper_model.h"
-#include "machine/loop_routine.h"
+#include "machine/c_routine.h"
 #include "machine/testing_any_arch.h"
 
 namespace plumb::machine {

@@ -139,7 +139,7 @@ TEST_P(MachinePlacement, RefusesWhatCannotBe) {
       {"a region that fits nowhere", [](Placement& p) { p.regions[0] = 0; }},
       {"stubs outside their range", [](Placement& p) { p.helpers[0].address = kStubs - 8; }},
       {"stubs outside their range", [](Placement& p) { p.routines = kStubs - 8; }},
-      {"no room for the loop helper", [](Placement& p) { p.routines = kStubs + 0x7ff0; }},
+      {"no room for the code of helpers", [](Placement& p) { p.routines = kStubs + 0x7ff0; }},
       {"a function outside all memory", [](Placement& p) { p.memory.clear(); }},
       {"code in the way of data", [](Placement& p) { p.stack.address = p.stubs.address; }},
   };
@@ -161,7 +161,7 @@ TEST_P(MachinePlacement, RefusesALoopThatItsStubCannotReach) {
   t.image.placement.routines = kStubs + 0xf000'0000;
   const MachineRun& r = run(t, kFastRun);
   EXPECT_EQ(r.stop, StopReason::kEmulatorFailed);
-  EXPECT_EQ(r.detail, "the loop helper's stub is out of reach of its code");
+  EXPECT_EQ(r.detail, "a helper's stub is out of reach of its code");
   EXPECT_EQ(run(good, kFastRun).stop, StopReason::kReturned);
 }
 
