@@ -44,6 +44,14 @@ struct StackStore {
   bool operator==(const StackStore&) const = default;
 };
 
+// One throw.
+struct Throw {
+  int ended = 0;           // activations that it ended, the boundary's among them
+  int callback_stack = 0;  // bytes of BPF stack that the exception callback may use
+
+  bool operator==(const Throw&) const = default;
+};
+
 // What the oracle says about a case.
 struct Execution {
   // Undefined: the case uses something that a verifier would have refused. Never compared.
@@ -68,8 +76,7 @@ struct Execution {
   std::uint32_t activations = 0;         // how many there were; ordinals count from 0
   std::uint64_t instructions = 0;        // executed
   std::uint32_t tail_calls = 0;          // taken
-  // Of each throw, in order: how many activations it ended, the boundary's among them.
-  std::vector<std::uint8_t> throw_depths;
+  std::vector<Throw> throws;             // in order
   std::vector<std::uint32_t>
       activation_function;  // per activation: program * kMaxFunctions + function
 

@@ -96,8 +96,8 @@ struct MachineEvent {
   std::uint64_t returned_sp = 0;  // kReturn: as soon as control was back in the caller; 0: never
   std::int32_t entered = -1;  // kCall, kCallback, kTailCallTaken, kThrow: the activation that it
                               // begins; kReturn: the one that ends
-  std::int32_t call = -1;   // kReturn: index of the event that began the call; kCallback: of the
-                            // helper call that calls back
+  std::int32_t call = -1;     // kReturn: index of the event that began the call; kCallback: of the
+                              // helper call that calls back
   std::int32_t shadow = 0;  // innermost call in progress, in MachineRun::shadow: that of calls and
                             // helper calls does not count yet, that of returns no longer
   std::uint32_t chain_begin =

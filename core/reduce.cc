@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "core/edit.h"
+#include "core/exceptions.h"
 #include "core/opcode.h"
 
 namespace plumb {
@@ -88,8 +89,13 @@ std::optional<Case> without_program(const Case& value, int program) {
 std::optional<Case> without_function(const Case& value, int program, int function) {
   if (function == 0) return std::nullopt;
   Case result = value;
-  auto& functions = result.programs[index(program)].functions;
+  Program& owner = result.programs[index(program)];
+  auto& functions = owner.functions;
   functions.erase(functions.begin() + function);
+  if (renumber(owner.exception_callback, function) == Renumbered::kGone) {
+    owner.exception_callback = kNoFunction;
+    owner.has_default_callback = false;
+  }
   for (Function& caller : functions) {
     renumber_wide_loads(caller.insns, kPseudoFunction, function);
     for (Insn& insn : caller.insns) {
@@ -100,6 +106,7 @@ std::optional<Case> without_function(const Case& value, int program, int functio
       }
     }
   }
+  if (!complete_callback(owner)) return std::nullopt;
   return result;
 }
 

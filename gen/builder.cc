@@ -257,4 +257,10 @@ void Builder::exit() {
   reachable_ = false;
 }
 
+void Builder::throw_cookie() {
+  PLUMB_CHECK(state_.at(1).is_scalar());
+  append(make_insn(Opcode::kThrow));
+  reachable_ = false;
+}
+
 }  // namespace plumb::gen

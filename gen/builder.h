@@ -68,6 +68,7 @@ class Builder {
   void call_function(int function, std::uint64_t cost);
   void call_helper(std::int32_t number);  // tail calls too
   void exit();
+  void throw_cookie();  // R1
   // A helper has filled bytes of the frame.
   void filled_frame(int offset, int size) { state_.fill_frame(offset, size); }
 

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/edit.h"
+#include "core/exceptions.h"
 #include "gen/mutate.h"
 #include "gen/mutation.h"
 
@@ -51,7 +52,10 @@ bool append_case(Case& first, const Case& second) {
     first.regions.push_back({.name = fresh_name(first, "map"), .bytes = region.bytes});
   }
   for (const Program& program : second.programs) {
-    first.programs.push_back({.name = fresh_name(first, "p"), .functions = {}});
+    first.programs.push_back({.name = fresh_name(first, "p"),
+                              .functions = {},
+                              .exception_callback = program.exception_callback,
+                              .has_default_callback = program.has_default_callback});
     for (Function function : program.functions) {
       shift_references(function, kPseudoArray, arrays);
       shift_references(function, kPseudoRegion, regions);
@@ -132,7 +136,11 @@ bool take_function(Mutation& m, const Case& second, bool main_too = false) {
 // The same in place of the call, for JITs that have no other way to put two cases together.
 bool take_code(Mutation& m, const Case& second) {
   if (!take_function(m, second, true) || !mutate_inline_function(m)) return false;
-  for (Program& program : m.value.programs) program.functions.resize(1);
+  for (Program& program : m.value.programs) {
+    program.functions.resize(1);
+    program.exception_callback = kNoFunction;
+    program.has_default_callback = false;
+  }
   return true;
 }
 
@@ -154,7 +162,8 @@ std::optional<Case> cross(const Case& first, const Case& second, ChoiceStream& c
     changed.waivers.clear();
     changed.expectation = {};
     Mutation mutation{.value = changed, .choices = choices, .capabilities = options.capabilities};
-    if (put_together(mutation, second) && count_slots(changed) <= kMaxSlots && accept(changed))
+    if (put_together(mutation, second) && complete_callbacks(changed) &&
+        count_slots(changed) <= kMaxSlots && accept(changed))
       return changed;
   }
   return std::nullopt;

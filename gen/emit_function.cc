@@ -174,7 +174,7 @@ void prologue(Emitter& e) {
 }
 
 struct Item {
-  enum class Kind : std::uint8_t { kCall, kCallback, kTailCall };
+  enum class Kind : std::uint8_t { kCall, kCallback, kTailCall, kThrow };
   Kind kind = Kind::kCall;
   std::size_t index = 0;
 };
@@ -186,6 +186,7 @@ std::vector<Item> required_items(Emitter& e) {
   for (std::size_t i = 0; i < f.calls.size(); ++i) items.push_back({Item::Kind::kCall, i});
   for (std::size_t i = 0; i < f.callbacks.size(); ++i) items.push_back({Item::Kind::kCallback, i});
   for (std::size_t i = 0; i < f.tail_calls.size(); ++i) items.push_back({Item::Kind::kTailCall, i});
+  if (f.throws == Throws::kSometimes) items.push_back({Item::Kind::kThrow, 0});
   if (items.size() > 1 && e.choices.chance(25)) {
     const std::size_t one = e.choices.below(items.size());
     const std::size_t other = e.choices.below(items.size());
@@ -200,6 +201,13 @@ void emit_item(Emitter& e, const Item& item) {
       return emit_function_call(e, e.function.calls[item.index]);
     case Item::Kind::kCallback:
       return emit_callback_loop(e, e.function.callbacks[item.index]);
+    case Item::Kind::kThrow: {
+      Label stay;
+      emit_condition(e, stay);
+      emit_throw(e);
+      e.code.place(stay);
+      return;
+    }
     case Item::Kind::kTailCall:
       emit_tail_call(e, e.function.tail_calls[item.index]);
       e.locked &= ~bit(1);
@@ -282,10 +290,21 @@ void emit_exit(Emitter& e, bool fold) {
   e.code.exit();
 }
 
+// The cookie depends on all that should have survived: it shows in the result.
+void emit_throw(Emitter& e) {
+  const RegisterSet locked = e.locked;
+  e.locked &= ~bit(0);
+  start_result(e);
+  fold_all(e);
+  e.locked = locked;
+  e.code.emit(Opcode::kMov64Reg, 1, 0);
+  e.code.throw_cookie();
+}
+
 void emit_function(Emitter& e) {
   prologue(e);
   body(e);
-  emit_exit(e, true);
+  e.function.throws == Throws::kAtEnd ? emit_throw(e) : emit_exit(e, true);
 }
 
 }  // namespace plumb::gen

@@ -123,6 +123,7 @@ void emit_callback_loop(Emitter& e, int callee);
 void emit_tail_call(Emitter& e, const TailCallPlan& tail_call);
 
 // ---- whole functions: emit_function.cc ----
+void emit_throw(Emitter& e);
 void emit_exit(Emitter& e, bool fold);
 void emit_function(Emitter& e);
 

@@ -94,10 +94,11 @@ class Analysis {
       }
       if (info->operation == Operation::kLoadFunction) enter_callback(insns[slot].immediate);
     }
-    if (f != 0) return;
+    const bool takes_over = static_cast<int>(f) == program_.exception_callback;
+    if (f != 0 && !takes_over) return;
     State entry;
     entry.fill(Holds::kNothing);
-    entry[1] = Holds::kContext;
+    entry[1] = takes_over ? Holds::kScalar : Holds::kContext;
     entry[kFramePointerRegister] = Holds::kValue;
     join_into(facts.points[0].holds, entry);
   }
@@ -135,6 +136,7 @@ class Analysis {
       returned_[f] = join(before, state[0]);
       return before != returned_[f];
     }
+    if (info.operation == Operation::kThrow) return false;
     if (info.operation == Operation::kCallFunction) {
       changed |= enter(static_cast<std::size_t>(insn.immediate), state);
       const Holds result = returned_[static_cast<std::size_t>(insn.immediate)];
@@ -209,7 +211,8 @@ class Analysis {
     const auto add = [&](std::size_t next) {
       if (next < facts_[f].points.size()) after |= facts_[f].points[next].live;
     };
-    if (info.operation != Operation::kJa && info.operation != Operation::kExit) {
+    if (info.operation != Operation::kJa && info.operation != Operation::kExit &&
+        info.operation != Operation::kThrow) {
       add(slot + static_cast<std::size_t>(slot_count(insn)));
     }
     if (is_jump(info.operation)) {
@@ -266,6 +269,7 @@ std::uint32_t read_registers(const Insn& insn, std::uint32_t callee_arguments) {
   const Operation operation = info.operation;
   const std::uint32_t src = info.operand == Operand::kReg ? bit_of(insn.src) : 0;
   if (operation == Operation::kExit) return bit_of(0);
+  if (operation == Operation::kThrow) return bit_of(1);
   if (operation == Operation::kCallFunction) return callee_arguments;
   if (operation == Operation::kCallHelper) return helper_arguments(insn.immediate);
   if (is_packet_read(operation)) return src | bit_of(6);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/check.h"
+#include "core/exceptions.h"
 #include "gen/emitter.h"
 #include "gen/planning.h"
 
@@ -29,6 +30,9 @@ constexpr std::uint32_t letters_to_bits(std::string_view letters) {
         break;
       case 's':
         bits |= reach_bit(Reach::kStackPointer);
+        break;
+      case 'x':
+        bits |= reach_bit(Reach::kThrow);
         break;
       case 'h':
         bits |= reach_bit(Reach::kHelperCall);
@@ -100,6 +104,8 @@ Program write_program(ChoiceStream& choices, const CasePlan& plan, std::size_t i
                             .insns = e.code.take(),
                             .stack_depth = function.stack_depth};
   }
+  program.exception_callback = program_plan.exception_callback;
+  PLUMB_CHECK(complete_callback(program));
   return program;
 }
 

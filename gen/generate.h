@@ -18,6 +18,7 @@ enum class Reach : std::uint32_t {
   kTailCallLimit = 1u << 2,  // refused, because the limit of 33 is reached
   kStackPointer = 1u << 3,   // passed to a BPF function
   kHelperCall = 1u << 4,
+  kThrow = 1u << 5,
 };
 [[nodiscard]] constexpr std::uint32_t reach_bit(Reach reach) {
   return static_cast<std::uint32_t>(reach);
@@ -48,7 +49,8 @@ inline constexpr std::uint64_t kObeyedCapabilities =
     capability_bit(Capability::kJumpBack) | capability_bit(Capability::kAtomicAdd) |
     capability_bit(Capability::kJump32) | capability_bit(Capability::kDivmul) |
     capability_bit(Capability::kArsh32) | capability_bit(Capability::kReachBelow) |
-    capability_bit(Capability::kMixStackSizes) | capability_bit(Capability::kIndexStack);
+    capability_bit(Capability::kMixStackSizes) | capability_bit(Capability::kIndexStack) |
+    capability_bit(Capability::kThrow);
 
 // A case from choices: every decision reads the next bytes, and when they run out a generator
 // seeded from all of them goes on, so that any input gives a whole case. Same bytes and

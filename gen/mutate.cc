@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/exceptions.h"
 #include "gen/mutation.h"
 
 namespace plumb::gen {
@@ -56,8 +57,8 @@ std::optional<Case> mutate(const Case& value, ChoiceStream& choices, const CaseC
     Case changed = value;
     drop_what_spoke_of_it(changed);
     Mutation mutation{.value = changed, .choices = choices, .capabilities = options.capabilities};
-    if (kFunctions[row](mutation) && changed != value && count_slots(changed) <= kMaxSlots &&
-        accept(changed))
+    if (kFunctions[row](mutation) && complete_callbacks(changed) && changed != value &&
+        count_slots(changed) <= kMaxSlots && accept(changed))
       return changed;
   }
   return std::nullopt;

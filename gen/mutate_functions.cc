@@ -86,8 +86,9 @@ struct Row {
 
 bool can_move(const Spot& spot, std::size_t slot, const Insn& insn, const OpcodeInfo& info) {
   if (is_jump(info.operation) || info.operation == Operation::kExit ||
-      info.operation == Operation::kCallHelper || info.operation == Operation::kCallFunction ||
-      info.operation == Operation::kCmpxchg || info.group == Group::kPacket) {
+      info.operation == Operation::kThrow || info.operation == Operation::kCallHelper ||
+      info.operation == Operation::kCallFunction || info.operation == Operation::kCmpxchg ||
+      info.group == Group::kPacket) {
     return false;
   }
   if (slot != spot.slot && spot.facts[spot.function].targets[slot]) return false;

@@ -62,7 +62,8 @@ std::vector<std::size_t> straight_row(const Spot& spot, const std::vector<Insn>&
   for (std::size_t slot = spot.slot; slot < insns.size() && row.size() < most;
        slot += static_cast<std::size_t>(slot_count(insns[slot]))) {
     const Operation operation = decode(insns[slot])->operation;
-    if (is_jump(operation) || operation == Operation::kExit) break;
+    if (is_jump(operation) || operation == Operation::kExit || operation == Operation::kThrow)
+      break;
     if (slot != spot.slot && facts.targets[slot]) break;
     row.push_back(slot);
   }
@@ -253,7 +254,9 @@ bool mutate_duplicate(Mutation& m) {
   // Calls twice need their arguments twice; pointers that move twice leave their objects.
   const auto repeats = [](const Spot& at, std::size_t slot, const Insn& insn) {
     const OpcodeInfo& info = *decode(insn);
-    if (is_jump(info.operation) || info.operation == Operation::kExit) return false;
+    if (is_jump(info.operation) || info.operation == Operation::kExit ||
+        info.operation == Operation::kThrow)
+      return false;
     if (info.operation == Operation::kCallHelper || info.operation == Operation::kCallFunction) {
       return false;
     }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/capability.h"
+#include "core/case.h"
 
 namespace plumb::gen {
 
@@ -48,6 +49,12 @@ struct TailCallPlan {
   int only_below = 0;      // not 0: only while the activation counter is below this
 };
 
+enum class Throws : std::uint8_t {
+  kNever,
+  kSometimes,  // under a condition, somewhere in the body
+  kAtEnd,      // instead of returning
+};
+
 struct FunctionPlan {
   int stack_depth = 0;
   std::vector<Argument> arguments;  // R1 ...; a main function has the context alone
@@ -55,14 +62,16 @@ struct FunctionPlan {
   std::vector<int> calls;           // subprograms, in order, one call each
   std::vector<int> callbacks;       // called through bpf_loop with (scalar, 0, buffer or cell)
   std::vector<TailCallPlan> tail_calls;
-  std::uint32_t saved = 0;  // which of R6 ... R9 it uses: bits 6 ... 9
-  int statements = 0;       // besides what is required above
+  Throws throws = Throws::kNever;  // of none that a callback reaches
+  std::uint32_t saved = 0;         // which of R6 ... R9 it uses: bits 6 ... 9
+  int statements = 0;              // besides what is required above
   Mix mix;
 };
 
 struct ProgramPlan {
-  std::vector<FunctionPlan> functions;  // calls go to higher indices only
-  std::uint64_t cost_limit = 600;       // instructions that loops may bring one activation to
+  std::vector<FunctionPlan> functions;   // calls go to higher indices only
+  int exception_callback = kNoFunction;  // one that nothing calls, without tail calls
+  std::uint64_t cost_limit = 600;        // instructions that loops may bring one activation to
 };
 
 struct RegionPlan {

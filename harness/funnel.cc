@@ -26,6 +26,7 @@ enum ShapeColumn : std::uint32_t {
   kShapeTailCallLimit = gen::reach_bit(gen::Reach::kTailCallLimit),
   kShapeStackPointer = gen::reach_bit(gen::Reach::kStackPointer),
   kShapeHelperCall = gen::reach_bit(gen::Reach::kHelperCall),
+  kShapeThrow = gen::reach_bit(gen::Reach::kThrow),
 };
 enum CapabilityColumn : std::uint64_t {
   kCapabilityAny = 0,
@@ -51,6 +52,25 @@ constexpr StageRow kStages[] = {
 template <typename Mask>
 bool has_any(Mask has, Mask needed) {
   return needed == 0 || (has & needed) != 0;
+}
+
+// By how many activations a throw ends.
+constexpr std::uint64_t FunnelCounts::* kThrowsBySize[] = {
+    &FunnelCounts::throw_ends_1, &FunnelCounts::throw_ends_2, &FunnelCounts::throw_ends_3,
+    &FunnelCounts::throw_ends_4, &FunnelCounts::throw_ends_5, &FunnelCounts::throw_ends_6,
+    &FunnelCounts::throw_ends_7, &FunnelCounts::throw_ends_8,
+};
+static_assert(std::size(kThrowsBySize) == kMaxCallDepth);
+
+void count_throws(FunnelCounts& counts, const Execution& execution) {
+  counts.with_throw += !execution.throws.empty();
+  counts.callback_with_stack += std::ranges::any_of(
+      execution.throws, [](int bytes) { return bytes > 0; }, &Throw::callback_stack);
+  for (std::size_t i = 0; i < std::size(kThrowsBySize); ++i) {
+    const auto ended = static_cast<int>(i) + 1;
+    counts.*kThrowsBySize[i] +=
+        std::ranges::find(execution.throws, ended, &Throw::ended) != execution.throws.end();
+  }
 }
 
 void add_reasons(ReasonCounts& sum, const ReasonCounts& more) {
@@ -121,6 +141,7 @@ void count_case(FunnelCounts& counts, Stage stage, const Execution& execution) {
   counts.with_tail_call_refused += refused;
   counts.with_stack_pointer_argument += stack_pointer;
   counts.with_helper_call += helper;
+  count_throws(counts, execution);
 }
 
 void count_opinion(FunnelCounts& counts, const SecondOpinion& opinion) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/edit.h"
+#include "core/exceptions.h"
 #include "core/opcode.h"
 #include "core/reduce.h"
 #include "core/repetition.h"
@@ -31,7 +32,7 @@ class Search {
 
   // Keeps the candidate if it differs and the predicate holds.
   bool attempt(Case candidate) {
-    if (is_spent() || candidate == best_) return false;
+    if (!complete_callbacks(candidate) || is_spent() || candidate == best_) return false;
     ++attempts_;
     if (!holds_(candidate)) return false;
     best_ = std::move(candidate);

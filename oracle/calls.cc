@@ -280,7 +280,8 @@ Reason Interpreter::throw_exception() {
   const CodeFunction& main = code_.functions[frames_[boundary].function];
   const std::uint32_t callback = code_.exception_callback[static_cast<std::size_t>(main.program)];
   record(EventKind::kThrow, at_, code_.functions[callback].function).args[0] = cookie;
-  execution_.throw_depths.push_back(static_cast<std::uint8_t>(frames_.size() - boundary));
+  execution_.throws.push_back({.ended = static_cast<int>(frames_.size() - boundary),
+                               .callback_stack = code_.functions[callback].stack_depth});
   for (std::size_t ended = frames_.size(); ended > boundary; --ended) memory_.leave_frame();
   frames_.resize(boundary + 1);
   end_call(kUninitialisedValue);
