@@ -24,6 +24,7 @@
 #include "jit_under_test/plugin_text.h"
 #include "jit_under_test/quiet_output.h"
 #include "jit_under_test/request.h"
+#include "jit_under_test/throw_reader.h"
 
 namespace plumb::jit {
 namespace {
@@ -115,6 +116,7 @@ class PluginJit final : public Jit {
 
  private:
   [[nodiscard]] Result<void> ask_for_claims(plumb_image& raw, Image& image);
+  [[nodiscard]] Result<void> ask_for_throws(const Case& value, plumb_image& raw, Image& image);
 
   Library library_;
   OpenMark mark_;
@@ -179,6 +181,9 @@ LoadOutcome PluginJit::load(const Case& value) {
   if (const Result<void> asked = ask_for_claims(loaded->raw(), *image); !asked) {
     return broken(asked.error().str());
   }
+  if (const Result<void> asked = ask_for_throws(value, loaded->raw(), *image); !asked) {
+    return broken(asked.error().str());
+  }
   loaded->set(std::move(*image));
   outcome.image = std::move(loaded);
   return outcome;
@@ -194,6 +199,28 @@ Result<void> PluginJit::ask_for_claims(plumb_image& raw, Image& image) {
   if (auto kept = room.check("claims"); !kept) return kept;
   const Result<void> read = read_frame_claims(room.filled, image);
   if (!read) return fail("it describes its image wrongly: " + read.error().str());
+  return {};
+}
+
+Result<void> PluginJit::ask_for_throws(const Case& value, plumb_image& raw, Image& image) {
+  if ((info_.capabilities & PLUMB_CAN_THROW) == 0) return {};
+  for (std::size_t p = 0; p < value.programs.size(); ++p) {
+    if (value.programs[p].exception_callback == kNoFunction) continue;
+    const auto program = static_cast<int>(p);
+    std::array<char, 512> error{};
+    Room<plumb_throw_info> room;
+    const std::optional<int> status =
+        plugin_->throw_info(raw, static_cast<std::uint32_t>(p), room.filled, error);
+    if (!status) {
+      image.throws.push_back(usual_throw_path(value, program, image));
+      continue;
+    }
+    if (*status != 0) return fail("it cannot say how throws find their way: " + plugin_text(error));
+    if (auto kept = room.check("throw_info"); !kept) return kept;
+    Result<ThrowPath> path = read_throw_path(room.filled, value, program, image);
+    if (!path) return fail("it describes its image wrongly: " + path.error().str());
+    image.throws.push_back(*path);
+  }
   return {};
 }
 

@@ -39,6 +39,12 @@ class Abi2Table final : public PluginTable {
                                           std::span<char> error) override {
     return table_.claims(&image, &claims, error.data(), error.size());
   }
+  [[nodiscard]] std::optional<int> throw_info(plumb_image& image, std::uint32_t program,
+                                              plumb_throw_info& info,
+                                              std::span<char> error) override {
+    if (table_.throw_info == nullptr) return std::nullopt;
+    return table_.throw_info(&image, program, &info, error.data(), error.size());
+  }
   void close() override {
     if (table_.close != nullptr) table_.close();
   }

@@ -31,6 +31,13 @@ class PluginTable {
                                                   std::span<char> /*error*/) {
     return std::nullopt;
   }
+  // Nothing: the plugin has no such function.
+  [[nodiscard]] virtual std::optional<int> throw_info(plumb_image& /*image*/,
+                                                      std::uint32_t /*program*/,
+                                                      plumb_throw_info& /*info*/,
+                                                      std::span<char> /*error*/) {
+    return std::nullopt;
+  }
   virtual void close() = 0;
   // Nothing: it cannot say.
   [[nodiscard]] virtual std::optional<std::uint64_t> pieces_held() { return std::nullopt; }

@@ -25,7 +25,7 @@ function(plumb_linux_interpreter)
   list(JOIN jits "," jits)
 
   set(ours "${PLUMB_LINUX_DIR}/glue/interpreter.c")
-  foreach(name check rewrite slots tail_calls)
+  foreach(name check rewrite slots tail_calls throws)
     list(APPEND ours "${PLUMB_LINUX_DIR}/glue/${name}.c")
   endforeach()
   set_source_files_properties(${ours} PROPERTIES

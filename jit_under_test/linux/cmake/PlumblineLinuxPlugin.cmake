@@ -116,7 +116,7 @@ function(plumb_linux_plugin)
 
   # Kernel files, and ours that see kernel headers. No libc headers, no warnings for theirs.
   set(ours "")
-  foreach(name check compile image plugin program program_kind rewrite slots tail_calls)
+  foreach(name check compile image plugin program program_kind rewrite slots tail_calls throws)
     list(APPEND ours "${PLUMB_LINUX_DIR}/glue/${name}.c")
   endforeach()
   if(EXISTS "${shim}/thunks.c")

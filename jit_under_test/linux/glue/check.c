@@ -74,6 +74,10 @@ static int check_alu(struct check* c, const struct bpf_insn* insn) {
   return insn->off ? malformed(c, "reserved field is not zero") : PLUMB_LOADED;
 }
 
+static bool is_exception_callback(const struct check* c, u32 function) {
+  return plumb_function_at(c->program, function)->flags & PLUMB_FUNCTION_EXCEPTION_CALLBACK;
+}
+
 static int check_load_imm(struct check* c, const struct bpf_insn* insn) {
   const struct bpf_insn* next = insn + 1;
   if (insn->code != (BPF_LD | BPF_IMM | BPF_DW)) return unsupported(c, "legacy packet access");
@@ -96,6 +100,8 @@ static int check_load_imm(struct check* c, const struct bpf_insn* insn) {
     case BPF_PSEUDO_FUNC:
       if (insn->imm < 1 || (u32)insn->imm >= c->program->function_count)
         return malformed(c, "no such function");
+      if (is_exception_callback(c, (u32)insn->imm))
+        return malformed(c, "takes the address of the exception callback");
       return need(c, PLUMB_CAN_CALL_BACK, "callbacks are not supported");
     default:
       return unsupported(c, "unknown 64-bit load");
@@ -155,7 +161,14 @@ static int check_call(struct check* c, const struct bpf_insn* insn) {
   if (insn->src_reg == BPF_PSEUDO_CALL) {
     if (insn->imm < 1 || (u32)insn->imm >= c->program->function_count)
       return malformed(c, "no such function");
-    return PLUMB_LOADED;
+    return is_exception_callback(c, (u32)insn->imm) ? malformed(c, "calls the exception callback")
+                                                    : PLUMB_LOADED;
+  }
+  if (plumb_is_throw(insn)) {
+    if (insn->imm) return unsupported(c, "calls of kernel functions other than bpf_throw");
+    if (!plumb_exception_callback(c->program))
+      return malformed(c, "a throw in a program without exception callback");
+    return need(c, PLUMB_CAN_THROW, "exceptions are not supported");
   }
   if (insn->src_reg != 0) return unsupported(c, "calls of kernel functions");
   if (insn->imm < 1 || insn->imm >= PLUMB_STUB_COUNT) return malformed(c, "no such helper");
@@ -196,8 +209,12 @@ static int check_function(struct check* c) {
   if (f->insn_count == 0 || f->insn_count > kMaxInsns || !f->insns)
     return malformed(c, "no instructions, or too many");
   if (f->stack_depth > MAX_BPF_STACK) return malformed(c, "stack is deeper than 512 bytes");
-  if (f->flags & PLUMB_FUNCTION_EXCEPTION_CALLBACK)
-    return need(c, PLUMB_CAN_THROW, "exceptions are not supported");
+  if (f->flags & PLUMB_FUNCTION_EXCEPTION_CALLBACK) {
+    if (!(c->capabilities & PLUMB_CAN_THROW)) return unsupported(c, "exceptions are not supported");
+    if (c->function_index == 0) return malformed(c, "the main function as exception callback");
+    if (plumb_exception_callback(c->program) != c->function_index)
+      return malformed(c, "a second exception callback");
+  }
   for (; c->slot < f->insn_count; c->slot++) {
     const struct bpf_insn* insn = insns_of(f) + c->slot;
     int status;
@@ -225,8 +242,10 @@ static int check_function(struct check* c) {
   if (as_it_stands(c)) return PLUMB_LOADED;
   c->slot = f->insn_count - 1;
   last = insns_of(f)[c->slot].code;
+  /* What stands behind a throw is dead code, which the verifier takes away. */
+  if (plumb_is_throw(insns_of(f) + c->slot)) return PLUMB_LOADED;
   if (last != (BPF_JMP | BPF_EXIT) && last != (BPF_JMP | BPF_JA) && last != (BPF_JMP32 | BPF_JA))
-    return malformed(c, "the last instruction is not an exit or a jump");
+    return malformed(c, "the last instruction is not an exit, a jump or a throw");
   return PLUMB_LOADED;
 }
 

@@ -172,3 +172,9 @@ bool plumb_can_update(const struct plumb_update* u) {
   return u->array < image->array_count && u->slot < image->arrays[u->array]->map.max_entries &&
          u->program >= -1 && u->program < (s64)image->program_count;
 }
+
+int plumb_image_throw_path(const struct plumb_loaded* image, u32 program,
+                           struct plumb_throw_info* info) {
+  if (program >= image->program_count) return -1;
+  return plumb_throw_path(image->programs[program].main, info);
+}

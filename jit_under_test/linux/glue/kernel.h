@@ -105,6 +105,17 @@ u32 plumb_find_tail_calls(const struct plumb_function* function, struct plumb_ta
 /* ---- program_kind.c: what a variant says of all programs. After func_idx was set. ---- */
 void plumb_set_program_kind(struct bpf_prog_aux* aux);
 
+/* ---- throws.c: programs that throw ---- */
+bool plumb_is_throw(const struct bpf_insn* insn);
+bool plumb_throws(const struct plumb_program* program);
+u32 plumb_exception_callback(const struct plumb_program* program); /* 0: none */
+bool plumb_supports_throws(void);                                  /* the tree's JIT */
+/* Before the JIT sees a function, after plumb_set_program_kind(); when all are compiled. */
+void plumb_mark_throws(const struct plumb_program* program, struct bpf_prog_aux* aux);
+void plumb_link_throws(const struct plumb_program* program, struct bpf_prog* main);
+/* Of a program with an exception callback. -1: the tree has none. */
+int plumb_throw_path(const struct bpf_prog* main, struct plumb_throw_info* info);
+
 /* ---- compile.c: the functions of one program through the JIT ---- */
 
 /* Before any of them is compiled: blinds constants where that was requested and is not the JIT's to
@@ -153,6 +164,9 @@ struct plumb_update {
   u32 array, slot;
   s32 program;
 };
+/* The path of throws of one program. -1: there is none. */
+int plumb_image_throw_path(const struct plumb_loaded* image, u32 program,
+                           struct plumb_throw_info* info);
 bool plumb_can_update(const struct plumb_update* update);
 void plumb_update_body(void* update);
 

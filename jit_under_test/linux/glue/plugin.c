@@ -112,6 +112,21 @@ static int plugin_update_slot(struct plumb_image* out, u32 array, u32 slot, s32 
   return (int)min(count, list->capacity);
 }
 
+/* ---- throw_info ---- */
+
+static int plugin_throw_info(struct plumb_image* image, u32 program, struct plumb_throw_info* out,
+                             char* error, size_t error_size) {
+  struct plumb_message message = {error, error_size};
+  struct plumb_throw_info path = {.struct_size = PLUMB_BEGIN(struct plumb_throw_info, out),
+                                  .program = program};
+  if (plumb_image_throw_path(image->handle, program, &path)) {
+    plumb_say(&message, "no such program, or none that throws");
+    return -1;
+  }
+  memcpy(out, &path, path.struct_size);
+  return 0;
+}
+
 /* ---- open ---- */
 
 /* Does the JIT take this one instruction, with an exit behind it? */
@@ -152,6 +167,7 @@ static u64 static_capabilities(void) {
   u64 can = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAIL_CALL | PLUMB_CAN_CALL_BACK |
             PLUMB_CAN_ATOMICS | PLUMB_CAN_TAKE_UNVERIFIED | PLUMB_CAN_TAKE_BASE;
   if (bpf_jit_supports_subprog_tailcalls()) can |= PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM;
+  if (plumb_supports_throws()) can |= PLUMB_CAN_THROW;
   if (PLUMB_TREE_VERSION_4) can |= PLUMB_CAN_V4;
   if (plumb_arch_facts.has_poke) can |= PLUMB_CAN_POKE;
   return can;
@@ -238,6 +254,7 @@ static const struct plumb_plugin plugin = {
     .load = plugin_load,
     .unload = plugin_unload,
     .update_slot = plugin_update_slot,
+    .throw_info = plugin_throw_info,
     .pieces_held = (uint64_t (*)(void))plugin_pieces_held,
 };
 

@@ -84,6 +84,7 @@ static int prepare(struct work* work, u32 f, struct bpf_prog* prog, struct bpf_p
   prog->blinding_requested = blinding_requested();
   prog->aux->func_idx = f;
   plumb_set_program_kind(prog->aux);
+  if (plumb_exception_callback(work->program)) plumb_mark_throws(work->program, prog->aux);
   prog->aux->stack_depth = stack_depth(work, f);
   prog->aux->tail_call_reachable = work->reachable[f];
   prog->aux->linfo = *lines;
@@ -229,6 +230,7 @@ static int load_several(struct work* work, struct plumb_native_function* natives
       return refused(work, f);
   }
   finish_main(loaded);
+  if (plumb_exception_callback(work->program)) plumb_link_throws(work->program, main);
   return PLUMB_LOADED;
 }
 

@@ -202,6 +202,8 @@ static int resolve_call(struct bpf_insn* to, const struct plumb_tail_call_site* 
   if (to->src_reg == BPF_PSEUDO_CALL) {
     to->off = (s16)to->imm; /* the function's number; its address is not known yet */
     to->imm = 1;
+  } else if (plumb_is_throw(to)) {
+    to->imm = PLUMB_THROW_STUB * PLUMB_STUB_STRIDE;
   } else if (to->imm == BPF_FUNC_tail_call) {
     const int poke = plumb_arch_facts.has_poke ? add_poke(site, names, program, owner, index) : 0;
     if (poke < 0) return poke;
