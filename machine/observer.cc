@@ -38,6 +38,7 @@ void Observer::begin(const Subject& subject, std::size_t entry) {
       (image_->registers.bpf[10].is_known() || std::ranges::any_of(image_->functions, has_own_r10));
   open_return_ = -1;
   due_at_ = 0;
+  next_shadow_ = -1;
   keeps_steps_ = subject.keeps_steps && options_.depth != Depth::kFast;
   if (options_.depth == Depth::kInterrupts) {
     interrupts_ = unwind::StackBelow(unwind::no_stack(), image_->arch);
@@ -241,7 +242,7 @@ void Observer::enter_by_call(Role role, const Call& call) {
   const bool is_callback = call.is_from_stubs && helper_event >= 0;
   if (is_callback &&
       run_->events[static_cast<std::size_t>(helper_event)].kind == EventKind::kThrow) {
-    return enter_exception_callback(role);
+    return enter_exception_callback(role, call);
   }
   const Place at =
       is_callback ? run_->events[static_cast<std::size_t>(helper_event)].at : source_place();
@@ -292,6 +293,7 @@ void Observer::on_instruction(std::uint64_t address) {
     if (++run_->instructions > options_.block_budget) {
       return stop(StopReason::kBudget, "ran out of instructions");
     }
+    if (next_shadow_ >= 0) take_over_if_due(role);
     if (keeps_steps_) add_step(address);
     if (options_.depth == Depth::kInterrupts) interrupt();
   }

@@ -87,10 +87,11 @@ class Observer final : public EngineClient {
 
   // ---- throws (observer_throws.cc) ----
   void call_throw(const Call& call);
-  void enter_exception_callback(Role role);
+  void enter_exception_callback(Role role, const Call& call);
   [[nodiscard]] std::int32_t boundary_of(std::uint32_t thrower) const;
   [[nodiscard]] std::uint64_t boundary_sp(std::uint32_t thrower, std::int32_t boundary) const;
   [[nodiscard]] std::int32_t shadow_of(std::int32_t activation) const;
+  void take_over_if_due(Role role);
 
   void record_helper_writes(const Range& written, std::uint64_t sp);
   void finish_at_end();
@@ -178,6 +179,9 @@ class Observer final : public EngineClient {
   std::int32_t open_return_ = -1;   // the last event, a return whose registers are due later
   std::uint64_t due_at_ = 0;        // where; 0: not known yet
   bool keeps_steps_ = false;
+  // An exception callback has been called and has not taken over the boundary's frame yet: the call
+  // that it is in then, in MachineRun::shadow; -1: none.
+  std::int32_t next_shadow_ = -1;
   unwind::StackBelow interrupts_{unwind::no_stack(), Arch::kX86_64};
   Block previous_;                // the block that runs, or ran last
   std::uint64_t source_end_ = 0;  // end of the last block inside a function

@@ -58,7 +58,7 @@ void Observer::call_throw(const Call& call) {
   c_calls_.enter(CFunction::kThrow, mock_.enter(*engine_));
 }
 
-void Observer::enter_exception_callback(Role role) {
+void Observer::enter_exception_callback(Role role, const Call& call) {
   const NativeFunction& f = map_->function(role);
   MachineThrow& thrown = run_->throws.back();
   thrown.walk = c_calls_.last_throw();
@@ -76,10 +76,28 @@ void Observer::enter_exception_callback(Role role) {
                                .r10 = 0,
                                .entered_by = thrown.event,
                                .helper_event = boundary.helper_event});
-  innermost_ = shadow_of(thrown.boundary);
-  std::erase_if(thunk_calls_, [this](const ThunkCall& c) { return c.shadow > innermost_; });
+  const std::int32_t boundary_call = shadow_of(thrown.boundary);
+  std::erase_if(thunk_calls_, [=](const ThunkCall& c) { return c.shadow > boundary_call; });
   current_ = static_cast<std::uint32_t>(event.entered);
   c_calls_.lose_frame_pointer(*engine_);
+  if (options_.depth == Depth::kFast) {
+    innermost_ = boundary_call;
+    return;
+  }
+  push_call({.return_address = call.back,
+             .sp = engine_->read(target_.facts().stack_pointer),
+             .parent = innermost_,
+             .activation = current_});
+  next_shadow_ = boundary_call;
+}
+
+// Up to the instruction that makes the frame pointer the boundary's, the callback is called by C
+// code, as unwinders see it.
+void Observer::take_over_if_due(Role role) {
+  const std::uint64_t fp = engine_->read(target_.facts().frame_pointer);
+  if (!role.has(Role::kSlotStart) && fp != run_->throws.back().walk.fp) return;
+  innermost_ = next_shadow_;
+  next_shadow_ = -1;
 }
 
 }  // namespace plumb::machine
