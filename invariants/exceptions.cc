@@ -61,14 +61,23 @@ struct Word {
   }
 };
 
-// What the prologue of the boundary saved, and where its caller's frame is.
+// What the prologue of the boundary saved, and where its caller's frame is. Where a tail call
+// entered the boundary, what lies above its landing is of the first of the chain.
 std::vector<Word> saved_by(const View& view, std::int32_t boundary) {
   std::vector<Word> words;
   const auto& accesses = view.run().accesses;
+  const auto& activations = view.run().activations;
+  std::int32_t first = boundary;
+  while (activations[static_cast<std::size_t>(first)].replaced >= 0) {
+    first = activations[static_cast<std::size_t>(first)].replaced;
+  }
+  const std::uint64_t landing = activations[static_cast<std::size_t>(boundary)].entry_sp;
   for (std::size_t i = 0; i < accesses.size(); ++i) {
     if (view.access_roles()[i] != AccessRole::kPrologue) continue;
-    if (accesses[i].activation != static_cast<std::uint32_t>(boundary)) continue;
-    words.push_back({accesses[i].address, accesses[i].size});
+    const bool is_own = accesses[i].activation == static_cast<std::uint32_t>(boundary);
+    const bool is_above = accesses[i].activation == static_cast<std::uint32_t>(first) &&
+                          accesses[i].address >= landing;
+    if (is_own || is_above) words.push_back({accesses[i].address, accesses[i].size});
   }
   const Frame& frame = *view.frame(boundary);
   if (frame.record != 0) words.push_back({frame.record, 8});

@@ -32,7 +32,11 @@ class CountWords {
     const auto& events = view_.run().events;
     for (; next_event_ <= access.event && static_cast<std::size_t>(next_event_) < events.size();
          ++next_event_) {
-      leave_up_to(events[static_cast<std::size_t>(next_event_)].sp);
+      const MachineEvent& event = events[static_cast<std::size_t>(next_event_)];
+      leave_up_to(event.sp);
+      // The frame that the callback takes over begins anew.
+      const bool is_thrown = event.kind == EventKind::kThrow && event.entered >= 0;
+      if (is_thrown) leave_up_to(view_.frames()[static_cast<std::size_t>(event.entered)].entry_sp);
     }
     leave_up_to(access.sp);
   }

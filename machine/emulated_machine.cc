@@ -99,8 +99,10 @@ class BareClient final : public EngineClient {
       return;
     }
     const auto number = image_.placement.helper_at(address);
-    if (number == kThrowStub) return c_calls_.enter(CFunction::kThrow, mock_.enter(engine_));
-    if (number == kLoopHelper) return c_calls_.enter(CFunction::kLoop, mock_.enter(engine_));
+    if (number == kThrowStub)
+      return c_calls_.enter(CFunction::kThrow, mock_.enter(engine_, CFunction::kThrow));
+    if (number == kLoopHelper)
+      return c_calls_.enter(CFunction::kLoop, mock_.enter(engine_, CFunction::kLoop));
     const HelperInfo* helper = number ? find_helper(*number) : nullptr;
     if (helper == nullptr || helper->number == kTailCallHelper) return engine_.stop();
     RegisterFile registers{};

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <span>
 
+#include "machine/c_calls.h"
 #include "machine/c_routine.h"
 
 namespace plumb::machine {
@@ -74,8 +75,8 @@ MockOutcome HelperMock::call(Engine& engine, const HelperInfo& helper,
   return outcome;
 }
 
-std::array<std::uint64_t, 5> HelperMock::enter(Engine& engine) {
-  ++calls_;
+std::array<std::uint64_t, 5> HelperMock::enter(Engine& engine, CFunction function) {
+  if (function == CFunction::kLoop) ++calls_;  // bpf_throw is no helper
   std::array<std::uint64_t, 5> arguments{};
   for (std::size_t i = 0; i < arguments.size(); ++i) arguments[i] = engine.read(arguments_[i]);
   scramble(engine, 0, {});

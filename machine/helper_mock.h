@@ -13,6 +13,8 @@
 
 namespace plumb::machine {
 
+enum class CFunction : std::uint8_t;  // c_calls.h
+
 // What one call of a mock did.
 struct MockOutcome {
   const char* problem = nullptr;  // why the call could not be made: a bad pointer or size
@@ -34,7 +36,7 @@ class HelperMock {
                                  const RegisterFile& registers);
   // The stub of a C function with a body (c_calls.h) was reached: its arguments, as passed. What
   // lies below the stack pointer is its own.
-  [[nodiscard]] std::array<std::uint64_t, 5> enter(Engine& engine);
+  [[nodiscard]] std::array<std::uint64_t, 5> enter(Engine& engine, CFunction function);
   // That body is about to return, its result in the platform's register.
   void leave(Engine& engine);
 

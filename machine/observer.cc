@@ -274,7 +274,8 @@ void Observer::call_helper(std::int32_t number, const Call& call) {
   const MachineEvent& event = record_call(EventKind::kHelperCall, at, number, call);
   note_r10(event.registers);
   begin_call(event, call);
-  if (number == kLoopHelper) return c_calls_.enter(CFunction::kLoop, mock_.enter(*engine_));
+  if (number == kLoopHelper)
+    return c_calls_.enter(CFunction::kLoop, mock_.enter(*engine_, CFunction::kLoop));
   const MockOutcome outcome = mock_.call(*engine_, *helper, event.registers);
   if (outcome.problem != nullptr) {
     run_->fault_pc = call.return_address;

@@ -55,7 +55,7 @@ void Observer::call_throw(const Call& call) {
                           .boundary = boundary,
                           .boundary_sp = boundary < 0 ? 0 : boundary_sp(current_, boundary)});
   begin_call(event, call);
-  c_calls_.enter(CFunction::kThrow, mock_.enter(*engine_));
+  c_calls_.enter(CFunction::kThrow, mock_.enter(*engine_, CFunction::kThrow));
 }
 
 void Observer::enter_exception_callback(Role role, const Call& call) {
