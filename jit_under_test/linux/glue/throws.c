@@ -34,6 +34,14 @@ int bpf_get_kfunc_addr(const struct bpf_prog* prog, u32 func_id, u16 btf_fd_idx,
   return 0;
 }
 
+/* void bpf_throw(u64 cookie): the only one. */
+const struct btf_func_model* bpf_jit_find_kfunc_model(const struct bpf_prog* prog,
+                                                      const struct bpf_insn* insn) {
+  static const struct btf_func_model model = {.nr_args = 1, .arg_size = {8}};
+  (void)prog, (void)insn;
+  return &model;
+}
+
 #if PLUMB_TREE_EXCEPTIONS
 bool plumb_supports_throws(void) { return bpf_jit_supports_exceptions(); }
 

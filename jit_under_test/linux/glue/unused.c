@@ -38,7 +38,6 @@ bool bpf_token_capable(const void* token, int capability) {
   void function(void) { plumb_bug("call of " #function "()", __FILE__, __LINE__); }
 
 PLUMB_NOT_HERE(bpf_dup_insn_aux_data)
-PLUMB_NOT_HERE(bpf_jit_find_kfunc_model)
 PLUMB_NOT_HERE(bpf_map_put)
 PLUMB_NOT_HERE(bpf_patch_insn_data)
 PLUMB_NOT_HERE(bpf_prog_dev_bound_destroy)
