@@ -105,6 +105,8 @@ void EmitterArm64::instruction(const OpcodeInfo& info, const Insn* insn) {
       return load(info, *insn);
     case Operation::kStore:
       return store(info, *insn);
+    case Operation::kThrow:
+      return call_helper({.immediate = kThrowStub});
     case Operation::kCallHelper:
       return call_helper(*insn);
     case Operation::kCallFunction:

@@ -39,6 +39,8 @@ class EmitterArm64 final : public Emitter {
   void check_count(const asmjit::Label& out);
   void load_target(const asmjit::Label& out);
   [[nodiscard]] std::vector<Step> epilogue_steps() const;
+  void damage_restores(std::vector<Step>& steps) const;
+  void take_over(int below);
 
   // body_arm64.cc
   void move_immediate(const Gp& to, std::uint64_t value);

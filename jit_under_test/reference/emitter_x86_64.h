@@ -35,6 +35,7 @@ class EmitterX86 final : public Emitter {
   void move_fp(int by);
   void leave();
   void nop(int bytes);
+  void take_over();
   void count_by_reference();
   void private_stack();
   void undo(const Step& step);

@@ -94,6 +94,11 @@ void EmitterArm64::step(const Step& step) {
       return allocate(step.value);
     case StepKind::kShift:
       return shift(step.a, step.value);
+    case StepKind::kTakeOver:
+      return take_over(step.value);
+    case StepKind::kPointAtFrame:
+      a_.mov(gp(step.a), gp(kFp));
+      return;
     case StepKind::kFrameBase:
       a_.sub(x27, x25, step.value);
       return;
@@ -105,6 +110,17 @@ void EmitterArm64::step(const Step& step) {
     case StepKind::kPrivate:
       return;
   }
+}
+
+// From the caller's frame pointer on, everything is where the boundary left it.
+void EmitterArm64::take_over(int below) {
+  const int fp = frame().frame_pointer;
+  const int sp_before = notes().state().sp;
+  if (!has(Defect::kCallbackKeepsFramePointer)) a_.mov(gp(kFp), x2);
+  notes().taken_over(here(), sp_before, fp, fp, fp + 8);
+  const int skipped = has(Defect::kCallbackPopsTooHigh) ? 16 : 0;
+  a_.sub(sp, gp(kFp), below - skipped);
+  notes().taken_over(here(), fp - below, fp, fp, fp + 8);
 }
 
 // A pair of two equal registers must not be loaded (Arm ARM, LDP: CONSTRAINED UNPREDICTABLE).
@@ -129,8 +145,22 @@ void EmitterArm64::undo(const Step& step) {
   }
 }
 
+void EmitterArm64::damage_restores(std::vector<Step>& steps) const {
+  const auto is_save = [](const Step& s) { return s.kind == StepKind::kPush && !is_record(s); };
+  for (Step& s : steps) {
+    if (is_save(s) && s.a == 21 && has(Defect::kCallbackLosesRegister)) s.a = kXzr;
+  }
+  if (!has(Defect::kCallbackPopsInPushOrder)) return;
+  const auto first = std::ranges::find_if(steps, is_save);
+  const auto second = std::find_if(first + 1, steps.end(), is_save);
+  if (second != steps.end()) std::iter_swap(first, second);
+}
+
 std::vector<Step> EmitterArm64::epilogue_steps() const {
   std::vector<Step> steps(frame().prologue.rbegin(), frame().prologue.rend());
+  // An exception callback undoes what the boundary did, too.
+  steps.insert(steps.end(), frame().taken_over.rbegin(), frame().taken_over.rend());
+  if (!frame().taken_over.empty()) damage_restores(steps);
   const auto is_save = [](const Step& s) { return s.kind == StepKind::kPush && !is_record(s); };
   if (has(Defect::kRegisterNotRestored)) {
     for (Step& s : steps) {

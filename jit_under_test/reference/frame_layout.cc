@@ -36,9 +36,11 @@ class Builder {
       : row_(*request.row),
         traits_(request.row->traits),
         facts_(*request.facts),
+        boundary_(request.boundary),
         defect_(request.defect) {
     frame_.row = &row_;
     is_private_ = request.is_private;
+    is_private_program_ = request.is_private_program;
     frame_.r10_register = is_private_ ? 9 : traits_.r10;
     frame_.r10_bias = is_private_ ? 0 : traits_.r10_bias;
     frame_.stack_size = stack_size();
@@ -50,6 +52,7 @@ class Builder {
   }
 
   FrameLayout build() {
+    if (facts_.is_exception_callback) note_boundary();
     for (const RecipeLine& line : ordered_recipe()) expand(line);
     frame_.body_sp = sp_;
     if (traits_.r10 == frame_pointer() && !is_private_) {
@@ -90,7 +93,9 @@ class Builder {
     return recipe;
   }
 
-  void step(const Step& step) { frame_.prologue.push_back(step); }
+  void step(const Step& step) {
+    (is_taking_over_ ? frame_.taken_over : frame_.prologue).push_back(step);
+  }
   void slot(SlotRole role, int offset, int saved = -1) {
     frame_.slots.push_back({.role = role, .offset = offset, .size = 8, .saved = saved});
   }
@@ -110,25 +115,67 @@ class Builder {
   void expand_count(const RecipeLine& line);
   void record();
   void allocate(int extra);
+  [[nodiscard]] bool is_boundary() const;
+  [[nodiscard]] bool owns_count() const { return facts_.is_main || facts_.is_exception_callback; }
   void push_saved();
   void push_saved_x86();
   void push_saved_arm64();
   void store_saved(int offset);
   void push_count_by_reference();
+  void push_boundary_pair();
   void point_r10();
   void add_bpf_stack();
+  void note_boundary();
+  void take_over_x86();
+  void take_over_arm64();
 
   const LayoutRow& row_;
   const LayoutTraits& traits_;
   const FunctionFacts& facts_;
+  const FunctionFacts* boundary_;
   std::optional<Defect> defect_;
   FrameLayout frame_;
   int sp_ = 0;
   bool is_private_ = false;
+  bool is_private_program_ = false;
   bool behind_entry_ = false;
+  bool is_taking_over_ = false;  // steps are the boundary's
 };
 
+// The private stack of the boundary is where its BPF stack would have been.
+void Builder::note_boundary() {
+  PLUMB_CHECK(boundary_ != nullptr);
+  const FrameLayout boundary =
+      compute_frame({.row = &row_,
+                     .facts = boundary_,
+                     .boundary = nullptr,
+                     .defect = defect_,
+                     .is_private = is_private_program_ && wants_private_stack(row_, *boundary_)});
+  frame_.boundary_sp = boundary.body_sp;
+}
+
+// mov rsp, rsi; mov rbp, rdx; pops; mov rsp, rbp: what is left is the frame record.
+void Builder::take_over_x86() {
+  is_taking_over_ = true;
+  push(kRbp, SlotRole::kFramePointer);
+  frame_.frame_pointer = sp_;
+  if (!has(Defect::kBoundaryForgetsRegister))
+    frame_.taken_over.push_back({.kind = StepKind::kPush, .a = 12});
+  for (const int reg : {3, 13, 14, 15})
+    frame_.taken_over.push_back({.kind = StepKind::kPush, .a = reg});
+  is_taking_over_ = false;
+  step({.kind = StepKind::kTakeOver});
+}
+
+// mov x29, x2; sub sp, x29, #...: what the boundary saved is all there, and stays.
+void Builder::take_over_arm64() {
+  is_taking_over_ = false;
+  const int below = frame_.frame_pointer - sp_;
+  step({.kind = StepKind::kTakeOver, .value = below});
+}
+
 void Builder::record() {
+  if (facts_.is_exception_callback && !is_arm64()) return take_over_x86();
   if (is_arm64()) {
     sp_ -= 16;
     slot(SlotRole::kReturnAddress, sp_ + 8, 30);
@@ -154,11 +201,19 @@ void Builder::allocate(int extra) {
   step({.kind = StepKind::kAllocate, .value = allocated() + extra});
 }
 
+// Where the layout makes every main function one, or the program throws.
+bool Builder::is_boundary() const {
+  const bool always = traits_.saves == Saves::kUsedAllInBoundary && facts_.is_main;
+  return always || facts_.is_boundary || (facts_.is_exception_callback && is_arm64());
+}
+
 void Builder::push_saved_x86() {
   constexpr std::array kRegisters{3, 13, 14, 15};  // R6 ... R9
-  const bool boundary = traits_.saves == Saves::kUsedAllInBoundary && facts_.is_main;
-  const bool all = traits_.saves == Saves::kAll || boundary;
-  if (boundary) push(12, SlotRole::kSaved);
+  const bool boundary = is_boundary();
+  const bool all =
+      traits_.saves == Saves::kAll || (boundary && !has(Defect::kBoundarySavesUsedOnly));
+  const bool saves_r12 = boundary && !has(Defect::kBoundaryForgetsRegister);
+  if (saves_r12) push(12, SlotRole::kSaved);
   for (std::size_t i = 0; i < kRegisters.size(); ++i) {
     if (has(Defect::kRegisterNotSaved) && i == 3) continue;
     if (all || (facts_.used >> (6 + i) & 1) != 0) push(kRegisters[i], SlotRole::kSaved);
@@ -172,8 +227,9 @@ void Builder::push_saved_arm64() {
     const bool has_base =
         std::ranges::find(row_.recipe, kFrameBase, &RecipeLine::part) != row_.recipe.end();
     if (has_base) registers.insert(registers.end(), {27, 28});
-  } else if (traits_.saves == Saves::kUsedAllInBoundary && facts_.is_main) {
+  } else if (is_boundary() && !has(Defect::kBoundarySavesUsedOnly)) {
     registers = {19, 20, 21, 22, 23, 24, kX25, kCountX26, 27, 28};
+    if (has(Defect::kBoundaryForgetsRegister)) std::ranges::replace(registers, 24, kXzr);
   } else {
     for (int i = 0; i < 4; ++i) {
       if ((facts_.used >> (6 + i) & 1) != 0) registers.push_back(19 + i);
@@ -215,10 +271,26 @@ void Builder::push_count_by_reference() {
   }
 }
 
+void Builder::push_boundary_pair() {
+  has(Defect::kBoundaryForgetsRegister) ? push_pair(23, kXzr, SlotRole::kSaved)
+                                        : push_pair(23, 24, SlotRole::kSaved);
+}
+
 void Builder::point_r10() {
-  const bool unused =
-      row_.traits.counter == Counter::kReference && (facts_.used >> kFramePointerRegister & 1) == 0;
+  const bool unused = row_.traits.counter == Counter::kReference &&
+                      (facts_.used >> kFramePointerRegister & 1) == 0 &&
+                      !facts_.is_exception_callback;
+  if (facts_.is_exception_callback) {
+    const bool has_pair =
+        std::ranges::find(row_.recipe, kBoundaryPair, &RecipeLine::part) != row_.recipe.end();
+    if (has_pair) push_boundary_pair();
+    take_over_arm64();
+  }
   frame_.r10 = sp_;
+  if (facts_.is_exception_callback && has(Defect::kCallbackStackOverSaved)) {
+    frame_.r10 = frame_.frame_pointer;
+    return step({.kind = StepKind::kPointAtFrame, .a = traits_.r10});
+  }
   if (unused || (has(Defect::kSubprogramKeepsR10) && !facts_.is_main)) return;
   step({.kind = StepKind::kPointAtSp, .a = traits_.r10});
 }
@@ -245,13 +317,15 @@ void Builder::expand(const RecipeLine& line) {
       return step({.kind = StepKind::kLandingPad, .value = behind_entry_ ? 2 : 1});
     }
     case kSignReturn:
+      if (facts_.is_exception_callback) is_taking_over_ = true;
       return step({.kind = StepKind::kSignReturn});
     case kClearCount:
       return expand_count(line);
     case kRecord:
+      if (facts_.is_exception_callback && is_arm64()) is_taking_over_ = true;
       return record();
     case kEntry:
-      step({.kind = StepKind::kEntry});
+      frame_.prologue.push_back({.kind = StepKind::kEntry});
       frame_.entry_sp = sp_;
       frame_.first_pop = static_cast<int>(frame_.prologue.size());
       behind_entry_ = true;
@@ -294,10 +368,10 @@ void Builder::expand(const RecipeLine& line) {
     case kCountPair:
       sp_ -= 16;
       slot(SlotRole::kCountAddress, sp_ + 8, kCountX26);
-      slot(facts_.is_main ? SlotRole::kCount : SlotRole::kCountAddress, sp_,
-           facts_.is_main ? kXzr : kCountX26);
-      step({.kind = StepKind::kPush, .a = facts_.is_main ? kXzr : kCountX26, .b = kCountX26});
-      if ((facts_.is_main && !has(Defect::kMainLeavesCount)) || has(Defect::kSubprogramOwnsCount)) {
+      slot(owns_count() ? SlotRole::kCount : SlotRole::kCountAddress, sp_,
+           owns_count() ? kXzr : kCountX26);
+      step({.kind = StepKind::kPush, .a = owns_count() ? kXzr : kCountX26, .b = kCountX26});
+      if ((owns_count() && !has(Defect::kMainLeavesCount)) || has(Defect::kSubprogramOwnsCount)) {
         step({.kind = StepKind::kPointAtSp, .a = kCountX26});
       }
       return;
@@ -307,7 +381,7 @@ void Builder::expand(const RecipeLine& line) {
       if (!facts_.is_main) return;
       step({.kind = StepKind::kShift, .a = kX25, .value = -16});
       frame_.r10 = *frame_.r10 - 16;
-      return push_pair(23, 24, SlotRole::kSaved);
+      return push_boundary_pair();
     case kFrameBase:
       return step({.kind = StepKind::kFrameBase, .value = frame_.stack_size});
     case kPrivate:

@@ -33,6 +33,7 @@ struct LayoutTraits {
   bool tail_calls_with_subprograms = true;
   Saves saves = Saves::kUsed;
   Epilogue epilogue = Epilogue::kPopsLeave;
+  bool throws = false;   // programs may throw
   int entry_offset = 0;  // bytes from a main function's address to its tail-call entry
   FixedStack fixed_stack = FixedStack::kNever;  // 512 bytes of BPF stack, whatever is used
   int r10 = 5;                                  // native register
@@ -85,6 +86,9 @@ enum class StepKind : std::uint8_t {
   kCountByReference,  // see kPushCountByReference; in a main function
   kFrameBase,         // x27 = x25 - value
   kPrivate,           // r9 = private stack
+  kPointAtFrame,      // a = frame pointer
+  kTakeOver,          // an exception callback: the boundary's frame becomes its own. arm64: value
+                      // is what lies below the frame record
 };
 struct Step {
   StepKind kind;
@@ -119,6 +123,10 @@ struct Slot {
 struct FrameLayout {
   const LayoutRow* row = nullptr;
   std::vector<Step> prologue;
+  // An exception callback: the steps of the boundary's prologue that it undoes, on x86-64 before
+  // its body, on arm64 in its epilogue.
+  std::vector<Step> taken_over;
+  int boundary_sp = 0;      // the same: sp in the boundary's body
   std::vector<Slot> slots;  // from high to low
   int entry_sp = 0;         // sp where tail calls land
   int body_sp = 0;          // sp between BPF instructions
@@ -135,8 +143,10 @@ struct FrameLayout {
 struct FrameRequest {
   const LayoutRow* row = nullptr;
   const FunctionFacts* facts = nullptr;
+  const FunctionFacts* boundary = nullptr;  // of an exception callback: of the main function
   std::optional<Defect> defect;
-  bool is_private = false;  // the BPF stack lies in per-CPU memory
+  bool is_private = false;          // the BPF stack lies in per-CPU memory
+  bool is_private_program = false;  // that of functions which want so does
 };
 // Does the layout give this function a private stack, in a program without tail calls?
 [[nodiscard]] bool wants_private_stack(const LayoutRow& row, const FunctionFacts& facts);

@@ -110,12 +110,39 @@ void EmitterX86::step(const Step& step) {
       return count_by_reference();
     case StepKind::kPrivate:
       return private_stack();
+    case StepKind::kTakeOver:
+      return take_over();
+    case StepKind::kPointAtFrame:
     case StepKind::kEntry:
     case StepKind::kSaveLink:
     case StepKind::kSignReturn:
     case StepKind::kFrameBase:
       return;
   }
+}
+
+void EmitterX86::take_over() {
+  const int fp = frame().frame_pointer;
+  const int record_fp = fp;
+  const int record_ra = fp + 8;
+  const int skipped = has(Defect::kCallbackPopsTooHigh) ? 8 : 0;
+  skipped != 0 ? a_.lea(rsp, x86::qword_ptr(rsi, skipped)) : a_.mod_mr().mov(rsp, rsi);
+  int at = frame().boundary_sp + skipped;
+  notes().taken_over(here(), at, std::nullopt, record_fp, record_ra);
+  if (!has(Defect::kCallbackKeepsFramePointer)) a_.mod_mr().mov(rbp, rdx);
+  notes().taken_over(here(), at, fp, record_fp, record_ra);
+  std::vector<int> registers;
+  for (const Step& s : frame().taken_over) {
+    if (s.a != kRbp) registers.insert(registers.begin(), s.a);
+  }
+  if (has(Defect::kCallbackPopsInPushOrder)) std::ranges::reverse(registers);
+  for (const int reg : registers) {
+    const bool lost = has(Defect::kCallbackLosesRegister) && reg == 15;
+    a_.pop(saved(lost ? kR11 : reg));
+    notes().sp_moved(here(), 8);
+  }
+  a_.mod_mr().mov(rsp, rbp);
+  notes().sp_from_fp(here(), fp);
 }
 
 // rax is a count, at most 33: push it and point at it; or an address already: push it twice.

@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 
+#include "core/exceptions.h"
 #include "core/insn.h"
 #include "core/opcode.h"
 
@@ -40,6 +41,7 @@ class Constants {
         return;
       case Operation::kCallHelper:
       case Operation::kCallFunction:
+      case Operation::kThrow:
         return forget();
       default:
         break;
@@ -98,7 +100,8 @@ FunctionFacts analyse_function(const Function& function) {
       facts.has_tail_call = facts.tail_call_reachable = true;
       facts.tail_calls.push_back(constants.site(static_cast<int>(slot)));
     } else if (info->operation == Operation::kCallHelper ||
-               info->operation == Operation::kCallFunction) {
+               info->operation == Operation::kCallFunction ||
+               info->operation == Operation::kThrow) {
       facts.calls = true;
     }
     constants.step(*info, std::span(function.insns).subspan(slot));
@@ -131,7 +134,13 @@ std::vector<FunctionFacts> analyse(const Program& program) {
   std::vector<FunctionFacts> facts;
   facts.reserve(program.functions.size());
   for (const Function& function : program.functions) facts.push_back(analyse_function(function));
-  if (!facts.empty()) facts.front().is_main = true;
+  if (!facts.empty()) {
+    facts.front().is_main = true;
+    facts.front().is_boundary = throws(program);
+  }
+  if (program.exception_callback != kNoFunction) {
+    facts[static_cast<std::size_t>(program.exception_callback)].is_exception_callback = true;
+  }
   while (spread_reachability(program, facts)) {
   }
   return facts;

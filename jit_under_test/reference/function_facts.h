@@ -19,6 +19,8 @@ struct TailCallSite {
 // What a verifier finds out about a function and the frame depends on.
 struct FunctionFacts {
   bool is_main = false;
+  bool is_boundary = false;            // the main function of a program that throws
+  bool is_exception_callback = false;  // runs in the boundary's frame
   bool has_tail_call = false;
   bool tail_call_reachable = false;  // it, or something that it calls, contains a tail call
   bool calls = false;                // anything but tail calls

@@ -59,7 +59,9 @@ const char* not_applicable(const Case& value, const LayoutTraits& traits,
         const OpcodeInfo* info = decode(function.insns[slot]);
         if (info == nullptr) return "unknown instruction";
         if (info->operation == Operation::kMayGoto) return "may_goto is not supported";
-        if (info->operation == Operation::kThrow) return "exceptions are not supported";
+        if (info->operation == Operation::kThrow && !traits.throws) {
+          return "exceptions are not supported";
+        }
         if (info->group == Group::kPacket) return "legacy packet access is not supported";
       }
     }
@@ -98,6 +100,20 @@ class PrivateStacks {
  private:
   std::uint64_t next_ = 64;  // this_cpu_off and its neighbours
 };
+
+void add_throw_paths(const Case& value, Image& image) {
+  const bool has_sp = image.arch == Arch::kX86_64;
+  for (std::size_t p = 0; p < value.programs.size(); ++p) {
+    const int callback = value.programs[p].exception_callback;
+    if (callback == kNoFunction) continue;
+    const auto program = static_cast<int>(p);
+    image.throws.push_back({.program = program,
+                            .boundary = 0,
+                            .callback = callback,
+                            .address = image.find_function(program, callback)->address,
+                            .sp = has_sp ? ThrowSp::kAtCall : ThrowSp::kZero});
+  }
+}
 
 class ReferenceJit final : public Jit {
  public:
@@ -169,8 +185,10 @@ void ReferenceJit::compile(const CompileUnit& unit,
       }
       function.frame = compute_frame({.row = &row_,
                                       .facts = &facts[p][f],
+                                      .boundary = &facts[p][0],
                                       .defect = defect_,
-                                      .is_private = function.private_stack != 0});
+                                      .is_private = function.private_stack != 0,
+                                      .is_private_program = !tail_calls});
       const EmittedFunction emitted = row_.arch == Arch::kArm64
                                           ? emit_arm64(unit, function, assembler)
                                           : emit_x86_64(unit, function, assembler);
@@ -295,6 +313,7 @@ LoadOutcome ReferenceJit::load(const Case& value) {
   }
   fill_slots(value, unit, image);
   image.entry = image.find_function(value.enter, 0)->address;
+  add_throw_paths(value, image);
   return {.status = Status::kLoaded,
           .reason = {},
           .image = std::make_unique<ReferenceImage>(std::move(image))};
@@ -306,6 +325,7 @@ std::uint64_t capabilities(const LayoutTraits& traits) {
   std::uint64_t can = PLUMB_CAN_TAIL_CALL | PLUMB_CAN_ATOMICS | PLUMB_CAN_V4 | PLUMB_CAN_TAKE_BASE |
                       PLUMB_GIVES_UNWIND_ROWS;
   if (traits.subprograms) can |= PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_CALL_BACK;
+  if (traits.throws) can |= PLUMB_CAN_THROW;
   if (traits.tail_calls_with_subprograms) can |= PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM;
   return can;
 }
@@ -331,6 +351,7 @@ FrameRule frame_rule(const LayoutRow& row, std::optional<Defect> defect) {
   const bool is_claimed = defect == Defect::kFramePointerShifted;
   const FrameLayout frame = compute_frame({.row = &row,
                                            .facts = &facts,
+                                           .boundary = nullptr,
                                            .defect = is_claimed ? defect : std::nullopt,
                                            .is_private = false});
   // From the CFA, as everything in a FrameLayout.
@@ -407,11 +428,12 @@ std::vector<std::vector<FrameLayout>> frames_of(const Case& value, const LayoutR
     const bool tail_calls = std::ranges::any_of(facts, &FunctionFacts::has_tail_call);
     auto& of_program = frames.emplace_back();
     for (const FunctionFacts& f : facts) {
-      of_program.push_back(
-          compute_frame({.row = &row,
-                         .facts = &f,
-                         .defect = std::nullopt,
-                         .is_private = !tail_calls && wants_private_stack(row, f)}));
+      of_program.push_back(compute_frame({.row = &row,
+                                          .facts = &f,
+                                          .boundary = &facts.front(),
+                                          .defect = std::nullopt,
+                                          .is_private = !tail_calls && wants_private_stack(row, f),
+                                          .is_private_program = !tail_calls}));
     }
   }
   return frames;

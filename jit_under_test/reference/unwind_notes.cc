@@ -36,7 +36,7 @@ void UnwindNotes::note(std::size_t offset) {
   Row row{.begin = offset};
   row.base = state_.fp ? Row::Base::kFramePointer : Row::Base::kStackPointer;
   row.cfa_offset = -(state_.fp ? *state_.fp : state_.sp + forgotten_);
-  if (state_.fp) row.fp_offset = state_.fp_at;
+  if (state_.fp || state_.fp_is_lost) row.fp_offset = state_.fp_at;
   row.ra_offset = state_.ra_at;
   // An instruction is at least one byte, and its first one is what a row is looked up by.
   if (has(Defect::kRowsOneLate)) row.begin += arch_ == Arch::kX86_64 ? 1 : 4;
@@ -105,6 +105,12 @@ void UnwindNotes::fp_is_callers(std::size_t offset) {
   state_.fp.reset();
   state_.fp_at.reset();
   if (!has(Defect::kNoRowBehindLeave)) note(offset);
+}
+
+void UnwindNotes::taken_over(std::size_t offset, int sp, std::optional<int> fp, int fp_at,
+                             int ra_at) {
+  state_ = {.sp = sp, .fp = fp, .fp_at = fp_at, .ra_at = ra_at, .fp_is_lost = !fp};
+  note(offset);
 }
 
 void UnwindNotes::restore(std::size_t offset, const FrameState& state) {

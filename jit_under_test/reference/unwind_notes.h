@@ -17,6 +17,7 @@ struct FrameState {
   std::optional<int> fp = std::nullopt;     // value of the frame pointer; nothing: the caller's
   std::optional<int> fp_at = std::nullopt;  // where the caller's is saved
   std::optional<int> ra_at = std::nullopt;  // where the return address is; nothing: in its register
+  bool fp_is_lost = false;  // the register holds neither this frame's nor the caller's
 
   bool operator==(const FrameState&) const = default;
 };
@@ -45,6 +46,8 @@ class UnwindNotes {
   // Frame pointer and link register, in two words: the frame pointer in the lower one or the upper.
   void record_pushed(std::size_t offset, bool fp_is_lower);
   void record_popped(std::size_t offset);
+  // The frame is another one from here on: fp as in FrameState, the record in its two words.
+  void taken_over(std::size_t offset, int sp, std::optional<int> fp, int fp_at, int ra_at);
   // x86-64: sp = fp, pop fp. Of two records of one frame the lower one leads to the upper one.
   void left(std::size_t offset);
 
