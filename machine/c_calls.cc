@@ -136,14 +136,6 @@ CCalls::Next CCalls::throw_exception(const Call& call) {
   return {.problem = "the walk of bpf_throw comes to a program without an exception callback"};
 }
 
-void CCalls::lose_frame_pointer(Engine& engine) const {
-  if (target_.facts().arch != Arch::kX86_64) return;
-  const auto fp = static_cast<std::size_t>(target_.facts().frame_pointer);
-  RegisterFile values{};
-  values[fp] = kScrambledRegister + fp;
-  engine.scramble(1u << fp, values);
-}
-
 void CCalls::scramble_for_call(Engine& engine) {
   const TargetFacts& facts = target_.facts();
   RegisterFile values{};

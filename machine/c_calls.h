@@ -46,10 +46,6 @@ class CCalls {
   };
   // A basic block of the routine begins.
   [[nodiscard]] Outcome arrive(Engine& engine, std::uint64_t address);
-  // An exception callback begins, for which no C function on the stack counts any more: nothing has
-  // to be in the frame pointer where C code has none. x86-64 kernels with exceptions use ORC
-  // (bpf_jit_supports_exceptions()), and compile C code so.
-  void lose_frame_pointer(Engine& engine) const;
   // What the last throw gave to the callback.
   [[nodiscard]] const ThrowWalk& last_throw() const { return throw_; }
 

@@ -79,7 +79,6 @@ void Observer::enter_exception_callback(Role role, const Call& call) {
   const std::int32_t boundary_call = shadow_of(thrown.boundary);
   std::erase_if(thunk_calls_, [=](const ThunkCall& c) { return c.shadow > boundary_call; });
   current_ = static_cast<std::uint32_t>(event.entered);
-  c_calls_.lose_frame_pointer(*engine_);
   if (options_.depth == Depth::kFast) {
     innermost_ = boundary_call;
     return;
@@ -91,11 +90,13 @@ void Observer::enter_exception_callback(Role role, const Call& call) {
   next_shadow_ = boundary_call;
 }
 
-// Up to the instruction that makes the frame pointer the boundary's, the callback is called by C
-// code, as unwinders see it.
+// Up to the instruction that makes the stack pointer or the frame pointer the boundary's, the
+// callback is called by C code, as unwinders see it.
 void Observer::take_over_if_due(Role role) {
-  const std::uint64_t fp = engine_->read(target_.facts().frame_pointer);
-  if (!role.has(Role::kSlotStart) && fp != run_->throws.back().walk.fp) return;
+  const ThrowWalk& walk = run_->throws.back().walk;
+  const bool has_fp = engine_->read(target_.facts().frame_pointer) == walk.fp;
+  const bool has_sp = walk.sp != 0 && engine_->read(target_.facts().stack_pointer) >= walk.sp;
+  if (!has_fp && !has_sp && !role.has(Role::kSlotStart)) return;
   innermost_ = next_shadow_;
   next_shadow_ = -1;
 }

@@ -142,16 +142,17 @@ class Builder {
   bool is_taking_over_ = false;  // steps are the boundary's
 };
 
-// The private stack of the boundary is where its BPF stack would have been.
+// Where the stack pointer stands at the calls of the boundary.
 void Builder::note_boundary() {
   PLUMB_CHECK(boundary_ != nullptr);
-  const FrameLayout boundary =
-      compute_frame({.row = &row_,
-                     .facts = boundary_,
-                     .boundary = nullptr,
-                     .defect = defect_,
-                     .is_private = is_private_program_ && wants_private_stack(row_, *boundary_)});
-  frame_.boundary_sp = boundary.body_sp;
+  const bool is_private = is_private_program_ && wants_private_stack(row_, *boundary_);
+  const FrameLayout boundary = compute_frame({.row = &row_,
+                                              .facts = boundary_,
+                                              .boundary = nullptr,
+                                              .defect = defect_,
+                                              .is_private = is_private});
+  // Such a function keeps r9 around each of its calls.
+  frame_.boundary_sp = boundary.body_sp - (is_private ? 8 : 0);
 }
 
 // mov rsp, rsi; mov rbp, rdx; pops; mov rsp, rbp: what is left is the frame record.
