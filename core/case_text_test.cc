@@ -213,5 +213,34 @@ TEST(ReadCase, SaysWhyAFileCannotBeRead) {
   EXPECT_EQ(nothing.error().str(), "/dev/null:1:1: expected '.case 1' in the first line");
 }
 
+TEST(CaseText, AProgramThatThrowsAndNamesNoCallbackGetsOneThatNoTextShows) {
+  const std::string text =
+      ".case 1\n.program p\n.function main\n        r1 = 1\n        call bpf_throw\n";
+  const Result<Case> value = parse_case(text, "x.bpf");
+  ASSERT_TRUE(value.has_value()) << value.error().str();
+  const Program& program = value->programs[0];
+  ASSERT_EQ(program.functions.size(), 2u);
+  EXPECT_EQ(program.exception_callback, 1);
+  EXPECT_TRUE(program.has_default_callback);
+  EXPECT_EQ(program.functions[1].insns,
+            (std::vector{make_insn(Opcode::kMov64Reg, 0, 1), make_insn(Opcode::kExit)}));
+  EXPECT_EQ(print_case(*value), text);
+  EXPECT_EQ(count_slots(*value), 2u) << "of what the file has";
+}
+
+TEST(CaseText, ACallbackIsNamedBeforeOrBehindItsFunction) {
+  const std::string text =
+      ".case 1\n.program p\n.callback f\n.function main\n        r0 = 0\n        exit\n"
+      ".function f\n        r0 = r1\n        exit\n";
+  const Result<Case> value = parse_case(text, "x.bpf");
+  ASSERT_TRUE(value.has_value()) << value.error().str();
+  EXPECT_EQ(value->programs[0].exception_callback, 1);
+  EXPECT_FALSE(value->programs[0].has_default_callback);
+  EXPECT_EQ(print_case(*value), text);
+  std::string behind = text;
+  behind.erase(behind.find(".callback f\n"), 12);
+  EXPECT_EQ(parse_case(behind + ".callback f\n", "x.bpf"), value);
+}
+
 }  // namespace
 }  // namespace plumb

@@ -13,6 +13,13 @@ bool is_throw(const Insn& insn) {
   return insn.opcode == kThrow.opcode && insn.src == kThrow.src;
 }
 
+void drop_default_callback(Program& program) {
+  if (!program.has_default_callback) return;
+  program.functions.pop_back();
+  program.has_default_callback = false;
+  program.exception_callback = kNoFunction;
+}
+
 }  // namespace
 
 // The second slot of a wide load has opcode 0.
@@ -24,11 +31,7 @@ bool throws(const Program& program) {
 
 bool complete_callback(Program& program) {
   const bool needs_one = throws(program);
-  if (program.has_default_callback && !needs_one) {
-    program.functions.pop_back();
-    program.has_default_callback = false;
-    program.exception_callback = kNoFunction;
-  }
+  if (!needs_one) drop_default_callback(program);
   if (!needs_one || program.exception_callback != kNoFunction) return true;
   if (program.functions.size() >= kMaxFunctions) return false;
   program.exception_callback = static_cast<int>(program.functions.size());
@@ -42,6 +45,10 @@ bool complete_callback(Program& program) {
 
 bool complete_callbacks(Case& value) {
   return std::ranges::all_of(value.programs, complete_callback);
+}
+
+void drop_default_callbacks(Case& value) {
+  for (Program& program : value.programs) drop_default_callback(program);
 }
 
 }  // namespace plumb

@@ -23,4 +23,8 @@ inline constexpr const char* kDefaultCallbackName = "(default callback)";
 [[nodiscard]] bool complete_callback(Program& program);
 [[nodiscard]] bool complete_callbacks(Case& value);
 
+// The case without the callbacks that nobody wrote, for whoever adds functions to programs: what is
+// there is what a file says.
+void drop_default_callbacks(Case& value);
+
 }  // namespace plumb

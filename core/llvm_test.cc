@@ -31,6 +31,7 @@ constexpr const char* kAssembler = nullptr;
 bool has_symbol(const OpcodeInfo& info) {
   switch (info.operation) {
     case Operation::kCallFunction:
+    case Operation::kThrow:
     case Operation::kLoadArray:
     case Operation::kLoadRegion:
     case Operation::kLoadFunction:

@@ -5,7 +5,9 @@
 
 #include <string_view>
 
+#include "core/check.h"
 #include "core/edit.h"
+#include "core/exceptions.h"
 #include "core/rng.h"
 #include "core/stack_depth.h"
 
@@ -214,6 +216,11 @@ Case random_case(Choices& choices) {
       if (choices.below(2) == 1) slot = static_cast<int>(choices.below(value.programs.size()));
     }
   }
+  for (Program& program : value.programs) {
+    if (program.functions.size() == 1 || choices.below(3) != 0) continue;
+    program.exception_callback = static_cast<int>(choices.between(1, program.functions.size() - 1));
+  }
+  PLUMB_CHECK(complete_callbacks(value));
   value.enter = static_cast<int>(choices.below(value.programs.size()));
   value.context = random_bytes(choices, choices.below(40));
   value.expectation.kind = static_cast<Expectation::Kind>(choices.below(3));

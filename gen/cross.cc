@@ -54,8 +54,7 @@ bool append_case(Case& first, const Case& second) {
   for (const Program& program : second.programs) {
     first.programs.push_back({.name = fresh_name(first, "p"),
                               .functions = {},
-                              .exception_callback = program.exception_callback,
-                              .has_default_callback = program.has_default_callback});
+                              .exception_callback = program.exception_callback});
     for (Function function : program.functions) {
       shift_references(function, kPseudoArray, arrays);
       shift_references(function, kPseudoRegion, regions);
@@ -158,11 +157,14 @@ std::optional<Case> cross(const Case& first, const Case& second, ChoiceStream& c
                           const CaseCheck& accept, const CrossOptions& options) {
   for (int attempt = 0; attempt < options.attempts; ++attempt) {
     Case changed = first;
+    Case other = second;
+    drop_default_callbacks(changed);
+    drop_default_callbacks(other);
     changed.notes.clear();
     changed.waivers.clear();
     changed.expectation = {};
     Mutation mutation{.value = changed, .choices = choices, .capabilities = options.capabilities};
-    if (put_together(mutation, second) && complete_callbacks(changed) &&
+    if (put_together(mutation, other) && complete_callbacks(changed) &&
         count_slots(changed) <= kMaxSlots && accept(changed))
       return changed;
   }

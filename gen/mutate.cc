@@ -56,6 +56,7 @@ std::optional<Case> mutate(const Case& value, ChoiceStream& choices, const CaseC
     PLUMB_CHECK(row < std::size(kMutations));
     Case changed = value;
     drop_what_spoke_of_it(changed);
+    drop_default_callbacks(changed);
     Mutation mutation{.value = changed, .choices = choices, .capabilities = options.capabilities};
     if (kFunctions[row](mutation) && complete_callbacks(changed) && changed != value &&
         count_slots(changed) <= kMaxSlots && accept(changed))

@@ -88,6 +88,8 @@ void leave_out_subprograms(ProgramPlan& program) {
   }
   main.calls.clear();
   main.callbacks.clear();
+  main.throws = Throws::kNever;
+  program.exception_callback = kNoFunction;
   program.functions.resize(1);
 }
 

@@ -51,7 +51,8 @@ ProgramPlan draw_throwing_program(ChoiceStream& choices, int frames) {
   if (choices.chance(40)) {
     FunctionPlan bystander = draw_function(choices, mix, {.low = 0, .high = 3});
     draw_arguments(choices, bystander, false, 25);
-    add_subprogram(program, choices.range(0, frames - 1), std::move(bystander));
+    add_subprogram(program, choices.range(0, std::min(frames, kMaxCallDepth - 1) - 1),
+                   std::move(bystander));
   }
   return program;
 }

@@ -98,6 +98,10 @@ bool calls_back(const Case&, const Execution& execution) {
   return has_event(execution, EventKind::kCallback);
 }
 
+bool throws_and_catches(const Case&, const Execution& execution) {
+  return has_event(execution, EventKind::kThrow);
+}
+
 bool calls_deep(const Case&, const Execution& execution) {
   int frames = 1;
   int deepest = 1;
@@ -208,6 +212,7 @@ constexpr ShapeFeature kFeatures[] = {
     {"stack-pointers", "stack pointer passed", 75, passes_stack_pointer},
     {"callee-saved", "different saved registers", 75, saves_different_registers},
     {"callbacks", "callbacks", 75, calls_back},
+    {"exceptions", "a throw that is caught", 75, throws_and_catches},
     {"odd-stack", "call from an odd frame", 80, calls_from_odd_frame},
     {"max-stack", "512 bytes in a chain", 90, fills_the_stack},
     {"tail-chain", "tail calls", 90, takes_tail_call},

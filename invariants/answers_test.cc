@@ -108,6 +108,7 @@ const std::vector<Row>& rows() {
        })},
       {"no prologue stores", "saved-slots-unwritten", Reason::kNoSavedSlot,
        changed([](BuiltRun& b) { b.run.accesses.clear(); })},
+      {"nothing throws", "throw-reaches-boundary", Reason::kNoThrow, good},
       {"nothing is stored", "stores-are-accounted-for", Reason::kNoStackAccess,
        changed([](BuiltRun& b) { b.run.accesses.clear(); })},
       {"the count is in a register", "tail-call-counter-intact", Reason::kNoCounter,

@@ -54,6 +54,30 @@ const std::vector<Damage>& damages() {
   using enum EventKind;
   static const std::vector<Damage> rows{
       {"tail-call-bound", [](BuiltRun& b) { b = tail_call_chain(34, b.image.arch); }},
+      {"throw-reaches-boundary",
+       [](BuiltRun& b) {
+         b = throwing_run(b.image.arch);
+         b.run.throws[0].walk.program = 1;
+       },
+       {Arch::kRiscv64}},
+      {"boundary-sp-matches",
+       [](BuiltRun& b) {
+         b = throwing_run(b.image.arch);
+         b.run.throws[0].walk.sp += 8;
+       },
+       {Arch::kRiscv64}},
+      {"callback-frame-valid",
+       [](BuiltRun& b) {
+         b = throwing_run(b.image.arch);
+         b.run.steps.back().fp += 16;
+       },
+       {Arch::kRiscv64}},
+      {"throw-restores-callee-saved",
+       [](BuiltRun& b) {
+         b = throwing_run(b.image.arch);
+         ++b.run.exit_registers[native(b, 6)];
+       },
+       {Arch::kRiscv64}},
       {"stack-growth-bounded",
        [](BuiltRun& b) {
          b = tail_call_chain(3, b.image.arch);

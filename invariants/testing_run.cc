@@ -444,6 +444,41 @@ void RunBuilder::tail_call(std::int32_t slot, int program) {
         replaced);
 }
 
+void RunBuilder::throw_to(std::int32_t slot, int callback) {
+  add_step(slot);
+  constexpr std::uint64_t kCookie = 42;
+  registers_[outer_.registers.bpf[1].number()] = kCookie;
+  MachineEvent& event = record(EventKind::kThrow, slot, callback);
+  event.pc = pc_of(slot) + outer_.call_size;
+  record_chain(event);
+  built_.execution.trace.back().args[0] = Value::scalar(kCookie);
+  const std::uint64_t boundary_sp = open_.size() > 1 ? open_[1].call_sp : sp_;
+  if (open_.size() > 1) registers_ = open_[1].saved;
+  built_.execution.throws.push_back(
+      {.ended = static_cast<int>(open_.size()), .callback_stack = 32});
+  open_.resize(1);
+  const auto boundary = static_cast<std::int32_t>(open_.back().activation);
+  const BuiltLayout frame = layout();
+  const std::uint64_t fp = registers_[frame.registers.frame_pointer.number()];
+  built_.run.throws.push_back({.walk = {.program = 0, .frames = 2, .sp = boundary_sp, .fp = fp},
+                               .event = last_event(),
+                               .boundary = boundary,
+                               .boundary_sp = boundary_sp});
+  built_.image.throws = {{.program = 0,
+                          .boundary = 0,
+                          .callback = callback,
+                          .address = built_.image.find_function(0, callback)->address,
+                          .sp = ThrowSp::kAtCall}};
+  innermost_ = 0;
+  sp_ = fp + frame.frame_pointer_below - frame.landing_below;
+  for (const int number : {6, 7}) {
+    const std::size_t native = frame.registers.bpf[static_cast<std::size_t>(number)].number();
+    registers_[native] = open_.back().saved[native];
+  }
+  enter(0, callback, built_.run.activations[static_cast<std::size_t>(boundary)].return_address,
+        boundary);
+}
+
 void RunBuilder::refuse(std::int32_t slot, RefusalReason reason) {
   add_step(slot);
   record(EventKind::kTailCallRefused, slot, 0);
@@ -498,6 +533,16 @@ BuiltRun good_run(Arch arch) {
   builder.callback(4, 2);
   builder.callback(4, 2);
   return builder.exit(5);
+}
+
+BuiltRun throwing_run(Arch arch) {
+  RunBuilder builder(arch);
+  builder.store(0, -8);
+  builder.call(1, 1);
+  builder.store(0, -8);
+  builder.throw_to(1, 2);
+  builder.store(0, -8);
+  return builder.exit(1);
 }
 
 void claim(BuiltRun& built) {

@@ -61,6 +61,8 @@ class RunBuilder {
   void leave();                                    // return of a call or callback
   void tail_call(std::int32_t slot, int program);
   void refuse(std::int32_t slot, RefusalReason reason);
+  // Out of all frames up to that of the main function, which the exception callback takes over.
+  void throw_to(std::int32_t slot, int callback);
   [[nodiscard]] BuiltRun exit(std::int32_t slot);
 
  private:
@@ -111,6 +113,8 @@ class RunBuilder {
 
 // One run with everything in it: calls, helpers, a callback, refused and taken tail calls.
 [[nodiscard]] BuiltRun good_run(Arch arch = Arch::kX86_64);
+// entry.main calls sub, which throws; each is the exception callback, and the last to run.
+[[nodiscard]] BuiltRun throwing_run(Arch arch = Arch::kX86_64);
 // Lets the JIT hand over the rows that the machine tells unwinders.
 void claim(BuiltRun& built);
 // Lets the attempt at an empty slot of a good run count, as some JITs do. On the stack.

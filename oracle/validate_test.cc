@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/exceptions.h"
 #include "oracle/testing_oracle.h"
 
 namespace plumb::oracle {
@@ -199,9 +200,36 @@ std::vector<Broken> broken_chains() {
   };
 }
 
+// About programs that throw.
+std::vector<Broken> broken_throws() {
+  const std::string quiet = ".program p\n.callback f\n.function main\nr0 = 0\nexit\n.function f\n";
+  Case forgotten = case_of(".program p\n.function main\nr1 = 1\ncall bpf_throw\n");
+  drop_default_callbacks(forgotten);
+  return {
+      {Reason::kNoExceptionCallback, forgotten, {0, 0, 1}},
+      {Reason::kExceptionCallbackReferenced,
+       case_of(
+           ".program p\n.callback f\n.function main\nr1 = 0\ncall f\nexit\n.function f\nr0 = 0\n"
+           "exit\n"),
+       {0, 0, 1}},
+      {Reason::kExceptionCallbackReferenced,
+       case_of(".program p\n.callback f\n.function main\nr1 = f ll\nr0 = 0\nexit\n.function f\n"
+               "r0 = 0\nexit\n"),
+       {0, 0, 0}},
+      {Reason::kTailCallInExceptionCallback,
+       case_of(".array jmp 1\n" + quiet + "r2 = jmp ll\nr3 = 0\ncall 12\nr0 = 0\nexit\n"),
+       {0, 1, 3}},
+      {Reason::kThrowInCallback, case_of(quiet + "call bpf_throw\n"), {0, 1, 0}},
+      {Reason::kThrowInCallback,
+       case_of(".program p\n.function main\nr2 = f ll\nr0 = 0\nexit\n.function f\ncall g\nexit\n"
+               ".function g\nr1 = 0\ncall bpf_throw\n"),
+       {0, 2, 1}},
+  };
+}
+
 std::vector<Broken> broken_cases() {
   std::vector<Broken> all = broken_code();
-  for (auto part : {broken_programs(), broken_chains()}) {
+  for (auto part : {broken_programs(), broken_chains(), broken_throws()}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;
