@@ -61,7 +61,7 @@ TEST(Funnel, AnEmptyStageIsAnErrorUnlessTheJitCannotReachIt) {
   const auto all = names(~std::uint64_t{0});
   EXPECT_EQ(std::ranges::count(all, "compared"), 1);
   EXPECT_EQ(std::ranges::count(all, "with_tail_call"), 1);
-  EXPECT_EQ(std::ranges::count(all, "with_throw"), 0);
+  EXPECT_EQ(std::ranges::count(all, "with_throw"), 1);
   const auto calls = names(capability_bit(Capability::kCallSubprograms));
   EXPECT_EQ(std::ranges::count(calls, "with_tail_call"), 0);
   EXPECT_EQ(std::ranges::count(calls, "with_call_or_tail_call"), 1);
@@ -100,7 +100,8 @@ TEST(Funnel, ShapesReachWhatTheirTableSays) {
       {gen::Reach::kTailCall, &FunnelCounts::with_tail_call},
       {gen::Reach::kTailCallLimit, &FunnelCounts::with_tail_call_refused},
       {gen::Reach::kStackPointer, &FunnelCounts::with_stack_pointer_argument},
-      {gen::Reach::kHelperCall, &FunnelCounts::with_helper_call}};
+      {gen::Reach::kHelperCall, &FunnelCounts::with_helper_call},
+      {gen::Reach::kThrow, &FunnelCounts::with_throw}};
   for (const gen::Shape& shape : gen::shapes()) {
     FunnelCounts counts;
     for (std::uint64_t i = 0; i < kCases; ++i) {

@@ -133,6 +133,7 @@ TEST_P(HandedOverRows, LeadToEveryCallerFromEveryInstruction) {
   std::uint64_t cases = 0;
   std::uint64_t walks = 0;
   std::uint64_t compared = 0;
+  std::uint64_t throws = 0;
   for (std::uint64_t n = 0; n < kCases; ++n) {
     SCOPED_TRACE(fmt::format("case {}", n));
     const Trial trial = examine(*jit, judge, n);
@@ -141,11 +142,15 @@ TEST_P(HandedOverRows, LeadToEveryCallerFromEveryInstruction) {
     ++cases;
     walks += walk_all(trial);
     compared += compare_with_derived(trial);
+    throws += trial.run.throws.size();
     if (HasFailure()) return;
   }
   EXPECT_GE(cases, 15u);
   EXPECT_GE(walks, 1000u);
-  EXPECT_EQ(compared, walks);  // nothing is unknown to either
+  // Nothing is unknown to either, but for one instruction of an exception callback on x86-64: it
+  // has the stack pointer of the boundary, of which its own code does not tell where it stands.
+  const bool has_gap = jit->info().arch == Arch::kX86_64;
+  EXPECT_EQ(compared + (has_gap ? throws : 0), walks);
   RecordProperty("walks", static_cast<int>(walks));
   RecordProperty("compared", static_cast<int>(compared));
 }

@@ -40,7 +40,11 @@ TEST(WalksOfLinux, ByRowsAndByCallFramesFindEveryCaller) {
       for (const unwind::Unwinder unwinder : kByRows) {
         const WalkTally tally = report.tally(unwinder);
         const auto right = tally[static_cast<std::size_t>(unwind::Outcome::kRight)];
-        EXPECT_EQ(right, std::accumulate(tally.begin(), tally.end(), std::uint64_t{0}))
+        // Where an exception callback on x86-64 has the boundary's stack pointer and not yet its
+        // frame pointer, its own code does not tell where that stands.
+        const bool has_gap = jit->info().arch == Arch::kX86_64;
+        EXPECT_EQ(right + (has_gap ? trial.run.throws.size() : 0),
+                  std::accumulate(tally.begin(), tally.end(), std::uint64_t{0}))
             << unwind::unwinder_info(unwinder).name << ", case " << n;
         walks += right;
       }

@@ -304,10 +304,15 @@ std::vector<unwind::CodePiece> read_pieces(const Image& image, std::span<const R
   for (const Range& range : ranges) {
     const auto bytes = image.placement.bytes(range.address, range.size);
     const NativeFunction* const function = image.function_at(range.address);
+    const bool takes_over =
+        function != nullptr && std::ranges::any_of(image.throws, [&](const ThrowPath& path) {
+          return path.address == function->address;
+        });
     const bool has_landing = function != nullptr && function->tail_call_entry;
     pieces.push_back({.code = code_effects(image.arch, bytes, range.address),
                       .is_thunk = function == nullptr,
-                      .landing = has_landing ? function->address + *function->tail_call_entry : 0});
+                      .landing = has_landing ? function->address + *function->tail_call_entry : 0,
+                      .takes_over = takes_over});
   }
   return pieces;
 }

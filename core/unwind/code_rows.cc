@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "core/frame_geometry.h"
 
 namespace plumb::unwind {
 namespace {
@@ -32,6 +33,21 @@ struct State {
 State at_entry(Arch arch) {
   if (arch == Arch::kX86_64) return {.sp = -kWord, .ra_at = -kWord};
   return {.sp = 0, .lr_is_return = true};
+}
+
+// Once an exception callback has its frame pointer, all is as in the body of the boundary; only
+// where the stack pointer stands is not known.
+State taken_over(Arch arch) {
+  const FrameGeometry geometry = frame_geometry(arch);
+  const auto from_cfa = [&](std::uint64_t below) {
+    return -static_cast<std::int64_t>(geometry.call_pushes + below);
+  };
+  return {.sp = std::nullopt,
+          .fp = from_cfa(geometry.frame_pointer_below_entry),
+          .fp_is_callers = false,
+          .fp_at = from_cfa(geometry.record_below_entry),
+          .lr_is_return = false,
+          .ra_at = from_cfa(geometry.return_below_entry)};
 }
 
 template <typename T>
@@ -226,7 +242,11 @@ class Solver {
   void leave(const Place& at) {
     const CodeInsn& insn = insn_at(at);
     State state = *states_[at.piece][at.insn];
-    for (const Effect& effect : insn.effects) apply(state, effect);
+    for (const Effect& effect : insn.effects) {
+      apply(state, effect);
+      const bool takes_over = pieces_[at.piece].takes_over && effect.kind == Kind::kLoseFp;
+      if (takes_over) state = taken_over(arch_);
+    }
     using Flow = CodeInsn::Flow;
     if (insn.flow == Flow::kBranch || insn.flow == Flow::kJump) jump(at, insn.target, state);
     if (insn.flow == Flow::kCall) call(at, insn, state);

@@ -62,6 +62,9 @@ struct CodePiece {
   // as what was called.
   bool is_thunk = false;
   std::uint64_t landing = 0;  // where tail calls land in it; 0: nowhere, or not known
+  // An exception callback: the frame pointer that it is given, and takes from another register,
+  // heads the frame that it goes on in.
+  bool takes_over = false;
 };
 
 // The rows of pieces, which are ascending, too. Where two ways meet that disagree, where something

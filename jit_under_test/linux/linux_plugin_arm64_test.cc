@@ -71,7 +71,7 @@ TEST_P(LinuxArm64, SaysWhatItIs) {
   EXPECT_EQ(info.contract->r10_bias_known, PLUMB_YES);
   EXPECT_EQ(registers_of(*info.contract), (Bytes{7, 0, 1, 2, 3, 4, 19, 20, 21, 22, 25}));
   const uint64_t both = kTakenByAll | PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM;
-  EXPECT_EQ(info.capabilities, is_new() ? both | PLUMB_CAN_V4 : both);
+  EXPECT_EQ(info.capabilities, is_new() ? both | PLUMB_CAN_V4 | PLUMB_CAN_THROW : both);
 }
 
 // ---- Layout ----

@@ -29,7 +29,7 @@ TEST_P(LinuxPlugin, SaysWhatItIs) {
   EXPECT_EQ(info.contract->r10_bias, 0);
   EXPECT_EQ(info.contract->r10_bias_known, PLUMB_YES);
   const uint64_t both = kTakenByAll | PLUMB_CAN_TAIL_CALL_IN_SUBPROGRAM | PLUMB_CAN_POKE;
-  EXPECT_EQ(info.capabilities, is_new() ? both | PLUMB_CAN_V4 : both);
+  EXPECT_EQ(info.capabilities, is_new() ? both | PLUMB_CAN_V4 | PLUMB_CAN_THROW : both);
 }
 
 TEST(LinuxPlugins, LiveSideBySide) {
