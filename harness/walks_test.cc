@@ -85,7 +85,12 @@ TEST_P(Walks, ByRowsFromCodeAreRightAndNoOtherLies) {
           << name;
       EXPECT_EQ(count(tally, Outcome::kLie), 0u) << name << ", case " << n;
       if (unwinder == Unwinder::kOrcWithJitRows || unwinder == Unwinder::kDwarf) {
-        EXPECT_EQ(count(tally, Outcome::kRight), report.steps) << "case " << n;
+        // Where an exception callback has the boundary's stack pointer and not yet its frame
+        // pointer, its own code does not tell where that stands.
+        const bool has_gap = image.arch == Arch::kX86_64;
+        EXPECT_EQ(count(tally, Outcome::kRight) + (has_gap ? trial.run.throws.size() : 0),
+                  report.steps)
+            << "case " << n;
       } else {
         EXPECT_EQ(count(tally, Outcome::kRight), 0u) << name << ", case " << n;
         skipped += count(tally, Outcome::kSkipped);
