@@ -74,7 +74,7 @@ std::string rule() { return fmt::format("  {:>12} +{:-<{}}+\n", "", "", kBoxWidt
 struct Drawn {
   std::string_view base_name;
   std::uint64_t base = 0;
-  bool is_replacing = false;  // a tail call began it, in the frame of another one
+  bool is_replacing = false;  // a tail call or a throw began it, in the frame of another one
   Words words;                // not drawn yet
 };
 
@@ -113,9 +113,11 @@ std::string frame_text(const Explained& explained, const invariants::View& view,
               .base = has_chain ? frame_pointer : frame.entry_sp,
               .is_replacing = activation.replaced >= 0,
               .words = prologue_words(explained, ordinal)};
+  const bool is_callback = view.is_exception_callback(static_cast<std::int64_t>(ordinal));
+  const std::string_view how = is_callback ? "in the place of" : "tail-called by";
   std::string text = fmt::format(
       "  activation {}: {}.{}{}\n", ordinal, program.name, function.name,
-      drawn.is_replacing ? fmt::format(", tail-called by {}", activation.replaced) : std::string());
+      drawn.is_replacing ? fmt::format(", {} {}", how, activation.replaced) : std::string());
   text += rule();
   if (frame.return_slot != 0) {
     const bool is_pushed = geometry.call_pushes != 0;

@@ -38,6 +38,7 @@ inline plumb_insn mov_reg(uint8_t dst, uint8_t src) { return insn(0xbf, dst, src
 inline plumb_insn exit_insn() { return insn(0x95, 0, 0, 0, 0); }
 inline plumb_insn call_helper(int32_t number) { return insn(0x85, 0, 0, 0, number); }
 inline plumb_insn call_function(int32_t function) { return insn(0x85, 0, 1, 0, function); }
+inline plumb_insn call_throw() { return insn(0x85, 0, 2, 0, 0); }
 inline plumb_insn store(uint8_t src, int16_t offset) { return insn(0x7b, 10, src, offset, 0); }
 
 // Instructions, bytes and words are joined with +.
@@ -65,6 +66,7 @@ inline Code indirect_tail_call(int32_t array) {
 struct FunctionSpec {
   Code code;
   uint32_t stack_depth = 0;
+  uint32_t flags = 0;
 };
 using ProgramSpec = std::vector<FunctionSpec>;
 
@@ -81,7 +83,7 @@ class Request {
     for (const ProgramSpec& program : spec_.programs) {
       std::vector<plumb_function> functions;
       for (const FunctionSpec& f : program)
-        functions.push_back({sizeof(plumb_function), 0, "f", f.code.data(),
+        functions.push_back({sizeof(plumb_function), f.flags, "f", f.code.data(),
                              static_cast<uint32_t>(f.code.size()), f.stack_depth});
       functions_.push_back(std::move(functions));
     }
