@@ -6,9 +6,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/case_text.h"
 #include "jit_under_test/jit.h"
+#include "jit_under_test/plugin.h"
 
 namespace plumb::jit {
 namespace {
@@ -23,6 +25,14 @@ Case two_functions() {
   auto value = parse_case(
       ".case 1\n.program p\n.function main\n call f\n r0 = 0\n exit\n"
       ".function f\n r0 = 1\n r0 = 0\n exit\n");
+  EXPECT_TRUE(value.has_value()) << value.error().str();
+  return *value;
+}
+
+Case throwing() {
+  auto value = parse_case(
+      ".case 1\n.program p\n.callback cb\n.function main\n r1 = 7\n call bpf_throw\n"
+      ".function cb\n r0 = r1\n exit\n");
   EXPECT_TRUE(value.has_value()) << value.error().str();
   return *value;
 }
@@ -158,6 +168,34 @@ TEST(PluginLoader, ReadsWhatIsClaimedOfFramesWhereThatIsAnnounced) {
   }
 }
 
+TEST(PluginLoader, AsksHowThrowsFindTheirWay) {
+  for (const char* name : {"THROWS", "THROWS_SILENT", "LIE_NONE"}) {
+    SCOPED_TRACE(name);
+    const auto jit = open_plugin(testing_plugin(name));
+    ASSERT_TRUE(jit.has_value()) << jit.error().str();
+    const bool has_throws = std::string_view(name) != "LIE_NONE";
+    const LoadOutcome outcome = (*jit)->load(has_throws ? throwing() : two_functions());
+    ASSERT_NE(outcome.image, nullptr) << outcome.reason;
+    const Image& image = outcome.image->image();
+    const bool says = std::string_view(name) == "THROWS";
+    const ThrowPath path{.program = 0,
+                         .boundary = 0,
+                         .callback = 1,
+                         .address = image.functions[1].address,
+                         .sp = says ? ThrowSp::kAtCall : ThrowSp::kUnknown};
+    EXPECT_EQ(image.throws, has_throws ? std::vector{path} : std::vector<ThrowPath>{});
+  }
+}
+
+// Only those that have throws are asked, and only of programs with an exception callback.
+TEST(PluginLoader, AsksNothingWhereNothingIsThrown) {
+  const auto jit = open_plugin(testing_plugin("LIE_THROWS_FAIL"));
+  ASSERT_TRUE(jit.has_value()) << jit.error().str();
+  const LoadOutcome outcome = (*jit)->load(two_functions());
+  ASSERT_NE(outcome.image, nullptr) << outcome.reason;
+  EXPECT_TRUE(outcome.image->image().throws.empty());
+}
+
 TEST(PluginLoader, GivesTheArenaBackWhenTheJitIsClosed) {
   for (int i = 0; i < 3; ++i) {
     const auto jit = open_plugin(testing_plugin("LIE_NONE"));
@@ -206,7 +244,8 @@ class LyingImage : public testing::TestWithParam<Refusal> {};
 TEST_P(LyingImage, IsBrokenWithTheReason) {
   auto jit = open_plugin(testing_plugin(GetParam().lie));
   ASSERT_TRUE(jit.has_value()) << jit.error().str();
-  const LoadOutcome outcome = (*jit)->load(two_functions());
+  const bool has_throws = ((*jit)->info().capabilities & PLUMB_CAN_THROW) != 0;
+  const LoadOutcome outcome = (*jit)->load(has_throws ? throwing() : two_functions());
   EXPECT_EQ(outcome.status, LoadOutcome::Status::kBroken);
   EXPECT_EQ(outcome.image, nullptr);
   EXPECT_THAT(outcome.reason, HasSubstr(GetParam().message));
@@ -228,6 +267,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Refusal{"LIE_ROWS_DESCEND", "claims.rows[1].address is"},
                     Refusal{"LIE_ROW_OUTSIDE", "claims.rows[0] is for"},
                     Refusal{"LIE_ROW_SHORT", "claims.rows[0].struct_size is 24: "},
+                    Refusal{"LIE_THROWS_FAIL", "throws find their way: it is a secret"},
+                    Refusal{"LIE_THROWS_LONG", "more of the throw_info than"},
+                    Refusal{"LIE_THROWS_ELSEWHERE", "throw_info of program 0: callback is"},
                     Refusal{"LIE_STATUS", "it answered with unknown status 77"}),
     [](const auto& row) { return std::string(row.param.lie); });
 

@@ -42,8 +42,13 @@ enum {
   LIE_ROW_OUTSIDE, /* a row for a stub */
   LIE_ROW_SHORT,   /* rows that end before their offsets */
   CLAIMS,          /* no lie: hands over rows, and says where its frame pointer heads a chain */
-  LEAKS,           /* no lie: says that each load leaves two pieces of memory behind */
-  NOTHING_KNOWN    /* no lie: short structs, no contract, no instruction offsets */
+  LIE_THROWS_FAIL, /* cannot say how throws find their way */
+  LIE_THROWS_LONG, /* writes more about it than there is room for */
+  LIE_THROWS_ELSEWHERE, /* has the callback called in its middle */
+  THROWS,               /* no lie: has throws, and says how they find their way */
+  THROWS_SILENT,        /* no lie: has throws, and no throw_info() */
+  LEAKS,                /* no lie: says that each load leaves two pieces of memory behind */
+  NOTHING_KNOWN         /* no lie: short structs, no contract, no instruction offsets */
 };
 
 #ifndef PLUMB_TESTING_LIE
@@ -51,6 +56,8 @@ enum {
 #endif
 
 #define HAS_CLAIMS (PLUMB_TESTING_LIE >= LIE_NO_CLAIMS && PLUMB_TESTING_LIE <= CLAIMS)
+
+#define HAS_THROWS (PLUMB_TESTING_LIE >= LIE_THROWS_FAIL && PLUMB_TESTING_LIE <= THROWS_SILENT)
 
 enum { kMaxFunctions = 8, kMaxInsns = 64 };
 
@@ -60,6 +67,7 @@ static struct plumb_native_function functions[kMaxFunctions];
 static struct plumb_range code;
 static uint64_t loads;
 static uint32_t function_count;
+static uint32_t callback; /* the last exception callback among all functions */
 
 static int open_arena(uint64_t base, uint64_t size, char* error, size_t error_size) {
   (void)size;
@@ -134,8 +142,10 @@ static int load(const struct plumb_load_request* request, struct plumb_image* im
     const struct plumb_program* program =
         PLUMB_AT(struct plumb_program, request->programs, request->program_stride, p);
     for (f = 0; f < program->function_count; f++) {
-      compile(PLUMB_AT(struct plumb_function, program->functions, program->function_stride, f), p,
-              f, count++);
+      const struct plumb_function* function =
+          PLUMB_AT(struct plumb_function, program->functions, program->function_stride, f);
+      if (function->flags & PLUMB_FUNCTION_EXCEPTION_CALLBACK) callback = count;
+      compile(function, p, f, count++);
     }
   }
   function_count = count;
@@ -191,6 +201,22 @@ static int claims(struct plumb_image* image, struct plumb_claims* to, char* erro
   return 0;
 }
 
+/* Of cases with one program. */
+static int throw_info(struct plumb_image* image, uint32_t program, struct plumb_throw_info* to,
+                      char* error, size_t error_size) {
+  (void)image;
+  if (PLUMB_TESTING_LIE == LIE_THROWS_FAIL) {
+    snprintf(error, error_size, "it is a secret");
+    return -1;
+  }
+  to->program = program;
+  to->sp_rule = PLUMB_THROW_SP_AT_CALL;
+  to->callback = functions[callback].address;
+  if (PLUMB_TESTING_LIE == LIE_THROWS_ELSEWHERE) to->callback += 2;
+  if (PLUMB_TESTING_LIE == LIE_THROWS_LONG) memset((char*)to + to->struct_size, 7, 8);
+  return 0;
+}
+
 static void unload(struct plumb_image* image) { (void)image; }
 
 static uint64_t pieces_held(void) { return PLUMB_TESTING_LIE == LEAKS ? 2 * loads : 5; }
@@ -233,7 +259,7 @@ static const struct plumb_plugin_info info = {
     .version = "1",
     .origin = "a test",
     .capabilities = PLUMB_CAN_CALL_SUBPROGRAMS | PLUMB_CAN_TAKE_BASE |
-                    (HAS_CLAIMS ? PLUMB_GIVES_UNWIND_ROWS : 0),
+                    (HAS_CLAIMS ? PLUMB_GIVES_UNWIND_ROWS : 0) | (HAS_THROWS ? PLUMB_CAN_THROW : 0),
     .arena_base = PLUMB_TESTING_LIE == LIE_ARENA_HIGH ? 0x100000000u : 0x30000000u,
     .arena_size = PLUMB_TESTING_LIE == LIE_ARENA_SMALL ? 4096 : 1u << 20,
     .contract = PLUMB_TESTING_LIE == NOTHING_KNOWN ? NULL : &contract,
@@ -250,6 +276,7 @@ static const struct plumb_plugin plugin = {
     .unload = unload,
     /* Those that do not announce it are not asked. */
     .claims = PLUMB_TESTING_LIE == LIE_NO_CLAIMS ? NULL : claims,
+    .throw_info = PLUMB_TESTING_LIE == THROWS_SILENT ? NULL : throw_info,
     .pieces_held = pieces_held,
 };
 

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include "jit_under_test/plugin_struct.h"
+
 namespace plumb::jit {
 namespace {
 
@@ -23,8 +25,11 @@ ThrowPath usual_throw_path(const Case& value, int program, const Image& image) {
           .sp = ThrowSp::kUnknown};
 }
 
-Result<ThrowPath> read_throw_path(const plumb_throw_info& from, const Case& value, int program,
+Result<ThrowPath> read_throw_path(const plumb_throw_info& info, const Case& value, int program,
                                   const Image& image) {
+  const Result<plumb_throw_info> filled = take_struct(&info, "throw_info");
+  if (!filled) return std::unexpected(filled.error());
+  const plumb_throw_info& from = *filled;
   ThrowPath path = usual_throw_path(value, program, image);
   const auto wrong = [&](std::string_view field, std::uint64_t is, std::string_view should) {
     return fail(
@@ -36,6 +41,9 @@ Result<ThrowPath> read_throw_path(const plumb_throw_info& from, const Case& valu
   const auto& functions = value.programs[static_cast<std::size_t>(program)].functions;
   if (from.boundary >= functions.size()) {
     return wrong("boundary", from.boundary, "a function of it");
+  }
+  if (from.boundary == static_cast<std::uint32_t>(path.callback)) {
+    return wrong("boundary", from.boundary, "another function than the exception callback");
   }
   if (from.sp_rule > kLastRule) {
     return wrong("sp_rule", from.sp_rule, "one of enum plumb_throw_sp");

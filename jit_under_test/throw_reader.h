@@ -13,9 +13,9 @@ namespace plumb::jit {
 [[nodiscard]] ThrowPath usual_throw_path(const Case& value, int program, const Image& image);
 
 // What a plugin's throw_info() said about it, checked: the program is the one that was asked for,
-// the boundary is one of its functions, the callback's address the entry of its callback. An error
-// names the field, the value and what it should be.
-[[nodiscard]] Result<ThrowPath> read_throw_path(const plumb_throw_info& from, const Case& value,
+// the boundary is another of its functions, the callback's address the entry of its callback. An
+// error names the field, the value and what it should be.
+[[nodiscard]] Result<ThrowPath> read_throw_path(const plumb_throw_info& info, const Case& value,
                                                 int program, const Image& image);
 
 }  // namespace plumb::jit
