@@ -73,6 +73,53 @@ TEST(LinuxArm64Throw, ABoundarySavesAllAndItsCallbackRestoresThemAtItsEnd) {
   EXPECT_EQ(throw_info(*api, loaded).sp_rule, static_cast<uint32_t>(PLUMB_THROW_SP_ZERO));
 }
 
+// The preambles of CFI stand in front of the callback's address, too.
+TEST(LinuxThrow, EveryVariantSaysWhereItsCallbackIsCalled) {
+  const Request request(throwing_case());
+  for (const char* name :
+       {"linux-6.12-x86_64:ibt", "linux-6.12-x86_64:retpoline", "linux-6.12-x86_64:rethunk",
+        "linux-6.12-x86_64:call-depth", "linux-6.12-x86_64:kcfi", "linux-6.12-x86_64:call-padding",
+        "linux-6.12-x86_64:fineibt", "linux-6.12-x86_64:blinding", "linux-6.12-x86_64:exceptions",
+        "linux-6.12-x86_64:arena", "linux-6.12-arm64:bti+pac", "linux-6.12-arm64:blinding",
+        "linux-6.12-arm64:exceptions", "linux-6.12-arm64:arena"}) {
+    SCOPED_TRACE(name);
+    const plumb_plugin* api = variant(name).api;
+    Loaded loaded(api, request);
+    ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+    EXPECT_EQ(throw_info(*api, loaded).callback, loaded.function(0, 2).address);
+  }
+}
+
+// A callback alone makes no boundary: no instruction of the program throws.
+TEST(LinuxThrow, OnlyThrowsMakeABoundary) {
+  const FunctionSpec main = {{mov(0, 0), exit_insn()}, 0};
+  const FunctionSpec callback = {
+      {mov_reg(0, 1), exit_insn()}, 0, PLUMB_FUNCTION_EXCEPTION_CALLBACK};
+  const Request request({.programs = {{main, callback}}, .arrays = {}, .regions = {}});
+  const plumb_plugin* api = variant(kNewName).api;
+  Loaded loaded(api, request);
+  ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+  const Bytes code = loaded.code(0, 0);
+  EXPECT_EQ(find_bytes(code, {0x41, 0x54}), code.size()) << "push r12";
+  EXPECT_EQ(throw_info(*api, loaded).callback, loaded.function(0, 1).address);
+}
+
+TEST(LinuxThrow, NothingIsSaidOfProgramsWithoutCallback) {
+  const Request request(one_function({mov(0, 0), exit_insn()}));
+  for (const char* name : {kNewName, kNewArm64, kOldName}) {
+    const plumb_plugin* api = variant(name).api;
+    Loaded loaded(api, request);
+    ASSERT_EQ(loaded.status, PLUMB_LOADED) << loaded.message;
+    plumb_throw_info info{};
+    info.struct_size = sizeof(info);
+    char error[256] = "";
+    for (const uint32_t program : {0u, 7u}) {
+      EXPECT_EQ(api->throw_info(&loaded.image, program, &info, error, sizeof(error)), -1);
+      EXPECT_STREQ(error, "no such program, or none with an exception callback");
+    }
+  }
+}
+
 struct Refused {
   const char* plugin;
   CaseSpec spec;
@@ -87,9 +134,13 @@ TEST(LinuxThrow, IsRefusedWhereAVerifierWould) {
       {mov_reg(0, 1), exit_insn()}, 0, PLUMB_FUNCTION_EXCEPTION_CALLBACK};
   const FunctionSpec calls = {{call_function(1), exit_insn()}, 0};
   const FunctionSpec takes = {load_function(2, 1) + Code{mov(0, 0), exit_insn()}, 0};
+  const FunctionSpec leaves = {direct_tail_call(0, 0) + Code{mov(0, 0), exit_insn()}, 0};
+  const FunctionSpec leaving_callback = {leaves.code, 0, PLUMB_FUNCTION_EXCEPTION_CALLBACK};
+  const FunctionSpec calling_callback = {
+      {call_function(1), exit_insn()}, 0, PLUMB_FUNCTION_EXCEPTION_CALLBACK};
   const FunctionSpec other = {{insn(0x85, 0, 2, 0, 5), exit_insn()}, 0};
   const auto program = [](ProgramSpec functions) {
-    return CaseSpec{.programs = {std::move(functions)}, .arrays = {}, .regions = {}};
+    return CaseSpec{.programs = {std::move(functions)}, .arrays = {{-1}}, .regions = {}};
   };
   const Refused rows[] = {
       {kNewName, program({thrower}), PLUMB_BROKEN, "without exception callback"},
@@ -98,6 +149,10 @@ TEST(LinuxThrow, IsRefusedWhereAVerifierWould) {
       {kNewName, program({calls, callback}), PLUMB_BROKEN, "calls the exception callback"},
       {kNewName, program({takes, callback}), PLUMB_BROKEN, "takes the address"},
       {kNewName, program({other, callback}), PLUMB_NOT_APPLICABLE, "other than bpf_throw"},
+      {kNewName, program({plain, leaving_callback}), PLUMB_NOT_APPLICABLE,
+       "tail calls in exception"},
+      {kNewName, program({plain, leaves, calling_callback}), PLUMB_NOT_APPLICABLE,
+       "tail calls in exception"},
       {kOldName, program({thrower, callback}), PLUMB_NOT_APPLICABLE, "not supported"},
       {kNewRiscv64, program({thrower, callback}), PLUMB_NOT_APPLICABLE, "not supported"},
   };

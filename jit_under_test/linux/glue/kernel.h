@@ -87,8 +87,9 @@ int plumb_rewrite(const struct plumb_function* function, const struct plumb_rewr
 /* Does the function itself contain a tail call? */
 bool plumb_has_tail_call(const struct plumb_function* function);
 
-/* reachable[f]: function f has to pass the tail-call counter on. -1: more than 8 frames. */
-int plumb_tail_call_reachable(const struct plumb_program* program, bool* reachable);
+/* reachable[f]: function f has to pass the tail-call counter on. Null, or why the verifier does not
+ * take the program. */
+const char* plumb_tail_call_reachable(const struct plumb_program* program, bool* reachable);
 
 /* What is known at a tail call about its array and its key. */
 struct plumb_tail_call_site {
@@ -113,7 +114,7 @@ bool plumb_supports_throws(void);                                  /* the tree's
 /* Before the JIT sees a function, after plumb_set_program_kind(); when all are compiled. */
 void plumb_mark_throws(const struct plumb_program* program, struct bpf_prog_aux* aux);
 void plumb_link_throws(const struct plumb_program* program, struct bpf_prog* main);
-/* Of a program with an exception callback. -1: the tree has none. */
+/* -1: it has no exception callback. */
 int plumb_throw_path(const struct bpf_prog* main, struct plumb_throw_info* info);
 
 /* ---- compile.c: the functions of one program through the JIT ---- */

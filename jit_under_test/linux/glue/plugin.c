@@ -120,7 +120,7 @@ static int plugin_throw_info(struct plumb_image* image, u32 program, struct plum
   struct plumb_throw_info path = {.struct_size = PLUMB_BEGIN(struct plumb_throw_info, out),
                                   .program = program};
   if (plumb_image_throw_path(image->handle, program, &path)) {
-    plumb_say(&message, "no such program, or none that throws");
+    plumb_say(&message, "no such program, or none with an exception callback");
     return -1;
   }
   memcpy(out, &path, path.struct_size);

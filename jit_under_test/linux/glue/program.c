@@ -260,6 +260,7 @@ static void describe(struct work* work, struct plumb_native_function* natives) {
 static int measure(struct work* work) {
   const struct plumb_program* program = work->program;
   const u32 count = program->function_count;
+  const char* why;
   u32 slots = 0;
   u32* first;
   for (u32 f = 0; f < count; f++) slots += plumb_function_at(program, f)->insn_count + 1;
@@ -274,8 +275,9 @@ static int measure(struct work* work) {
     first += plumb_function_at(program, f)->insn_count + 1;
     plumb_rewrite_measure(plumb_function_at(program, f), &work->rewritten[f]);
   }
-  if (plumb_tail_call_reachable(program, work->reachable) == 0) return PLUMB_LOADED;
-  plumb_say(work->message, "the call stack is deeper than 8 frames");
+  why = plumb_tail_call_reachable(program, work->reachable);
+  if (!why) return PLUMB_LOADED;
+  plumb_say(work->message, "%s", why);
   return PLUMB_NOT_APPLICABLE;
 }
 

@@ -7,6 +7,8 @@
 
 enum { kMaxFrames = 8 /* MAX_CALL_FRAMES */, kMaxFunctions = 256, kMaxVisits = 100000 };
 
+static const char kTailCallInCallback[] = "tail calls in exception callbacks are not supported";
+
 static const struct bpf_insn* insns_of(const struct plumb_function* function) {
   return (const struct bpf_insn*)function->insns;
 }
@@ -31,19 +33,19 @@ static bool refers_to_function(const struct bpf_insn* insn) {
  * The walk of check_max_stack_depth_subprog(), with its way of marking: once a function with a
  * tail call was entered, every function that ends later marks all of its callers, also where no
  * tail call is on that path. The marks decide about native code, so they are copied to the letter.
+ * Where the walk begins at an exception callback, no caller may get a mark.
  */
-int plumb_tail_call_reachable(const struct plumb_program* program, bool* reachable) {
+static const char* walk_from(const struct plumb_program* program, u32 start,
+                             const bool* has_tail_call, bool* reachable) {
   u32 return_slot[kMaxFrames], return_function[kMaxFrames];
-  u32 frame = 0, function = 0, slot = 0, visits = 0;
-  bool seen = false, has_tail_call[kMaxFunctions];
-  for (u32 f = 0; f < program->function_count; f++)
-    reachable[f] = has_tail_call[f] = plumb_has_tail_call(plumb_function_at(program, f));
-  if (program->function_count == 1) return 0;
+  u32 frame = 0, function = start, slot = 0, visits = 0;
+  bool seen = false;
   for (;;) {
     const struct plumb_function* f = plumb_function_at(program, function);
     while (slot < f->insn_count && !refers_to_function(insns_of(f) + slot)) slot++;
     if (slot < f->insn_count) {
-      if (frame + 1 >= kMaxFrames || ++visits > kMaxVisits) return -1;
+      if (frame + 1 >= kMaxFrames || ++visits > kMaxVisits)
+        return "the call stack is deeper than 8 frames";
       return_slot[frame] = slot + 1;
       return_function[frame++] = function;
       function = (u32)insns_of(f)[slot].imm;
@@ -51,12 +53,29 @@ int plumb_tail_call_reachable(const struct plumb_program* program, bool* reachab
       if (has_tail_call[function]) seen = true;
       continue;
     }
+    if (seen && frame && start) return kTailCallInCallback;
     if (seen)
       for (u32 j = 0; j < frame; j++) reachable[return_function[j]] = true;
-    if (frame == 0) return 0;
+    if (frame == 0) return NULL;
     slot = return_slot[--frame];
     function = return_function[frame];
   }
+}
+
+/* check_max_stack_depth(): from the exception callback, which nothing calls, and from the main
+ * function. */
+const char* plumb_tail_call_reachable(const struct plumb_program* program, bool* reachable) {
+  const u32 callback = plumb_exception_callback(program);
+  bool has_tail_call[kMaxFunctions];
+  const char* why = NULL;
+  for (u32 f = 0; f < program->function_count; f++)
+    reachable[f] = has_tail_call[f] = plumb_has_tail_call(plumb_function_at(program, f));
+  if (program->function_count == 1) return NULL;
+  if (callback) {
+    why = has_tail_call[callback] ? kTailCallInCallback
+                                  : walk_from(program, callback, has_tail_call, reachable);
+  }
+  return why ? why : walk_from(program, 0, has_tail_call, reachable);
 }
 
 /* ---- Constants in straight-line code ---- */

@@ -58,6 +58,7 @@ void plumb_link_throws(const struct plumb_program* program, struct bpf_prog* mai
 }
 
 int plumb_throw_path(const struct bpf_prog* main, struct plumb_throw_info* info) {
+  if (!main->aux->bpf_exception_cb) return -1;
   info->boundary = 0;
   info->callback = (unsigned long)main->aux->bpf_exception_cb;
   info->sp_rule =
