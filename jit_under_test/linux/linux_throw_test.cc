@@ -66,7 +66,7 @@ TEST(LinuxArm64Throw, ABoundarySavesAllAndItsCallbackRestoresThemAtItsEnd) {
   const Words main = words_of(loaded.function(0, 0), -1, 0);
   EXPECT_NE(std::search(main.begin(), main.end(), push.begin(), push.end()), main.end());
   const Words callback = words_of(loaded.function(0, 2), -1, 0);
-  const Words take_over = {0xaa0203fd,   // mov x29, x2
+  const Words take_over = {0x9100005d,   // add x29, x2, #0: as the kernel spells a move
                            0xd10183bf};  // sub sp, x29, #96
   EXPECT_NE(std::search(callback.begin(), callback.end(), take_over.begin(), take_over.end()),
             callback.end());
