@@ -87,6 +87,27 @@ constexpr std::string_view kNoTailCalls = R"(.case 1
         exit
 )";
 
+constexpr std::string_view kThrows = R"(.case 1
+// a throw out of a subprogram; a boundary and a callback that need 16 bytes of stack and R6, R7
+.program entry
+.callback callback
+.function main
+        r6 = r1
+        *(u64 *)(r10 - 16) = 0
+        call sub
+        r0 = 0
+        exit
+.function sub
+        r1 = 7
+        call bpf_throw
+.function callback
+        r7 = r1
+        *(u64 *)(r10 - 16) = r7
+        r0 = r7
+        exit
+.context 01 00 00 00
+)";
+
 // Absolute addresses in the text as offsets from the function or the arena.
 std::string relative(std::string_view text, const Image& image, const NativeFunction& function) {
   std::string out;
@@ -153,7 +174,7 @@ std::string code_of(const Case& value, jit::Jit& jit) {
 
 std::string golden_text(const LayoutRow& row, jit::Jit& jit) {
   std::string text = fmt::format("{}, {}\nafter {}\n", row.name, row.era, row.source);
-  for (const std::string_view source : {kTailCalls, kSubprograms, kNoTailCalls}) {
+  for (const std::string_view source : {kTailCalls, kSubprograms, kNoTailCalls, kThrows}) {
     const Result<Case> value = parse_case(std::string(source));
     if (!value) return value.error().str();
     text += fmt::format("\n== {}\n{}", value->notes.front(), code_of(*value, jit));

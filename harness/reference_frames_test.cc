@@ -88,6 +88,16 @@ class Claims {
     return written;
   }
 
+  // How far down an exception callback finds its frame made by the boundary.
+  static int taken_over_down_to(const FrameLayout& claimed) {
+    for (const auto& step : claimed.prologue) {
+      if (step.kind == jit::reference::StepKind::kTakeOver) {
+        return claimed.frame_pointer - step.value;
+      }
+    }
+    return 0;
+  }
+
   // A call pushes x86-64's return address; a tail call arrives behind what it keeps.
   std::set<int> claimed_slots(const FrameLayout& claimed, bool by_tail_call) const {
     std::set<int> slots;
@@ -95,7 +105,8 @@ class Claims {
       const bool by_caller = slot.role == SlotRole::kReturnAddress && row_.arch == Arch::kX86_64;
       const bool kept = by_tail_call && slot.offset >= claimed.entry_sp;
       const bool reused = by_tail_call && is_reused();
-      if (slot.role == SlotRole::kBpfStack || by_caller || kept || reused) continue;
+      const bool taken_over = slot.offset >= taken_over_down_to(claimed);
+      if (slot.role == SlotRole::kBpfStack || by_caller || kept || reused || taken_over) continue;
       slots.insert(slot.offset);
     }
     return slots;
