@@ -22,7 +22,8 @@ TEST(CRoutine, OfRiscv64SaysToLlvmWhatItShould) {
   for (int i = 1; i <= 11; ++i) {
     expected.push_back("sd s" + std::to_string(i) + ", " + std::to_string(208 - 8 * i) + "(sp)");
   }
-  expected.insert(expected.end(), {"j 4", "beqz t1, 12", "jalr t1", "j -8", "addi sp, s0, -224"});
+  expected.insert(expected.end(),
+                  {"j 0x40", "beqz t1, 0x4c", "jalr t1", "j 0x40", "addi sp, s0, -224"});
   for (int i = 1; i <= 11; ++i) {
     expected.push_back("ld s" + std::to_string(i) + ", " + std::to_string(208 - 8 * i) + "(sp)");
   }

@@ -116,7 +116,7 @@ void EmitterArm64::step(const Step& step) {
 void EmitterArm64::take_over(int below) {
   const int fp = frame().frame_pointer;
   const int sp_before = notes().state().sp;
-  if (!has(Defect::kCallbackKeepsFramePointer)) a_.mov(gp(kFp), x2);
+  if (!has(Defect::kCallbackKeepsFramePointer)) a_.add(gp(kFp), x2, 0);
   notes().taken_over(here(), sp_before, fp, fp, fp + 8);
   const int skipped = has(Defect::kCallbackPopsTooHigh) ? 16 : 0;
   a_.sub(sp, gp(kFp), below - skipped);

@@ -117,6 +117,9 @@ class Builder {
   void allocate(int extra);
   [[nodiscard]] bool is_boundary() const;
   [[nodiscard]] bool owns_count() const { return facts_.is_main || facts_.is_exception_callback; }
+  [[nodiscard]] bool saves_all_of_boundary() const {
+    return is_boundary() && !has(Defect::kBoundarySavesUsedOnly);
+  }
   void push_saved();
   void push_saved_x86();
   void push_saved_arm64();
@@ -228,7 +231,7 @@ void Builder::push_saved_arm64() {
     const bool has_base =
         std::ranges::find(row_.recipe, kFrameBase, &RecipeLine::part) != row_.recipe.end();
     if (has_base) registers.insert(registers.end(), {27, 28});
-  } else if (is_boundary() && !has(Defect::kBoundarySavesUsedOnly)) {
+  } else if (saves_all_of_boundary()) {
     registers = {19, 20, 21, 22, 23, 24, kX25, kCountX26, 27, 28};
     if (has(Defect::kBoundaryForgetsRegister)) std::ranges::replace(registers, 24, kXzr);
   } else {
@@ -277,9 +280,10 @@ void Builder::push_boundary_pair() {
                                         : push_pair(23, 24, SlotRole::kSaved);
 }
 
+// Boundaries and their callbacks point R10 at the stack whether or not it is used.
 void Builder::point_r10() {
   const bool unused = row_.traits.counter == Counter::kReference &&
-                      (facts_.used >> kFramePointerRegister & 1) == 0 &&
+                      (facts_.used >> kFramePointerRegister & 1) == 0 && !saves_all_of_boundary() &&
                       !facts_.is_exception_callback;
   if (facts_.is_exception_callback) {
     const bool has_pair =
