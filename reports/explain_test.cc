@@ -90,6 +90,11 @@ TEST_P(ExplainsSeeds, OnTheOraclesPathAndWithoutAddresses) {
     ASSERT_TRUE(file.value) << file.path;
     const std::string text = explain(*file.value);
     if (text.empty()) continue;
+    // Kernels let tail calls in callbacks through (corpus/known/tail-call-in-callback-linux.bpf).
+    if (file.path.ends_with("out-of-a-callback-by-tail-call.bpf")) {
+      EXPECT_EQ(trial_.judgement.verdict, Verdict::kViolation) << file.path;
+      continue;
+    }
     ASSERT_EQ(trial_.judgement.verdict, Verdict::kConforms) << file.path;
     ++conforming;
     EXPECT_THAT(text, Not(HasSubstr("leaves the oracle's path"))) << file.path;
