@@ -113,6 +113,22 @@ constexpr const char* kRefused = R"(.case 1
 )";
 
 // A subprogram with two instructions that nobody needs, which calls another one.
+constexpr const char* kThrow = R"(.case 1
+.program entry
+.callback callback
+.function main
+        call sub
+        r0 = 0
+        exit
+.function sub
+        r1 = 7
+        call bpf_throw
+.function callback
+        r6 = r1
+        *(u64 *)(r10 - 8) = r6
+        r0 = r6
+        exit
+)";
 constexpr const char* kDead = R"(.case 1
 .program entry
 .function main
@@ -244,9 +260,9 @@ constexpr const char* kEmptyRoom = R"(.case 1
 const char* const kTreeCase = kTree;
 
 const std::vector<const char*>& defect_cases() {
-  static const std::vector<const char*> texts{kCalls,     kChain,     kTree,      kRefused,
-                                              kBare,      kCallback,  kIndirect,  kRoom,
-                                              kCountRoom, kEmptyRoom, kConstants, kDead};
+  static const std::vector<const char*> texts{kCalls,     kChain,    kTree, kRefused,   kBare,
+                                              kCallback,  kIndirect, kRoom, kCountRoom, kEmptyRoom,
+                                              kConstants, kDead,     kThrow};
   return texts;
 }
 
@@ -742,6 +758,27 @@ const std::vector<Defect>& defects() {
        {{0, "1b 85 07 00", "13 00 00 00"}},
        "same-result",
        kRiscv64},
+      // ---- throws ----
+      {"a subprogram that throws has no frame of its own",  // mov rbp, rsp
+       kThrow,
+       {{1, "48 89 e5", "0f 1f 00"}},
+       "throw-reaches-boundary",
+       kPlain},
+      {"the boundary does not push r12",
+       kThrow,
+       {{0, "41 54", "66 90"}},
+       "boundary-sp-matches",
+       kPlain},
+      {"the callback keeps the frame pointer of C code",  // mov rbp, rdx
+       kThrow,
+       {{2, "48 89 d5", "0f 1f 00"}},
+       "callback-frame-valid",
+       kPlain},
+      {"the callback pops r14 before r15",
+       kThrow,
+       {{2, "41 5f 41 5e", "41 5e 41 5f"}},
+       "throw-restores-callee-saved",
+       kPlain},
       // ---- walks along the stack ----
       {"the frame pointer points 8 bytes higher for one instruction",
        kDead,
