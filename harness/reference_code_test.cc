@@ -134,7 +134,8 @@ std::string relative(std::string_view text, const Image& image, const NativeFunc
 bool is_shown(const Insn& insn) {
   constexpr std::uint8_t kExit = 0x95;
   constexpr std::uint8_t kCall = 0x85;
-  return insn.opcode == kExit || insn.opcode == kCall;
+  // Calls of stubs hold their address, and so that of the arena.
+  return insn.opcode == kExit || (insn.opcode == kCall && insn.src != kPseudoKernelCall);
 }
 
 void list(const Image& image, const NativeFunction& native, std::uint32_t begin, std::uint32_t end,
