@@ -13,6 +13,7 @@ using a64::x0;
 using a64::x1;
 using a64::x10;
 using a64::x11;
+using a64::x29;
 using a64::x7;
 
 namespace {
@@ -106,7 +107,7 @@ void EmitterArm64::instruction(const OpcodeInfo& info, const Insn* insn) {
     case Operation::kStore:
       return store(info, *insn);
     case Operation::kThrow:
-      return call_helper({.immediate = kThrowStub});
+      return call_throw();
     case Operation::kCallHelper:
       return call_helper(*insn);
     case Operation::kCallFunction:
@@ -358,6 +359,16 @@ void EmitterArm64::call_helper(const Insn& insn) {
   a_.blr(x10);
   if (has(Defect::kOddStackAtHelpers)) give_back(8);
   a_.mov(x7, x0);
+}
+
+void EmitterArm64::call_throw() {
+  const FrameState body = notes().state();
+  if (has(Defect::kThrowLeavesFrame)) {
+    a_.ldr(x29, a64::ptr(x29));
+    notes().taken_over(here(), body.sp, std::nullopt, *body.fp_at, *body.ra_at);
+  }
+  call_helper({.immediate = kThrowStub});
+  notes().restore(here(), body);
 }
 
 void EmitterArm64::call_function(const Insn& insn) {

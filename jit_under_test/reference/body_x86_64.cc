@@ -113,7 +113,7 @@ void EmitterX86::instruction(const OpcodeInfo& info, const Insn* insn) {
     case Operation::kStore:
       return store(info, *insn);
     case Operation::kThrow:
-      return call_helper({.immediate = kThrowStub});
+      return call_throw();
     case Operation::kCallHelper:
       return call_helper(*insn);
     case Operation::kCallFunction:
@@ -414,6 +414,16 @@ void EmitterX86::call_helper(const Insn& insn) {
   a_.call(stub(insn.immediate));
   if (has(Defect::kOddStackAtHelpers)) give_back(4);
   if (wraps) pop(r9);
+}
+
+void EmitterX86::call_throw() {
+  const FrameState body = notes().state();
+  if (has(Defect::kThrowLeavesFrame)) {
+    a_.mov(rbp, x86::qword_ptr(rbp));
+    notes().taken_over(here(), body.sp, std::nullopt, *body.fp_at, *body.ra_at);
+  }
+  call_helper({.immediate = kThrowStub});
+  notes().restore(here(), body);
 }
 
 void EmitterX86::call_function(const Insn& insn) {

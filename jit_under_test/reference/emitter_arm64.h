@@ -55,6 +55,7 @@ class EmitterArm64 final : public Emitter {
   void store(const OpcodeInfo& info, const Insn& insn);
   void atomic(const OpcodeInfo& info, const Insn& insn);
   void call_helper(const Insn& insn);
+  void call_throw();
   void call_function(const Insn& insn);
   // [base + offset], base in the instruction's field; may take x11.
   [[nodiscard]] Mem memory(const Insn& insn, int base);

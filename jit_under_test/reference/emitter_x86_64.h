@@ -66,6 +66,7 @@ class EmitterX86 final : public Emitter {
   void atomic(const OpcodeInfo& info, const Insn& insn);
   void atomic_loop(const OpcodeInfo& info, const Insn& insn);
   void call_helper(const Insn& insn);
+  void call_throw();
   void call_function(const Insn& insn);
   void reload_count();
 

@@ -119,8 +119,12 @@ void EmitterArm64::take_over(int below) {
   if (!has(Defect::kCallbackKeepsFramePointer)) a_.add(gp(kFp), x2, 0);
   notes().taken_over(here(), sp_before, fp, fp, fp + 8);
   const int skipped = has(Defect::kCallbackPopsTooHigh) ? 16 : 0;
-  a_.sub(sp, gp(kFp), below - skipped);
-  notes().taken_over(here(), fp - below, fp, fp, fp + 8);
+  const int more = has(Defect::kCallbackPopsOneMore) ? 16 : 0;
+  a_.sub(sp, gp(kFp), below + more - skipped);
+  notes().taken_over(here(), fp - below - more, fp, fp, fp + 8);
+  if (more == 0) return;
+  a_.ldp(x10, x11, a64::ptr_post(sp, more));
+  notes().sp_moved(here(), more);
 }
 
 // A pair of two equal registers must not be loaded (Arm ARM, LDP: CONSTRAINED UNPREDICTABLE).

@@ -141,6 +141,10 @@ void EmitterX86::take_over() {
     a_.pop(saved(lost ? kR11 : reg));
     notes().sp_moved(here(), 8);
   }
+  if (has(Defect::kCallbackPopsOneMore)) {
+    a_.pop(saved(kR11));
+    notes().sp_moved(here(), 8);
+  }
   a_.mod_mr().mov(rsp, rbp);
   notes().sp_from_fp(here(), fp);
 }
