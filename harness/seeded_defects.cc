@@ -112,7 +112,7 @@ constexpr const char* kRefused = R"(.case 1
 .context 01 00 00 00 00 00 00 00
 )";
 
-// A subprogram with two instructions that nobody needs, which calls another one.
+// A subprogram that throws, and a callback with a stack and a register of its own.
 constexpr const char* kThrow = R"(.case 1
 .program entry
 .callback callback
@@ -129,6 +129,8 @@ constexpr const char* kThrow = R"(.case 1
         r0 = r6
         exit
 )";
+
+// A subprogram with two instructions that nobody needs, which calls another one.
 constexpr const char* kDead = R"(.case 1
 .program entry
 .function main

@@ -181,6 +181,7 @@ Answer check_throw_reaches_boundary(const View& view) {
   const MachineRun& run = view.run();
   if (run.throws.empty()) return not_applicable(NotApplicableReason::kNoThrow);
   Unseen unseen;
+  bool looked = false;
   for (const MachineThrow& thrown : run.throws) {
     const auto event = static_cast<std::size_t>(thrown.event);
     const std::int64_t thrower = run.events[event].activation;
@@ -193,12 +194,13 @@ Answer check_throw_reaches_boundary(const View& view) {
                            fmt::format("the throw ends at program {}, its boundary is program {}",
                                        thrown.walk.program, expected));
     }
+    looked = true;
     unseen.note_if(boundary->record == 0, NotApplicableReason::kFramePointerUnknown);
     if (boundary->record == 0 || thrown.walk.fp == frame_pointer_of(view, *boundary)) continue;
     return view.at_event(kName, event, thrower,
                          "the throw ends at a frame of another call than its boundary");
   }
-  return unseen.held_if(true, NotApplicableReason::kNoThrow);
+  return unseen.held_if(looked, NotApplicableReason::kStopped);
 }
 
 Answer check_boundary_sp_matches(const View& view) {

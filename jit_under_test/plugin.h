@@ -87,8 +87,9 @@ extern "C" {
 
 /* bpf_throw: a C function as any helper, with the cookie as its argument, that never returns. It
  * walks the stack to the next main function, and calls the exception callback of that program: with
- * the cookie, the stack pointer and the frame pointer that the walk gave for it. All other
- * registers, callee-saved ones too, hold anything then. */
+ * the cookie, the stack pointer and the frame pointer that the walk gave for it. The frame pointer
+ * register is that of bpf_throw's own frame then; all others, callee-saved ones too, hold anything.
+ */
 #define PLUMB_THROW_STUB 3071
 
 #define PLUMB_PER_CPU_SIZE 4096
@@ -621,6 +622,8 @@ enum plumb_throw_sp {
   /* 0: unwinders of the platform have none, the callback has only the frame pointer (arm64). */
   PLUMB_THROW_SP_ZERO = 2
 };
+/* The host checks, as it does an image: program is the one that was asked for, boundary another
+ * function of it than the callback, and callback the address of the callback's function. */
 struct plumb_throw_info {
   uint32_t struct_size;
   uint32_t program;

@@ -15,6 +15,7 @@ namespace {
 
 static_assert(std::is_same_v<decltype(ProgArray::slots)::value_type, std::int32_t>);
 static_assert(guest::kStubStride == PLUMB_STUB_STRIDE && guest::kStubCount == PLUMB_STUB_COUNT);
+static_assert(kThrowStub == PLUMB_THROW_STUB);
 static_assert(capability_bit(Capability::kCallSubprograms) == PLUMB_CAN_CALL_SUBPROGRAMS);
 static_assert(capability_bit(Capability::kTailCall) == PLUMB_CAN_TAIL_CALL);
 static_assert(capability_bit(Capability::kTailCallInSubprogram) ==

@@ -105,7 +105,12 @@ class CallGraph {
     }
     if (node.tail_call < 0) return {};
     const Place tail_call = code_.place(f, static_cast<std::uint32_t>(node.tail_call));
-    if (node.in_exception_callback) return {Reason::kTailCallInExceptionCallback, tail_call};
+    if (node.in_exception_callback) {
+      const bool is_its_own = code_.is_exception_callback(f);
+      return {is_its_own ? Reason::kTailCallInExceptionCallback
+                         : Reason::kTailCallBelowExceptionCallback,
+              tail_call};
+    }
     if (node.in_callback && !contract_.tail_call_in_callback) {
       return {Reason::kTailCallInCallback, tail_call};
     }

@@ -39,6 +39,7 @@ std::string encoding_text(const Insn& insn) {
 bool can_be_shown(Reason reason) {
   return reason >= Reason::kUninitialisedRegister || reason == Reason::kRecursion ||
          reason == Reason::kTailCallTooDeep || reason == Reason::kTailCallInCallback ||
+         reason == Reason::kTailCallBelowExceptionCallback ||
          reason == Reason::kTailCallInExceptionCallback || reason == Reason::kThrowInCallback;
 }
 

@@ -219,6 +219,10 @@ std::vector<Broken> broken_throws() {
       {Reason::kTailCallInExceptionCallback,
        case_of(".array jmp 1\n" + quiet + "r2 = jmp ll\nr3 = 0\ncall 12\nr0 = 0\nexit\n"),
        {0, 1, 3}},
+      {Reason::kTailCallBelowExceptionCallback,
+       case_of(".array jmp 1\n" + quiet +
+               "r1 = 0\ncall g\nexit\n.function g\nr2 = jmp ll\nr3 = 0\ncall 12\nr0 = 0\nexit\n"),
+       {0, 2, 3}},
       {Reason::kThrowInCallback, case_of(quiet + "call bpf_throw\n"), {0, 1, 0}},
       {Reason::kThrowInCallback,
        case_of(".program p\n.function main\nr2 = f ll\nr0 = 0\nexit\n.function f\ncall g\nexit\n"

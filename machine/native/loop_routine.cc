@@ -5,6 +5,7 @@
 
 #include "core/check.h"
 #include "core/helper_model.h"
+#include "machine/c_routine.h"
 
 namespace plumb::machine {
 namespace {
@@ -51,7 +52,7 @@ void call_back(Assembler& a) {
 
 }  // namespace
 
-LoopRoutine loop_routine_x86_64() {
+std::vector<std::uint8_t> loop_routine_x86_64() {
   asmjit::CodeHolder code;
   PLUMB_CHECK(code.init(asmjit::Environment(asmjit::Arch::kX64)) == asmjit::kErrorOk);
   Assembler a(&code);
@@ -83,7 +84,6 @@ LoopRoutine loop_routine_x86_64() {
   a.je(again);
   a.bind(finished);
   a.mov(eax, index());
-  a.jmp(done);  // so that what follows is a block of its own
   a.bind(done);
   a.lea(rsp, ptr(rbp, -8 * static_cast<int>(std::size(kSaved))));
   for (std::size_t i = std::size(kSaved); i-- > 0;) a.pop(kSaved[i]);
@@ -91,7 +91,7 @@ LoopRoutine loop_routine_x86_64() {
   a.ret();
   PLUMB_CHECK(code.flatten() == asmjit::kErrorOk);
   const asmjit::CodeBuffer& buffer = code.textSection()->buffer();
-  return {.code = {buffer.begin(), buffer.end()}, .end = code.labelOffset(done)};
+  return {buffer.begin(), buffer.end()};
 }
 
 }  // namespace plumb::machine

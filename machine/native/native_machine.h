@@ -41,9 +41,8 @@ inline constexpr std::uint64_t kNativeHelperResult = 0x5c5c'0000'5c5c'0000;
 
 // What stands at the stubs of helpers. A tail call's stub traps.
 enum class NativeHelpers : std::uint8_t {
-  // They scramble every caller-saved register and 256 bytes below the stack pointer. bpf_loop is
-  // the emulated machine's (machine/native/loop_routine.h), which before each callback scrambles
-  // all that is no argument.
+  // They scramble every caller-saved register and 256 bytes below the stack pointer. bpf_loop
+  // (machine/native/loop_routine.h) scrambles all that is no argument before each callback.
   kThorough,
   // For measurements: a dozen instructions that scramble the caller-saved registers; bpf_loop as a
   // compiler makes it.

@@ -51,7 +51,7 @@ std::vector<std::uint8_t> helper_function(NativeHelpers helpers) {
 std::vector<std::uint8_t> thorough_loop() {
   std::vector<std::uint8_t> code =
       assembled([](Assembler& a) { scramble_below(a, kScrambledBelow); });
-  const std::vector<std::uint8_t> loop = loop_routine_x86_64().code;
+  const std::vector<std::uint8_t> loop = loop_routine_x86_64();
   code.insert(code.end(), loop.begin(), loop.end());
   return code;
 }

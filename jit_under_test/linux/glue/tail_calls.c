@@ -7,8 +7,6 @@
 
 enum { kMaxFrames = 8 /* MAX_CALL_FRAMES */, kMaxFunctions = 256, kMaxVisits = 100000 };
 
-static const char kTailCallInCallback[] = "tail calls in exception callbacks are not supported";
-
 static const struct bpf_insn* insns_of(const struct plumb_function* function) {
   return (const struct bpf_insn*)function->insns;
 }
@@ -33,7 +31,8 @@ static bool refers_to_function(const struct bpf_insn* insn) {
  * The walk of check_max_stack_depth_subprog(), with its way of marking: once a function with a
  * tail call was entered, every function that ends later marks all of its callers, also where no
  * tail call is on that path. The marks decide about native code, so they are copied to the letter.
- * Where the walk begins at an exception callback, no caller may get a mark.
+ * Where the walk begins at an exception callback, no caller may get a mark; a tail call of the
+ * callback itself is let through.
  */
 static const char* walk_from(const struct plumb_program* program, u32 start,
                              const bool* has_tail_call, bool* reachable) {
@@ -53,7 +52,7 @@ static const char* walk_from(const struct plumb_program* program, u32 start,
       if (has_tail_call[function]) seen = true;
       continue;
     }
-    if (seen && frame && start) return kTailCallInCallback;
+    if (seen && frame && start) return "tail calls below exception callbacks are not supported";
     if (seen)
       for (u32 j = 0; j < frame; j++) reachable[return_function[j]] = true;
     if (frame == 0) return NULL;
@@ -71,10 +70,7 @@ const char* plumb_tail_call_reachable(const struct plumb_program* program, bool*
   for (u32 f = 0; f < program->function_count; f++)
     reachable[f] = has_tail_call[f] = plumb_has_tail_call(plumb_function_at(program, f));
   if (program->function_count == 1) return NULL;
-  if (callback) {
-    why = has_tail_call[callback] ? kTailCallInCallback
-                                  : walk_from(program, callback, has_tail_call, reachable);
-  }
+  if (callback) why = walk_from(program, callback, has_tail_call, reachable);
   return why ? why : walk_from(program, 0, has_tail_call, reachable);
 }
 
