@@ -150,12 +150,12 @@ void search(const View& view, const NativeFunction& native, Search& into) {
 
 // Whose prologue signed what the function returns to: its own, or that of the boundary whose frame
 // an exception callback took over.
-const NativeFunction& signer_of(const View& view, const ReturnSite& site,
-                                const NativeFunction& returns) {
+const NativeFunction* signer_of(const View& view, const ReturnSite& site,
+                                const NativeFunction* returns) {
   if (!view.is_exception_callback(site.activation)) return returns;
   const std::int32_t boundary = view.run().activations[site.activation].replaced;
   const Frame* const frame = view.frame(boundary);
-  return frame != nullptr && frame->native != nullptr ? *frame->native : returns;
+  return frame != nullptr && frame->native != nullptr ? frame->native : returns;
 }
 
 }  // namespace
@@ -212,8 +212,8 @@ Answer check_return_address_authenticated(const View& view) {
     }
     if (function->insn_offsets.empty()) {
       unseen.note(NotApplicableReason::kOffsetsUnknown);
-    } else if (const NativeFunction& signer = signer_of(view, site, *function);
-               !is_signed(Code(view, index_of(view, signer)), signer)) {
+    } else if (const NativeFunction* const signer = signer_of(view, site, function);
+               !is_signed(Code(view, index_of(view, *signer)), *signer)) {
       return broken("the return address is authenticated, and the prologue does not sign it");
     }
   }

@@ -158,12 +158,12 @@ void CCalls::scramble_for_call(Engine& engine) {
 
 std::uint64_t CCalls::state(const Call& call, State word) const {
   return memory_.stack_word(call.frame_pointer - static_cast<std::uint64_t>(routine().state_below) +
-                            8u * static_cast<unsigned>(word));
+                            8 * static_cast<std::uint64_t>(word));
 }
 
 void CCalls::set_state(const Call& call, State word, std::uint64_t value) {
   const std::uint64_t at = call.frame_pointer - static_cast<std::uint64_t>(routine().state_below) +
-                           8u * static_cast<unsigned>(word);
+                           8 * static_cast<std::uint64_t>(word);
   memory_.note_stack_write(at);
   memory_.set_stack_word(at, value);
 }

@@ -49,7 +49,7 @@ CRoutine c_routine_arm64() {
           .call = code.labelOffset(call),
           .end = code.labelOffset(end),
           .target_register = 9,
-          .state_below = 8 * kStateWords};
+          .state_below = std::int64_t{8} * kStateWords};
 }
 
 }  // namespace plumb::machine

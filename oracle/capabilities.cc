@@ -43,9 +43,11 @@ Place first_need(const Program& program, std::int16_t number, Capability capabil
                   });
     if (found.slot >= 0) return found;
   }
-  // The program as a whole: it has a second function, or nobody has verified it.
+  // The program as a whole: it has a second function, a callback, or nobody has verified it.
   const bool second = capability == Capability::kCallSubprograms && program.functions.size() > 1;
-  return {.program = number, .function = static_cast<std::int16_t>(second ? 1 : 0), .slot = 0};
+  const bool callback = capability == Capability::kThrow;
+  const int function = callback ? program.exception_callback : second ? 1 : 0;
+  return {.program = number, .function = static_cast<std::int16_t>(function), .slot = 0};
 }
 
 // In words, or nothing where the case does not need it.
@@ -74,6 +76,8 @@ std::uint64_t needed_by(const Program& program, std::uint64_t instructions) {
   if (program.preparation != Preparation::kVerifier) {
     needs |= capability_bit(Capability::kUnverified);
   }
+  // Whether it throws or not: the callback is compiled as one.
+  if (program.exception_callback != kNoFunction) needs |= capability_bit(Capability::kThrow);
   if (program.functions.size() > 1) {
     needs |= capability_bit(Capability::kCallSubprograms);
     if ((needs & capability_bit(Capability::kTailCall)) != 0) {

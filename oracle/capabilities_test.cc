@@ -87,6 +87,18 @@ TEST(RequiredCapabilities, MixingCallsAndTailCallsIsOneOfItsOwn) {
             capability_bit(kCallSubprograms) | capability_bit(kCallBack));
 }
 
+// A layout without exceptions has no code for a callback, thrown to or not.
+TEST(RequiredCapabilities, AnExceptionCallbackIsForThrows) {
+  using enum Capability;
+  const Case value = case_of(
+      ".program p\n.callback f\n.function main\nr0 = 0\nexit\n.function f\nr0 = r1\nexit\n");
+  EXPECT_EQ(required_capabilities(value),
+            capability_bit(kCallSubprograms) | capability_bit(kThrow));
+  EXPECT_EQ(run(value, {}).required_capabilities, required_capabilities(value));
+  EXPECT_EQ(lacking(value, capability_bit(kCallSubprograms)).detail,
+            "exceptions for p.f at slot 0");
+}
+
 TEST(RequiredCapabilities, AreFoundWhileDecodingToo) {
   const std::string both = std::string(kArray) + program_p(kTailCallCode) +
                            ".program q\n.function main\nr0 = 1\nr0 s/= 2\nexit\n";

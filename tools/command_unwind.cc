@@ -76,6 +76,7 @@ bool walk_case(Walked& walked, const Case& value, jit::Jit& jit, harness::Judge&
   const harness::WalkReport report =
       harness::walk_report(image, trial.run, harness::unwinders_for(image));
   add(walked, value, image, report, name);
+  walked.throws += trial.run.throws.size();
   if (keeps_matrix) {
     const reports::UnwindMatrix matrix = reports::unwind_matrix(value, image, report);
     walked.text = reports::matrix_text(matrix);
@@ -101,8 +102,10 @@ Walked walk_generated(const UnwindArguments& arguments, jit::Jit& jit, harness::
 }
 
 nlohmann::ordered_json summary_json(const Walked& walked, const std::string& jit) {
-  nlohmann::ordered_json out{
-      {"jit", jit}, {"cases", walked.walked}, {"left_out", left_out_text(walked)}};
+  nlohmann::ordered_json out{{"jit", jit},
+                             {"cases", walked.walked},
+                             {"throws", walked.throws},
+                             {"left_out", left_out_text(walked)}};
   out["unwinders"] = reports::tallies_json(unwinders_of(walked), tallies_of(walked));
   for (std::size_t i = 0; i < walked.first.size(); ++i) {
     if (!walked.first[i].empty()) out["unwinders"][i]["first_not_right"] = walked.first[i];
@@ -112,8 +115,8 @@ nlohmann::ordered_json summary_json(const Walked& walked, const std::string& jit
 }
 
 std::string summary_text(const Walked& walked, const std::string& jit) {
-  std::string text =
-      fmt::format("{}: {} cases walked, left out: {}\n", jit, walked.walked, left_out_text(walked));
+  std::string text = fmt::format("{}: {} cases walked with {} throws, left out: {}\n", jit,
+                                 walked.walked, walked.throws, left_out_text(walked));
   text += reports::tallies_text(unwinders_of(walked), tallies_of(walked));
   for (std::size_t i = 0; i < walked.first.size(); ++i) {
     if (walked.first[i].empty()) continue;
