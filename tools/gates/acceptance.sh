@@ -26,17 +26,18 @@ interrupted() {
   echo "$name: $walks walks from the program, helpers and interrupts, all judged"
 }
 
-# walked NAME JIT [OPTION...]: by rows every caller is found, from every instruction but one of each
-# throw (tools/walked.h), and no walk that is wrong calls itself reliable.
+# walked NAME JIT [OPTION...]: by rows every caller is found, from every instruction but, on x86-64, one
+# of each throw (tools/walked.h), and no walk that is wrong calls itself reliable.
 walked() {
-  local name=$1 jit=$2
+  local name=$1 jit=$2 gaps=0
+  [[ $jit != *x86_64* ]] || gaps=1
   shift 2
   "$plumb" "$@" unwind --jit "$jit" --cases 300 >"$scratch/walks" || fail "$name: $(cat "$scratch/walks")"
-  awk '/ cases walked with / { throws = $6 }
-       /^orc-with-jit-rows/ { ok = $2 > 0 && ($2 == $4 || $2 == $4 + throws && $6 == throws) }
+  awk -v gaps="$gaps" '/ cases walked with / { gaps *= $6 }
+       /^orc-with-jit-rows/ { ok = $2 > 0 && $2 == $4 + gaps && $6 == gaps }
        END { exit !ok }' "$scratch/walks" ||
     fail "$name: $(cat "$scratch/walks")"
-  echo "$name: $(awk '/^orc-with-jit-rows/ { print $2 }' "$scratch/walks") walks by rows, all right"
+  echo "$name: $(awk '/^orc-with-jit-rows/ { print $2 }' "$scratch/walks") walks by rows, all right but the gaps of throws"
 }
 
 # A JIT of each architecture, and the share of the generated cases that has to be compared: riscv64
